@@ -1,0 +1,8 @@
+//! The official clients as both programs use them: one place for endpoints, credentials, timeouts
+//! and retries, and the few object operations that the run protocol is made of.
+
+mod bucket;
+mod target;
+
+pub use bucket::{Bucket, Conditional, Metadata, ObjectError, Stored};
+pub use target::{Target, TargetError};

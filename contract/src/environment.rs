@@ -1,0 +1,27 @@
+//! The environment variables that a worker pod is given. Everything else a worker needs stands in
+//! the run's record, so that editing a stack never touches an open run.
+
+/// Cloud name of the bucket that holds the runs.
+pub const BUCKET: &str = "PROVISION_BUCKET";
+/// Full name of the subscription that the worker pulls from: `projects/P/subscriptions/S`.
+pub const SUBSCRIPTION: &str = "PROVISION_SUBSCRIPTION";
+/// Full name of the topic that an idle worker republishes to: `projects/P/topics/T`.
+pub const TOPIC: &str = "PROVISION_TOPIC";
+/// The run whose Kubernetes Job this pod belongs to. The worker serves every open run's items,
+/// but lives and dies with this one.
+pub const RUN: &str = "PROVISION_RUN";
+/// Items that one worker processes at a time: its outstanding messages.
+pub const CONCURRENCY: &str = "PROVISION_CONCURRENCY";
+/// Seconds that a message stays leased after its worker was last heard of (10 to 600).
+pub const LEASE_SECONDS: &str = "PROVISION_LEASE_SECONDS";
+/// Seconds between SIGTERM and SIGKILL that the worker may count on (15 on a Spot node).
+pub const GRACE_SECONDS: &str = "PROVISION_GRACE_SECONDS";
+/// The pod's name, by the downward API.
+pub const POD: &str = "PROVISION_POD";
+/// The node's name, by the downward API.
+pub const NODE: &str = "PROVISION_NODE";
+/// Completion index of the pod in its Indexed Job; set by Kubernetes itself.
+pub const INDEX: &str = "JOB_COMPLETION_INDEX";
+/// Set by the local cloud's kubelet: the folder that `file:` inputs may be read from. Outside
+/// `--local` it is never set, and a `file:` input is an error.
+pub const LOCAL_ROOT: &str = "PROVISION_LOCAL_ROOT";

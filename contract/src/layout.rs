@@ -1,0 +1,136 @@
+//! Where the records of a run lie in its bucket. Every name is created once (`ifGenerationMatch=0`),
+//! but for [`worker`]'s.
+//!
+//! ```text
+//! runs/<run>/run.json                              RunRecord
+//! runs/<run>/items.ndjson                          one ItemLine per item, in the order given
+//! runs/<run>/batches/<batch>.json                  the items up to this batch are published
+//! runs/<run>/published.json                        every item has been published
+//! runs/<run>/attempts/<hh>/<item>/<n>.json         Attempt n has begun
+//! runs/<run>/attempts/<hh>/<item>/<n>.failed.json  AttemptEnd: counts against `attempts`
+//! runs/<run>/attempts/<hh>/<item>/<n>.yielded.json AttemptEnd: does not
+//! runs/<run>/receipts/<hh>/<item>.json             Receipt
+//! runs/<run>/failures/<hh>/<item>.json             Failure
+//! runs/<run>/workers/<pod>.json                    WorkerProgress, rewritten
+//! runs/<run>/cancelled.json                        open items are acked unprocessed from here on
+//! runs/<run>/closed.json                           Closed: how the run ended
+//! ```
+
+use crate::{Item, RunId};
+
+/// The prefix of all runs.
+pub const RUNS: &str = "runs/";
+
+/// `runs/<run>/`.
+#[must_use]
+pub fn folder(run: &RunId) -> String {
+    format!("{RUNS}{run}/")
+}
+
+/// The [`crate::RunRecord`].
+#[must_use]
+pub fn run(run: &RunId) -> String {
+    format!("{RUNS}{run}/run.json")
+}
+
+/// The run's [`crate::ItemLine`]s.
+#[must_use]
+pub fn items(run: &RunId) -> String {
+    format!("{RUNS}{run}/items.ndjson")
+}
+
+/// Prefix of the publishing checkpoints.
+#[must_use]
+pub fn batches(run: &RunId) -> String {
+    format!("{RUNS}{run}/batches/")
+}
+
+/// The checkpoint that says: batch number `batch` (from 0) is published.
+#[must_use]
+pub fn batch(run: &RunId, batch: usize) -> String {
+    format!("{RUNS}{run}/batches/{batch:06}.json")
+}
+
+/// Says that every item has been published.
+#[must_use]
+pub fn published(run: &RunId) -> String {
+    format!("{RUNS}{run}/published.json")
+}
+
+/// Prefix of every attempt of the run.
+#[must_use]
+pub fn attempts(run: &RunId) -> String {
+    format!("{RUNS}{run}/attempts/")
+}
+
+/// Prefix of the attempts at one item.
+#[must_use]
+pub fn attempts_of(run: &RunId, item: &Item) -> String {
+    format!("{}{}/{}/", attempts(run), item.shard(), item.record_name())
+}
+
+/// The [`crate::Attempt`] number `number`, counted from 1.
+#[must_use]
+pub fn attempt(run: &RunId, item: &Item, number: u32) -> String {
+    format!("{}{number:04}.json", attempts_of(run, item))
+}
+
+/// The [`crate::AttemptEnd`] of an attempt that failed.
+#[must_use]
+pub fn attempt_failed(run: &RunId, item: &Item, number: u32) -> String {
+    format!("{}{number:04}.failed.json", attempts_of(run, item))
+}
+
+/// The [`crate::AttemptEnd`] of an attempt that was cut short through no fault of the item.
+#[must_use]
+pub fn attempt_yielded(run: &RunId, item: &Item, number: u32) -> String {
+    format!("{}{number:04}.yielded.json", attempts_of(run, item))
+}
+
+/// Prefix of the run's receipts.
+#[must_use]
+pub fn receipts(run: &RunId) -> String {
+    format!("{RUNS}{run}/receipts/")
+}
+
+/// The item's [`crate::Receipt`].
+#[must_use]
+pub fn receipt(run: &RunId, item: &Item) -> String {
+    format!("{}{}/{}.json", receipts(run), item.shard(), item.record_name())
+}
+
+/// Prefix of the run's failures.
+#[must_use]
+pub fn failures(run: &RunId) -> String {
+    format!("{RUNS}{run}/failures/")
+}
+
+/// The item's [`crate::Failure`].
+#[must_use]
+pub fn failure(run: &RunId, item: &Item) -> String {
+    format!("{}{}/{}.json", failures(run), item.shard(), item.record_name())
+}
+
+/// Prefix of the workers' progress.
+#[must_use]
+pub fn workers(run: &RunId) -> String {
+    format!("{RUNS}{run}/workers/")
+}
+
+/// One worker's [`crate::WorkerProgress`], under the run whose Job it belongs to.
+#[must_use]
+pub fn worker(run: &RunId, pod: &str) -> String {
+    format!("{}{pod}.json", workers(run))
+}
+
+/// Says that the run was cancelled.
+#[must_use]
+pub fn cancelled(run: &RunId) -> String {
+    format!("{RUNS}{run}/cancelled.json")
+}
+
+/// Says how the run ended ([`crate::Closed`]).
+#[must_use]
+pub fn closed(run: &RunId) -> String {
+    format!("{RUNS}{run}/closed.json")
+}

@@ -1,0 +1,28 @@
+//! What `provision` and `worker` agree on. Types and names only: nothing here talks to a cloud.
+//!
+//! A run is a folder of small JSON objects in the stack's bucket ([`layout`]), each created once:
+//! [`RunRecord`] and its items first, then, as workers go, one [`Attempt`] per try, one
+//! [`AttemptEnd`] when the try failed or was cut short, and one [`Receipt`] or [`Failure`] per
+//! item at last. Only [`WorkerProgress`] is ever rewritten.
+
+pub mod environment;
+pub mod exit;
+pub mod layout;
+
+mod attempt;
+mod config;
+mod etl;
+mod item;
+mod message;
+mod outcome;
+mod progress;
+mod run;
+
+pub use attempt::{Attempt, AttemptEnd, EndReason};
+pub use config::{CommandConfig, Handler, WorkerConfig};
+pub use etl::{BadRows, ColumnType, EtlConfig, Schema, size};
+pub use item::{Item, ItemLine};
+pub use message::Message;
+pub use outcome::{Failure, FailureKind, Input, Output, Receipt, ReceiptKind};
+pub use progress::{InFlight, Stage, WorkerProgress, WorkerState};
+pub use run::{Closed, Outcome, RunId, RunRecord};

@@ -1,0 +1,1 @@
+//! Plans, applies and runs a stack.

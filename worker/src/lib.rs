@@ -1,0 +1,1 @@
+//! Runs one item of work at a time.
