@@ -1,0 +1,119 @@
+//! The Kubernetes API of a cluster: how it is reached, and the few calls that kinds and runs make.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use google_cloud_auth::credentials::{CacheableResource, Credentials};
+use google_cloud_container_v1::model::Cluster;
+use google_cloud_container_v1::model::cluster::Status;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::config::{AuthInfo, Config};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{errors, limited};
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Longest wait for an answer; a watch is longer and sets its own bound.
+const READ: Duration = Duration::from_secs(30);
+
+/// The field manager of server-side apply.
+pub(crate) const FIELD_MANAGER: &str = "provision";
+/// Label of what we manage, and its value.
+pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "provision");
+/// Label that names the stack.
+pub(crate) const PART_OF: &str = "app.kubernetes.io/part-of";
+
+/// A cluster's Kubernetes API. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Kubernetes(pub kube::Client);
+
+impl Kubernetes {
+    /// The API of a cluster, or none while it has no endpoint.
+    pub(super) async fn of(cluster: &Cluster, credentials: &Credentials) -> Result<Option<Self>> {
+        let usable = matches!(cluster.status, Status::Running | Status::Reconciling | Status::Degraded);
+        let Some((host, by_dns)) = endpoint(cluster).filter(|_| usable) else { return Ok(None) };
+        let url = format!("https://{host}").parse().with_context(|| format!("the cluster's endpoint is `{host}`"))?;
+        let mut config = Config::new(url);
+        config.connect_timeout = Some(CONNECT);
+        config.read_timeout = Some(READ);
+        let auth = cluster.master_auth.clone().unwrap_or_default();
+        if !by_dns {
+            config.root_cert = Some(vec![certificate(&auth.cluster_ca_certificate)?]);
+        }
+        config.auth_info = if auth.client_key.is_empty() {
+            AuthInfo { token: Some(token(credentials).await?.into()), ..AuthInfo::default() }
+        } else {
+            AuthInfo {
+                client_certificate_data: Some(auth.client_certificate),
+                client_key_data: Some(auth.client_key.into()),
+                ..AuthInfo::default()
+            }
+        };
+        let client = kube::Client::try_from(config).context("cannot talk to the cluster's Kubernetes API")?;
+        Ok(Some(Self(client)))
+    }
+
+    /// Reads an object, or none if it is not there.
+    pub(crate) async fn get<K>(&self, api: &Api<K>, name: &str) -> Result<Option<K>>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        errors::found(limited("read from the cluster", api.get(name)).await)
+    }
+
+    /// Creates or changes an object by server-side apply.
+    pub(crate) async fn apply<K>(&self, api: &Api<K>, name: &str, object: &(impl Serialize + Debug)) -> Result<K>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        let how = PatchParams::apply(FIELD_MANAGER).force();
+        limited("apply to the cluster", api.patch(name, &how, &Patch::Apply(object))).await
+    }
+
+    /// Deletes an object and what it owns; one that is not there is deleted already.
+    pub(crate) async fn delete<K>(&self, api: &Api<K>, name: &str) -> Result<()>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        errors::gone(limited("delete from the cluster", api.delete(name, &DeleteParams::background())).await)
+    }
+
+    /// Lists what carries a stack's labels.
+    pub(crate) async fn owned<K>(&self, api: &Api<K>, owner: &str) -> Result<Vec<K>>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        let (managed_by, us) = MANAGED_BY;
+        let labels = ListParams::default().labels(&format!("{managed_by}={us},{PART_OF}={owner}"));
+        Ok(limited("list from the cluster", api.list(&labels)).await?.items)
+    }
+}
+
+/// Where a cluster's API answers, and whether that is its DNS endpoint, whose certificate is public.
+fn endpoint(cluster: &Cluster) -> Option<(String, bool)> {
+    let dns = cluster.control_plane_endpoints_config.as_ref().and_then(|c| c.dns_endpoint_config.as_ref());
+    let dns = dns.filter(|dns| dns.allow_external_traffic == Some(true) && !dns.endpoint.is_empty());
+    match dns {
+        Some(dns) => Some((dns.endpoint.clone(), true)),
+        None => (!cluster.endpoint.is_empty()).then(|| (cluster.endpoint.clone(), false)),
+    }
+}
+
+fn certificate(base64_pem: &str) -> Result<Vec<u8>> {
+    let wrong = "the cluster's CA certificate is not base64 of PEM";
+    let pem = base64::engine::general_purpose::STANDARD.decode(base64_pem).context(wrong)?;
+    let text = String::from_utf8(pem).context(wrong)?;
+    let body: String = text.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
+    base64::engine::general_purpose::STANDARD.decode(body).context(wrong)
+}
+
+async fn token(credentials: &Credentials) -> Result<String> {
+    let headers = credentials.headers(http::Extensions::new()).await.context("no access token")?;
+    let CacheableResource::New { data, .. } = headers else { anyhow::bail!("no access token") };
+    let value = data.get(http::header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    Ok(value.unwrap_or_default().trim_start_matches("Bearer ").to_owned())
+}

@@ -1,0 +1,199 @@
+//! The clouds' clients, as kinds and runs use them.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use clients::Target;
+use google_cloud_container_v1::client::ClusterManager;
+use google_cloud_container_v1::model::Cluster;
+use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt};
+use google_cloud_iam_admin_v1::client::Iam;
+use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
+use google_cloud_resourcemanager_v3::client::Projects;
+use google_cloud_storage::client::StorageControl;
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::resource::Owner;
+use crate::stack::{Labels, Project};
+
+pub(crate) mod errors;
+mod kubernetes;
+mod policies;
+
+pub(crate) use kubernetes::{Kubernetes, MANAGED_BY as KUBERNETES_MANAGED_BY, PART_OF};
+pub(crate) use policies::{PolicyOf, grants};
+
+/// Longest that one idempotent call is retried by its client; what changes things is retried by
+/// `apply`, by evidence.
+const CALL_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+/// Longest that one try of a call may take.
+const TRY_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Label keys that mark what a stack owns.
+pub(crate) const MANAGED_BY: &str = "managed-by";
+pub(crate) const MANAGED_BY_US: &str = "provision";
+pub(crate) const STACK: &str = "provision-stack";
+pub(crate) const KEY: &str = "provision-key";
+
+/// One project of one cloud, seen by one stack.
+pub struct Cloud {
+    /// The project.
+    pub project: Project,
+    /// The stack's owner name.
+    pub owner: String,
+    /// Where Storage's calls go.
+    pub(crate) storage: Target,
+    /// Where Pub/Sub's calls go.
+    pub(crate) pubsub: Target,
+    pub(crate) topics: TopicAdmin,
+    pub(crate) subscriptions: SubscriptionAdmin,
+    pub(crate) pubsub_policies: SchemaService,
+    pub(crate) buckets: StorageControl,
+    pub(crate) objects: clients::Bucket,
+    pub(crate) accounts: Iam,
+    pub(crate) projects: Projects,
+    pub(crate) clusters: ClusterManager,
+    target: Target,
+    seen: Seen,
+}
+
+/// What one round of observation has looked at already: several kinds ask for the same things.
+#[derive(Default)]
+struct Seen {
+    clusters: Mutex<HashMap<String, Arc<OnceCell<Option<Cluster>>>>>,
+    policies: policies::Seen,
+}
+
+macro_rules! client {
+    ($client:ty, $target:expr) => {{
+        let retry = Aip194Strict.with_time_limit(CALL_LIMIT);
+        let builder = <$client>::builder().with_credentials($target.credentials.clone()).with_retry_policy(retry);
+        match &$target.endpoint {
+            Some(endpoint) => builder.with_endpoint(endpoint).build().await?,
+            None => builder.build().await?,
+        }
+    }};
+}
+
+impl Cloud {
+    /// Connects to Google with the credentials that are there.
+    pub async fn google(project: &str, owner: &str) -> Result<Self> {
+        Self::connect(Target::google()?, project, owner).await
+    }
+
+    /// Connects to a local cloud.
+    pub async fn local(url: &str, project: &str, owner: &str) -> Result<Self> {
+        Self::connect(Target::anonymous(url), project, owner).await
+    }
+
+    async fn connect(target: Target, project: &str, owner: &str) -> Result<Self> {
+        let local = target.endpoint.is_some();
+        let storage = target.storage().await?;
+        let mut cloud = Self {
+            project: Project { id: project.to_owned(), number: 0, local },
+            owner: owner.to_owned(),
+            topics: client!(TopicAdmin, target),
+            subscriptions: client!(SubscriptionAdmin, target),
+            pubsub_policies: client!(SchemaService, target),
+            buckets: storage.1.clone(),
+            objects: clients::Bucket::new(storage, ""),
+            accounts: client!(Iam, target),
+            projects: client!(Projects, target),
+            clusters: client!(ClusterManager, target),
+            storage: target.clone(),
+            pubsub: target.clone(),
+            target,
+            seen: Seen::default(),
+        };
+        cloud.project.number = cloud.project_number().await?;
+        Ok(cloud)
+    }
+
+    async fn project_number(&self) -> Result<u64> {
+        let id = &self.project.id;
+        let get = self.projects.get_project().set_name(format!("projects/{id}"));
+        let project = limited("look up the project", get.send()).await.map_err(|error| match () {
+            () if errors::is_not_found(&error) || errors::is_denied(&error) => error.context(format!(
+                "project `{id}` does not exist, or these credentials may not see it (resourcemanager.projects.get)"
+            )),
+            () => error.context(match &self.target.endpoint {
+                Some(endpoint) => format!("no answer from {endpoint}"),
+                None => format!("cannot look up project `{id}`"),
+            }),
+        })?;
+        let number = project.name.strip_prefix("projects/").and_then(|n| n.parse().ok());
+        match number {
+            Some(number) => Ok(number),
+            None => bail!("project `{id}` has no number: the service calls it `{}`", project.name),
+        }
+    }
+
+    /// Forgets what was seen: the next observation asks again.
+    pub(crate) async fn forget(&self) {
+        self.seen.clusters.lock().await.clear();
+        self.seen.policies.forget().await;
+    }
+
+    /// A cluster as the service has it, asked once per round of observation.
+    pub(crate) async fn cluster(&self, id: &str) -> Result<Option<Cluster>> {
+        let cell = self.seen.clusters.lock().await.entry(id.to_owned()).or_default().clone();
+        let get = || async {
+            let answer = limited("look up the cluster", self.clusters.get_cluster().set_name(id).send()).await;
+            errors::found(answer)
+        };
+        cell.get_or_try_init(get).await.cloned()
+    }
+
+    /// The Kubernetes API of a cluster, or none if there is no such cluster, or none that answers yet.
+    pub(crate) async fn kubernetes(&self, cluster: &str) -> Result<Option<Kubernetes>> {
+        let Some(found) = self.cluster(cluster).await? else { return Ok(None) };
+        Kubernetes::of(&found, &self.target.credentials).await
+    }
+
+    /// A bucket's objects.
+    pub(crate) fn bucket(&self, name: &str) -> clients::Bucket {
+        self.objects.sibling(name)
+    }
+
+    /// The labels that mark a resource as this stack's, with its own.
+    pub(crate) fn marked(&self, key: &str, own: &Labels) -> Labels {
+        let marks = [(MANAGED_BY, MANAGED_BY_US), (STACK, self.owner.as_str()), (KEY, key)];
+        let marks = marks.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+        own.clone().into_iter().chain(marks).collect()
+    }
+
+    /// Splits live labels into whose the resource is, its key in the stack, and the labels that
+    /// people set.
+    pub(crate) fn unmarked<I: IntoIterator<Item = (String, String)>>(
+        &self,
+        labels: I,
+    ) -> (Owner, Option<String>, Labels) {
+        let (mut owner, mut key, mut own) = (Owner::Nobody, None, Labels::new());
+        for (label, value) in labels {
+            match label.as_str() {
+                STACK if value == self.owner => owner = Owner::Ours,
+                STACK => owner = Owner::Stack(value),
+                KEY => key = Some(value),
+                MANAGED_BY => {}
+                // Google's own labels.
+                name if name.starts_with("goog-") => {}
+                _ => drop(own.insert(label, value)),
+            }
+        }
+        (owner, key, own)
+    }
+}
+
+/// A call with a bound on its time.
+pub(crate) async fn limited<T, E>(doing: &str, call: impl Future<Output = Result<T, E>>) -> Result<T>
+where
+    E: Into<anyhow::Error>,
+{
+    match tokio::time::timeout(TRY_LIMIT + CALL_LIMIT, call).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(_) => bail!("cannot {doing}: no answer for {} seconds", (TRY_LIMIT + CALL_LIMIT).as_secs()),
+    }
+}
+

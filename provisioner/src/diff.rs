@@ -1,0 +1,319 @@
+//! What would make the cloud match the stack. Knows nothing of clouds, kinds or order.
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::observe::Observed;
+use crate::resource::{Address, Desired, Live, Owner};
+
+/// What is done with a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// It is not there.
+    Create,
+    /// It is there and differs.
+    Update,
+    /// It differs where it cannot be changed: deleted, and created anew.
+    Replace,
+    /// It is there and not wanted.
+    Delete,
+}
+
+impl Action {
+    /// As plans write it.
+    #[must_use]
+    pub fn sign(self) -> char {
+        match self {
+            Self::Create => '+',
+            Self::Update => '~',
+            Self::Replace => '±',
+            Self::Delete => '-',
+        }
+    }
+}
+
+/// A difference in one field.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FieldChange {
+    /// `retry.max`.
+    pub path: String,
+    /// What the cloud has; null for nothing.
+    pub before: Value,
+    /// What the stack wants.
+    pub after: Value,
+}
+
+/// One resource's change.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The resource.
+    pub address: Address,
+    /// What is done.
+    pub action: Action,
+    /// Why.
+    pub reason: String,
+    /// The fields that differ; of a creation, none.
+    pub fields: Vec<FieldChange>,
+    /// What the stack wants; of a deletion, nothing.
+    pub desired: Option<Desired>,
+    /// What the cloud has; of a creation, nothing.
+    pub live: Option<Live>,
+}
+
+/// Why a stack cannot be planned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// Something of that name is there, and is not ours.
+    #[error("{address}: {id} exists and {whose}; give yours another `name`, or say `existing = true` to use it as it is")]
+    NotOurs {
+        /// The resource.
+        address: Address,
+        /// What the cloud calls it.
+        id: String,
+        /// Whose it is.
+        whose: String,
+    },
+    /// What the file says exists does not.
+    #[error("{address}: `existing = true`, but there is no {id}")]
+    Missing {
+        /// The resource.
+        address: Address,
+        /// What the cloud would call it.
+        id: String,
+    },
+}
+
+/// A kind's fixed fields, each with what fixes it.
+pub(crate) type Fixed = &'static [(&'static str, &'static str)];
+
+/// The changes between what is wanted and what is there, or why there cannot be any.
+pub(crate) fn between(
+    desired: &[Desired],
+    observed: Observed,
+    fixed: impl Fn(&str) -> Fixed,
+) -> Result<Vec<Change>, Vec<Conflict>> {
+    let mut conflicts = Vec::new();
+    let mut changes = Vec::new();
+    for (want, live) in desired.iter().zip(observed.wanted) {
+        match conflict(want, live.as_ref()) {
+            Some(conflict) => conflicts.push(conflict),
+            None => changes.extend(change(want, live, fixed(want.address.kind))),
+        }
+    }
+    if !conflicts.is_empty() {
+        return Err(conflicts);
+    }
+    changes.extend(observed.unwanted.into_iter().map(deletion));
+    with_contents(desired, &mut changes);
+    Ok(changes)
+}
+
+fn conflict(want: &Desired, live: Option<&Live>) -> Option<Conflict> {
+    let (address, id) = (want.address.clone(), want.id.clone());
+    let whose = match (want.existing, live.map(|live| &live.owner)) {
+        (true, None) => return Some(Conflict::Missing { address, id }),
+        (true, Some(_)) | (false, None | Some(Owner::Ours)) => return None,
+        (false, Some(Owner::Stack(other))) => format!("belongs to the stack `{other}`"),
+        (false, Some(Owner::Nobody)) => "is not managed by this stack".to_owned(),
+    };
+    Some(Conflict::NotOurs { address, id, whose })
+}
+
+fn change(want: &Desired, live: Option<Live>, fixed: Fixed) -> Option<Change> {
+    if want.existing {
+        return None;
+    }
+    let fields = live.as_ref().map(|live| differences(&want.fields, &live.fields)).unwrap_or_default();
+    let is_at = |field: &FieldChange, name: &str| field.path.split('.').next() == Some(name);
+    let fixed = fixed.iter().find(|(name, _)| fields.iter().any(|field| is_at(field, name)));
+    let implied = want.implied_by.as_ref().map(|by| format!("implied by {by}"));
+    let (action, reason) = match (&live, fixed) {
+        (None, _) => (Action::Create, implied.unwrap_or_else(|| "in the file".into())),
+        (Some(_), _) if fields.is_empty() => return None,
+        (Some(_), Some((_, why))) => (Action::Replace, (*why).to_owned()),
+        (Some(_), None) => (Action::Update, "differs from the file".into()),
+    };
+    Some(Change { address: want.address.clone(), action, reason, fields, desired: Some(want.clone()), live })
+}
+
+fn deletion(live: Live) -> Change {
+    Change {
+        address: live.address.clone(),
+        action: Action::Delete,
+        reason: "not in the file any more".into(),
+        fields: Vec::new(),
+        desired: None,
+        live: Some(live),
+    }
+}
+
+/// What lies in a resource that goes away goes with it: it needs no deletion of its own, and if it
+/// is still wanted it is created anew.
+fn with_contents(desired: &[Desired], changes: &mut Vec<Change>) {
+    let gone = |changes: &[Change], container: &Address| {
+        changes.iter().find(|c| &c.address == container).map(|c| c.action).filter(|action| {
+            matches!(action, Action::Delete | Action::Replace)
+        })
+    };
+    for want in desired.iter().filter(|want| !want.existing) {
+        let replaced = want.inside.as_ref().is_some_and(|c| gone(changes, c) == Some(Action::Replace));
+        if replaced {
+            changes.retain(|change| change.address != want.address);
+            let reason = format!("goes with {}", want.inside.as_ref().map(Address::to_string).unwrap_or_default());
+            changes.push(Change {
+                address: want.address.clone(),
+                action: Action::Create,
+                reason,
+                fields: Vec::new(),
+                desired: Some(want.clone()),
+                live: None,
+            });
+        }
+    }
+    let kept: Vec<bool> = changes
+        .iter()
+        .map(|change| match (&change.action, change.live.as_ref().and_then(|live| live.inside.as_ref())) {
+            (Action::Delete, Some(container)) => gone(changes, container).is_none(),
+            _ => true,
+        })
+        .collect();
+    let mut kept = kept.into_iter();
+    changes.retain(|_| kept.next().unwrap_or(true));
+}
+
+/// Where `have` differs from what `want` says. What `want` does not say is not compared.
+pub(crate) fn differences(want: &Value, have: &Value) -> Vec<FieldChange> {
+    let mut found = Vec::new();
+    compare(String::new(), want, have, &mut found);
+    found
+}
+
+fn compare(path: String, want: &Value, have: &Value, found: &mut Vec<FieldChange>) {
+    match (want, have) {
+        (Value::Null, _) => {}
+        (Value::Object(want), Value::Object(have)) => {
+            for (key, value) in want {
+                let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                compare(inner, value, have.get(key).unwrap_or(&Value::Null), found);
+            }
+        }
+        (Value::Array(want), Value::Array(have)) if want.len() == have.len() => {
+            for (at, (want, have)) in want.iter().zip(have).enumerate() {
+                compare(format!("{path}[{at}]"), want, have, found);
+            }
+        }
+        (want, Value::Null) if is_empty(want) => {}
+        (want, have) if want == have => {}
+        (want, have) => found.push(FieldChange { path, before: have.clone(), after: want.clone() }),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.values().all(is_empty),
+        Value::Null => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const FIXED: Fixed = &[("filter", "a filter is fixed")];
+
+    fn desired(key: &str, fields: Value) -> Desired {
+        Desired {
+            address: Address::new("thing", key),
+            id: key.into(),
+            fields,
+            needs: Vec::new(),
+            inside: None,
+            implied_by: None,
+            existing: false,
+        }
+    }
+
+    fn live(key: &str, fields: Value) -> Live {
+        Live {
+            address: Address::new("thing", key),
+            id: key.into(),
+            fields,
+            owner: Owner::Ours,
+            holds: None,
+            inside: None,
+        }
+    }
+
+    fn actions(desired: &[Desired], observed: Observed) -> Vec<String> {
+        let changes = between(desired, observed, |_| FIXED).expect("no conflict");
+        changes.iter().map(|change| format!("{} {} ({})", change.action.sign(), change.address, change.reason)).collect()
+    }
+
+    #[test]
+    fn each_resource_has_one_action() {
+        let wanted = ["new", "same", "other", "fixed"].map(|key| desired(key, json!({"filter": key, "size": 1})));
+        let there = vec![
+            None,
+            Some(live("same", json!({"filter": "same", "size": 1, "set_by_the_server": true}))),
+            Some(live("other", json!({"filter": "other", "size": 2}))),
+            Some(live("fixed", json!({"filter": "", "size": 2}))),
+        ];
+        let observed = Observed { wanted: there, unwanted: vec![live("old", json!({}))] };
+        let expected = [
+            "+ thing.new (in the file)",
+            "~ thing.other (differs from the file)",
+            "± thing.fixed (a filter is fixed)",
+            "- thing.old (not in the file any more)",
+        ];
+        assert_eq!(actions(&wanted, observed), expected);
+    }
+
+    #[test]
+    fn what_the_file_does_not_say_is_never_a_difference() {
+        let want = json!({"a": 1, "b": null, "c": {"d": 2}, "e": []});
+        assert_eq!(differences(&want, &json!({"a": 1, "b": 7, "c": {"d": 2, "x": 3}, "y": 4})), []);
+    }
+
+    #[test]
+    fn a_difference_names_its_path() {
+        let want = json!({"c": {"d": [1, 2]}, "e": [1]});
+        let have = json!({"c": {"d": [1, 3]}, "e": [1, 2]});
+        let paths: Vec<_> = differences(&want, &have).into_iter().map(|change| change.path).collect();
+        assert_eq!(paths, ["c.d[1]", "e"]);
+    }
+
+    #[test]
+    fn what_is_not_ours_is_never_touched() {
+        for (owner, words) in [(Owner::Nobody, "not managed"), (Owner::Stack("b".into()), "the stack `b`")] {
+            let theirs = Live { owner, ..live("a", json!({})) };
+            let observed = Observed { wanted: vec![Some(theirs)], unwanted: Vec::new() };
+            let conflicts = between(&[desired("a", json!({}))], observed, |_| FIXED).expect_err("a conflict");
+            assert!(conflicts[0].to_string().contains(words), "{}", conflicts[0]);
+        }
+    }
+
+    #[test]
+    fn existing_resources_are_checked_and_left_alone() {
+        let want = Desired { existing: true, ..desired("a", json!({"size": 1})) };
+        let theirs = Live { owner: Owner::Nobody, ..live("a", json!({"size": 2})) };
+        let observed = Observed { wanted: vec![Some(theirs)], unwanted: Vec::new() };
+        assert!(actions(std::slice::from_ref(&want), observed).is_empty());
+        let observed = Observed { wanted: vec![None], unwanted: Vec::new() };
+        assert!(between(&[want], observed, |_| FIXED).is_err());
+    }
+
+    #[test]
+    fn what_lies_in_something_goes_and_comes_with_it() {
+        let inner = Desired { inside: Some(Address::new("thing", "box")), ..desired("inner", json!({})) };
+        let wanted = [desired("box", json!({"filter": "new"})), inner];
+        let in_box = |key| Live { inside: Some(Address::new("thing", "box")), ..live(key, json!({})) };
+        let there = vec![Some(live("box", json!({"filter": "old"}))), Some(in_box("inner"))];
+        let observed = Observed { wanted: there, unwanted: vec![in_box("left")] };
+        assert_eq!(actions(&wanted, observed), ["± thing.box (a filter is fixed)", "+ thing.inner (goes with thing.box)"]);
+    }
+}

@@ -1,0 +1,112 @@
+//! Orders changes. Knows nothing of clouds.
+
+use std::collections::HashMap;
+
+use crate::diff::{Action, Change};
+use crate::resource::Address;
+
+/// Changes with what each must wait for: indices into the same list, always smaller than its own.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// The changes, every one after those it waits for.
+    pub changes: Vec<Change>,
+    /// For each change, those that it waits for.
+    pub waits_for: Vec<Vec<usize>>,
+}
+
+impl Graph {
+    /// Orders changes. `deleted_after` names the kinds that must be gone before one of a kind goes.
+    pub(crate) fn of(changes: Vec<Change>, deleted_after: impl Fn(&str) -> &'static [&'static str]) -> Self {
+        let at: HashMap<&Address, usize> = changes.iter().enumerate().map(|(i, c)| (&c.address, i)).collect();
+        let waits = |change: &Change| -> Vec<usize> {
+            let needs = change.desired.iter().flat_map(|want| &want.needs);
+            let needs = needs.filter_map(|need| at.get(need).copied());
+            let goes = matches!(change.action, Action::Delete | Action::Replace);
+            let before = if goes { deleted_after(change.address.kind) } else { &[] };
+            let gone = changes.iter().enumerate().filter(|(_, other)| {
+                other.action == Action::Delete && before.contains(&other.address.kind)
+            });
+            let mut all: Vec<usize> = needs.chain(gone.map(|(i, _)| i)).collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        };
+        let waits_for: Vec<Vec<usize>> = changes.iter().map(waits).collect();
+        Self::sorted(changes, &waits_for)
+    }
+
+    /// The same changes, everything after what it waits for, and otherwise as they were.
+    fn sorted(changes: Vec<Change>, waits_for: &[Vec<usize>]) -> Self {
+        let mut place: Vec<Option<usize>> = vec![None; changes.len()];
+        let mut order = Vec::with_capacity(changes.len());
+        while order.len() < changes.len() {
+            let before = order.len();
+            for i in 0..changes.len() {
+                if place[i].is_none() && waits_for[i].iter().all(|&w| place[w].is_some()) {
+                    place[i] = Some(order.len());
+                    order.push(i);
+                }
+            }
+            if order.len() == before {
+                // A circle can only come of a mistake in a kind. Broken at its first member, it is
+                // still applied: the service will say what is missing.
+                let Some(first) = place.iter().position(Option::is_none) else { break };
+                place[first] = Some(order.len());
+                order.push(first);
+            }
+        }
+        let mut changes: Vec<Option<Change>> = changes.into_iter().map(Some).collect();
+        let in_order = |i: &usize| -> (Option<Change>, Vec<usize>) {
+            let own = place[*i];
+            let waits = waits_for[*i].iter().filter_map(|&w| place[w]).filter(|w| Some(*w) < own).collect();
+            (changes[*i].take(), waits)
+        };
+        let (changes, waits_for): (Vec<_>, Vec<_>) = order.iter().map(in_order).unzip();
+        Self { changes: changes.into_iter().flatten().collect(), waits_for }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::Desired;
+    use serde_json::json;
+
+    fn change(kind: &'static str, action: Action, needs: &[&'static str]) -> Change {
+        let address = Address::new(kind, "a");
+        let desired = Desired {
+            address: address.clone(),
+            id: String::new(),
+            fields: json!({}),
+            needs: needs.iter().map(|kind| Address::new(kind, "a")).collect(),
+            inside: None,
+            implied_by: None,
+            existing: false,
+        };
+        let desired = (action != Action::Delete).then_some(desired);
+        Change { address, action, reason: String::new(), fields: Vec::new(), desired, live: None }
+    }
+
+    fn order(changes: Vec<Change>) -> Vec<String> {
+        let after = |kind: &str| -> &'static [&'static str] { if kind == "topic" { &["subscription"] } else { &[] } };
+        let graph = Graph::of(changes, after);
+        for (i, waits) in graph.waits_for.iter().enumerate() {
+            assert!(waits.iter().all(|&w| w < i));
+        }
+        graph.changes.iter().map(|c| format!("{} {}", c.action.sign(), c.address.kind)).collect()
+    }
+
+    #[test]
+    fn a_subscription_is_created_after_its_topic_and_deleted_before_it() {
+        let create = [change("subscription", Action::Create, &["topic"]), change("topic", Action::Create, &[])];
+        assert_eq!(order(create.into()), ["+ topic", "+ subscription"]);
+        let delete = [change("topic", Action::Delete, &[]), change("subscription", Action::Delete, &[])];
+        assert_eq!(order(delete.into()), ["- subscription", "- topic"]);
+    }
+
+    #[test]
+    fn a_circle_is_broken_and_not_followed_for_ever() {
+        let circle = [change("a", Action::Create, &["b"]), change("b", Action::Create, &["a"])];
+        assert_eq!(order(circle.into()), ["+ a", "+ b"]);
+    }
+}

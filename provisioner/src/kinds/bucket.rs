@@ -1,0 +1,258 @@
+//! `bucket`: a Cloud Storage bucket, closed to the public, with access by IAM alone.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use futures::{StreamExt as _, TryStreamExt as _};
+use google_cloud_gax::paginator::ItemPaginator as _;
+use google_cloud_storage::model;
+use google_cloud_storage::model::bucket::iam_config::UniformBucketLevelAccess;
+use google_cloud_storage::model::bucket::lifecycle::{Rule, rule};
+use google_cloud_storage::model::bucket::{IamConfig, Lifecycle, SoftDeletePolicy, Versioning};
+use google_cloud_wkt::FieldMask;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::bucket_file::BucketFile;
+use super::{Found, Kind, Place, Table};
+use crate::cloud::{Cloud, errors, limited};
+use crate::resource::{Desired, Owner};
+use crate::stack::{FieldProblem, Labels, Scope};
+
+/// Objects deleted at the same time when a bucket is emptied.
+const DELETIONS: usize = 32;
+
+/// `[bucket.NAME]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BucketSpec {
+    /// Region or multi-region; the stack's region without it.
+    #[serde(default)]
+    location: Option<String>,
+    /// Whether overwritten and deleted objects are kept.
+    #[serde(default)]
+    versioning: bool,
+    /// Rules that delete objects by age.
+    #[serde(default)]
+    lifecycle: Vec<LifecycleRule>,
+    /// Local files and folders kept in the bucket: `"rates/" = "examples/fx/rates"`. The key is the
+    /// object's name, or a prefix if it ends in `/`; the value a path relative to the stack file.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
+    /// Labels of the bucket.
+    #[serde(default)]
+    labels: Labels,
+}
+
+/// A rule that deletes objects.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LifecycleRule {
+    /// Only objects whose names begin so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    prefix: String,
+    /// Deleted when this many days old.
+    delete_after_days: u32,
+}
+
+/// A bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Bucket {
+    location: String,
+    versioning: bool,
+    lifecycle: Vec<LifecycleRule>,
+    uniform_access: bool,
+    public_access_prevention: bool,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    labels: Labels,
+}
+
+impl Table for BucketSpec {
+    const NAME: &'static str = "bucket";
+
+    fn problems(&self, key: &str, scope: &Scope) -> Vec<FieldProblem> {
+        let mut problems = super::bucket_file::problems(&self.files, &scope.folder);
+        let name = scope.name("bucket", key);
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+        if !(3..=63).contains(&name.len()) || !name.bytes().all(plain) || name.starts_with("goog") {
+            let rule = "3 to 63 lower-case letters, digits, hyphens, underscores and dots, not beginning with `goog`";
+            let what = format!("`{name}` cannot be the name of a bucket");
+            problems.push(FieldProblem::at(&["name"], what).help(format!("{rule}; `name = …` overrides it")));
+        }
+        if self.lifecycle.iter().any(|rule| rule.delete_after_days == 0) {
+            problems.push(FieldProblem::at(&["lifecycle"], "`delete_after_days` is at least 1"));
+        }
+        problems
+    }
+
+    fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
+        let name = scope.name("bucket", key);
+        let bucket = Bucket {
+            location: self.location.as_ref().unwrap_or(&scope.region).to_uppercase(),
+            versioning: self.versioning,
+            lifecycle: self.lifecycle.clone(),
+            uniform_access: true,
+            public_access_prevention: true,
+            labels: scope.labels(&self.labels),
+        };
+        let own = Desired::new(key, name.clone(), &bucket)?;
+        let files = BucketFile::all(key, &name, &self.files, &scope.folder)?;
+        Ok([own].into_iter().chain(files).collect())
+    }
+}
+
+impl Kind for Bucket {
+    const NAME: &'static str = "bucket";
+    const FIXED: &'static [(&'static str, &'static str)] =
+        &[("location", "a bucket's location is fixed when it is made")];
+
+    async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
+        let get = cloud.buckets.get_bucket().set_name(path(id));
+        let bucket = match errors::found(limited("look up the bucket", get.send()).await) {
+            Err(error) if errors::is_denied(&error) => {
+                bail!("the bucket name {id} is taken by somebody else: set `name` to another ({error:#})")
+            }
+            answer => answer?,
+        };
+        let Some(bucket) = bucket else { return Ok(None) };
+        found(cloud, bucket).await.map(Some)
+    }
+
+    async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
+        let list = cloud.buckets.list_buckets().set_parent(format!("projects/{}", cloud.project.id));
+        let mut all = list.by_item();
+        let mut owned = Vec::new();
+        while let Some(bucket) = limited("list buckets", async { all.next().await.transpose() }).await? {
+            if cloud.unmarked(bucket.labels.clone()).0 == Owner::Ours {
+                owned.push(found(cloud, bucket).await?);
+            }
+        }
+        Ok(owned)
+    }
+
+    async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let bucket = self.wire(cloud, at).set_project(format!("projects/{}", cloud.project.id));
+        let create = cloud.buckets.create_bucket().set_parent("projects/_").set_bucket_id(at.id).set_bucket(bucket);
+        limited("create the bucket", create.send()).await.map(drop)
+    }
+
+    async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
+        let live = limited("look up the bucket", cloud.buckets.get_bucket().set_name(path(at.id)).send()).await?;
+        let paths = fields.iter().map(|field| match field.as_str() {
+            "uniform_access" | "public_access_prevention" => "iam_config",
+            field => field,
+        });
+        let update = cloud
+            .buckets
+            .update_bucket()
+            .set_bucket(self.wire(cloud, at).set_name(path(at.id)))
+            .set_if_metageneration_match(live.metageneration)
+            .set_update_mask(FieldMask::default().set_paths(paths));
+        limited("update the bucket", update.send()).await.map(drop)
+    }
+
+    async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        if at.delete_data {
+            empty(cloud, at).await?;
+        }
+        errors::gone(limited("delete the bucket", cloud.buckets.delete_bucket().set_name(path(at.id)).send()).await)
+    }
+}
+
+impl Bucket {
+    fn wire(&self, cloud: &Cloud, at: &Place<'_>) -> model::Bucket {
+        let prevention = if self.public_access_prevention { "enforced" } else { "inherited" };
+        let access = IamConfig::new()
+            .set_uniform_bucket_level_access(UniformBucketLevelAccess::new().set_enabled(self.uniform_access))
+            .set_public_access_prevention(prevention);
+        let rules = self.lifecycle.iter().map(LifecycleRule::wire);
+        model::Bucket::new()
+            .set_location(&self.location)
+            .set_versioning(Versioning::new().set_enabled(self.versioning))
+            .set_lifecycle(Lifecycle::new().set_rule(rules))
+            .set_iam_config(access)
+            .set_labels(cloud.marked(at.key, &self.labels))
+    }
+}
+
+impl LifecycleRule {
+    fn wire(&self) -> Rule {
+        let days = i32::try_from(self.delete_after_days).unwrap_or(i32::MAX);
+        let prefixes = Some(&self.prefix).filter(|prefix| !prefix.is_empty());
+        let condition = rule::Condition::new().set_age_days(days).set_matches_prefix(prefixes);
+        Rule::new().set_action(rule::Action::new().set_type("Delete")).set_condition(condition)
+    }
+
+    fn read(rule: Rule) -> Option<Self> {
+        let condition = rule.condition?;
+        Some(Self {
+            prefix: condition.matches_prefix.into_iter().next().unwrap_or_default(),
+            delete_after_days: condition.age_days.and_then(|days| u32::try_from(days).ok())?,
+        })
+    }
+}
+
+async fn found(cloud: &Cloud, live: model::Bucket) -> Result<Found<Bucket>> {
+    let (owner, key, labels) = cloud.unmarked(live.labels);
+    let access = live.iam_config.unwrap_or_default();
+    let rules = live.lifecycle.map(|lifecycle| lifecycle.rule).unwrap_or_default();
+    let id = live.name.rsplit('/').next().unwrap_or_default().to_owned();
+    let fields = Bucket {
+        location: live.location.to_uppercase(),
+        versioning: live.versioning.is_some_and(|versioning| versioning.enabled),
+        lifecycle: rules.into_iter().filter_map(LifecycleRule::read).collect(),
+        uniform_access: access.uniform_bucket_level_access.is_some_and(|uniform| uniform.enabled),
+        public_access_prevention: access.public_access_prevention == "enforced",
+        labels,
+    };
+    let holds = holds(cloud, &id).await?;
+    Ok(Found { key: super::key(key, &id), id, owner, fields, holds, inside: None })
+}
+
+/// Whether there are objects: one page tells, and no plan waits for a count of millions.
+async fn holds(cloud: &Cloud, bucket: &str) -> Result<Option<String>> {
+    let list = cloud.buckets.list_objects().set_parent(path(bucket)).set_page_size(1000).set_versions(true);
+    let page = limited("list the bucket's objects", list.send()).await?;
+    let more = if page.next_page_token.is_empty() { "" } else { "over " };
+    Ok(match page.objects.len() {
+        0 => None,
+        1 => Some("1 object".to_owned()),
+        count => Some(format!("{more}{count} objects")),
+    })
+}
+
+/// Deletes every object, noncurrent versions too. Soft delete goes first: it bills for what is
+/// deleted while it is on.
+async fn empty(cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+    let bucket = model::Bucket::new()
+        .set_name(path(at.id))
+        .set_soft_delete_policy(SoftDeletePolicy::new().set_retention_duration(google_cloud_wkt::Duration::clamp(0, 0)));
+    let mask = FieldMask::default().set_paths(["soft_delete_policy"]);
+    let update = cloud.buckets.update_bucket().set_bucket(bucket).set_update_mask(mask);
+    let Some(_) = errors::found(limited("switch off soft delete", update.send()).await)? else { return Ok(()) };
+
+    let list = cloud.buckets.list_objects().set_parent(path(at.id)).set_versions(true).by_item();
+    let objects = futures::stream::unfold(list, |mut list| async move {
+        let next = list.next().await?;
+        Some((next, list))
+    });
+    let mut deleted: u64 = 0;
+    let deletions = objects.map(|object| async move {
+        let object = object.map_err(anyhow::Error::from)?;
+        let delete = cloud.buckets.delete_object().set_bucket(path(at.id)).set_object(object.name);
+        let delete = delete.set_generation(object.generation);
+        errors::gone(limited("delete an object", delete.send()).await)
+    });
+    let mut deletions = std::pin::pin!(deletions.buffer_unordered(DELETIONS));
+    while deletions.try_next().await?.is_some() {
+        deleted += 1;
+        if deleted.is_multiple_of(500) {
+            (at.progress)(format!("{deleted} objects deleted"));
+        }
+    }
+    Ok(())
+}
+
+fn path(name: &str) -> String {
+    format!("projects/_/buckets/{name}")
+}

@@ -1,0 +1,319 @@
+//! `cluster`: a GKE cluster. Created with all of its node pools in one call, so that no default pool
+//! is made only to be deleted; deleted with them in one call too.
+//!
+//! It implies the account that its nodes run as: the Compute default account has no roles in newer
+//! organisations, and too many in older ones.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use google_cloud_container_v1::model;
+use google_cloud_container_v1::model::cluster::Status;
+use google_cloud_container_v1::model::control_plane_endpoints_config::DNSEndpointConfig;
+use google_cloud_container_v1::model::release_channel::Channel;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::grant::Grant;
+use super::node_pool::{NodePool, PoolSpec};
+use super::service_account::{ServiceAccount, account_problem};
+use super::{Found, Kind, Place, Table, operation};
+use crate::cloud::{Cloud, errors, limited};
+use crate::resource::{Address, Desired, Owner};
+use crate::stack::{FieldProblem, Labels, PoolFacts, Scope};
+
+/// Roles of the account that nodes run as: what a node needs, and reading the workers' image.
+const NODE_ROLES: [&str; 2] = ["roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader"];
+
+/// How often a cluster that somebody else is creating is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long such a cluster may take.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
+
+/// `[cluster.NAME]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClusterSpec {
+    /// How soon GKE upgrades it.
+    #[serde(default)]
+    release_channel: ReleaseChannel,
+    /// How its control plane is reached.
+    #[serde(default)]
+    endpoint: Endpoint,
+    /// Its node pools.
+    pub(super) pool: BTreeMap<String, PoolSpec>,
+    /// Labels of the cluster.
+    #[serde(default)]
+    labels: Labels,
+}
+
+/// GKE's release channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ReleaseChannel {
+    Rapid,
+    #[default]
+    Regular,
+    Stable,
+    Extended,
+}
+
+/// How a control plane is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Endpoint {
+    /// By name, with IAM alone in front of it.
+    #[default]
+    Dns,
+    /// By address.
+    Ip,
+}
+
+/// A cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Cluster {
+    release_channel: ReleaseChannel,
+    endpoint: Endpoint,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    labels: Labels,
+    /// What it is created with. Afterwards the pools speak for themselves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pools: BTreeMap<String, NodePool>,
+}
+
+impl Table for ClusterSpec {
+    const NAME: &'static str = "cluster";
+
+    fn introduce(&self, key: &str, scope: &mut Scope) {
+        for (name, pool) in &self.pool {
+            let facts = PoolFacts { machine_type: pool.machine_type.clone(), spot: pool.spot, max_nodes: pool.most() };
+            scope.pools.insert(format!("{key}/{name}"), facts);
+        }
+    }
+
+    fn problems(&self, key: &str, scope: &Scope) -> Vec<FieldProblem> {
+        let mut problems = Vec::new();
+        let name = scope.name("cluster", key);
+        if name.len() > 40 {
+            let what = format!("`{name}` is too long for the name of a cluster: at most 40 characters");
+            problems.push(FieldProblem::at(&["name"], what).help("`name = …` overrides it"));
+        }
+        problems.extend(account_problem(&nodes_account(key, scope)).map(|problem| FieldProblem {
+            message: format!("the account of its nodes: {}", problem.message),
+            help: Some("give the stack or the cluster a shorter name".into()),
+            field: Vec::new(),
+        }));
+        if self.pool.is_empty() {
+            let help = format!("add [cluster.{key}.pool.workers]");
+            problems.push(FieldProblem::at(&["pool"], "a cluster needs a pool").help(help));
+        }
+        if !self.pool.is_empty() && self.pool.values().all(|pool| pool.spot) {
+            let help = format!("add [cluster.{key}.pool.steady] with `nodes = 1`");
+            let what = "a cluster needs a pool that is not Spot: its own system runs there";
+            problems.push(FieldProblem::at(&["pool"], what).help(help));
+        }
+        problems.extend(self.pool.iter().flat_map(|(name, pool)| pool.problems(name)));
+        problems
+    }
+
+    fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
+        let account = nodes_account(key, scope);
+        let (email, id) = (scope.email(&account), scope.cluster(key));
+        let pools: BTreeMap<_, _> =
+            self.pool.iter().map(|(name, spec)| (name.clone(), spec.resolved(&email, scope))).collect();
+        let own = Cluster {
+            release_channel: self.release_channel,
+            endpoint: self.endpoint,
+            labels: scope.labels(&self.labels),
+            pools: pools.clone(),
+        };
+        let address = Address::new(<Cluster as Kind>::NAME, key);
+        let account_key = format!("{key}-nodes");
+        let account_address = Address::new(<ServiceAccount as Kind>::NAME, &account_key);
+        let account = ServiceAccount { display_name: Some(format!("nodes of {}", scope.name("cluster", key))) };
+
+        let mut all = vec![
+            Desired::new(key, id.clone(), &own)?.after([account_address.clone()]),
+            Desired::new(&account_key, email.clone(), &account)?.implied(&address),
+        ];
+        for role in NODE_ROLES {
+            let short = role.rsplit('.').next().unwrap_or(role).to_lowercase();
+            let grant = Grant::on_project(role, &format!("serviceAccount:{email}"));
+            let grant = grant.desired(&format!("{account_key}-{short}"))?;
+            all.push(grant.after([account_address.clone()]).implied(&address));
+        }
+        // Nodes that start without their grants do not come up: the cluster waits for them.
+        let grants: Vec<Address> = all[2..].iter().map(|grant| grant.address.clone()).collect();
+        all[0].needs.extend(grants);
+        for (name, pool) in &pools {
+            let pool_id = format!("{id}/nodePools/{name}");
+            all.push(Desired::new(&format!("{key}/{name}"), pool_id, pool)?.inside(address.clone()));
+        }
+        Ok(all)
+    }
+}
+
+fn nodes_account(key: &str, scope: &Scope) -> String {
+    format!("{}-{key}-nodes", scope.owner)
+}
+
+impl Kind for Cluster {
+    const NAME: &'static str = "cluster";
+    const TAKES: Option<&'static str> = Some("5–10 min");
+
+    async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
+        let live = cloud.cluster(id).await?.filter(|live| live.status != Status::Stopping);
+        Ok(live.map(|live| Found { fields: Self { pools: self.pools.clone(), ..fields(cloud, &live) }, ..found(cloud, id, live) }))
+    }
+
+    async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
+        Ok(owned(cloud).await?.into_iter().map(|(id, live)| found(cloud, &id, live)).collect())
+    }
+
+    async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let (parent, name) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        let pools = self.pools.iter().map(|(name, pool)| pool.wire(cloud, name, at.key));
+        let cluster = model::Cluster::new()
+            .set_name(name)
+            .set_node_pools(pools)
+            .set_resource_labels(cloud.marked(at.key, &self.labels))
+            .set_release_channel(model::ReleaseChannel::new().set_channel(self.release_channel.wire()))
+            .set_workload_identity_config(
+                model::WorkloadIdentityConfig::new().set_workload_pool(format!("{}.svc.id.goog", cloud.project.id)),
+            )
+            .set_ip_allocation_policy(model::IPAllocationPolicy::new().set_use_ip_aliases(true))
+            .set_shielded_nodes(model::ShieldedNodes::new().set_enabled(true))
+            .set_control_plane_endpoints_config(self.endpoint.wire());
+        let create = cloud.clusters.create_cluster().set_parent(parent).set_cluster(cluster);
+        match limited("create the cluster", create.send()).await {
+            Ok(started) => operation::wait(cloud, parent, started, at.progress).await?,
+            // Ours from a run that was killed: what is under way is waited for.
+            Err(error) if errors::is_already_there(&error) && is_ours(cloud, at.id).await? => {}
+            Err(error) => return Err(error),
+        }
+        running(cloud, at.id, at.progress).await
+    }
+
+    async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
+        let (parent, _) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        for field in fields {
+            let started = match field.as_str() {
+                "labels" => {
+                    let live = limited("look up the cluster", cloud.clusters.get_cluster().set_name(at.id).send()).await?;
+                    let set = cloud
+                        .clusters
+                        .set_labels()
+                        .set_name(at.id)
+                        .set_resource_labels(cloud.marked(at.key, &self.labels))
+                        .set_label_fingerprint(live.label_fingerprint);
+                    limited("label the cluster", set.send()).await?
+                }
+                "release_channel" => {
+                    let channel = model::ReleaseChannel::new().set_channel(self.release_channel.wire());
+                    let update = model::ClusterUpdate::new().set_desired_release_channel(channel);
+                    let set = cloud.clusters.update_cluster().set_name(at.id).set_update(update);
+                    limited("update the cluster", set.send()).await?
+                }
+                "endpoint" => {
+                    let update =
+                        model::ClusterUpdate::new().set_desired_control_plane_endpoints_config(self.endpoint.wire());
+                    let set = cloud.clusters.update_cluster().set_name(at.id).set_update(update);
+                    limited("update the cluster", set.send()).await?
+                }
+                _ => continue,
+            };
+            operation::wait(cloud, parent, started, at.progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let (parent, _) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        let delete = cloud.clusters.delete_cluster().set_name(at.id);
+        match errors::found(limited("delete the cluster", delete.send()).await)? {
+            Some(started) => operation::wait(cloud, parent, started, at.progress).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// The clusters that the stack owns, with their full names.
+pub(super) async fn owned(cloud: &Cloud) -> Result<Vec<(String, model::Cluster)>> {
+    let list = cloud.clusters.list_clusters().set_parent(format!("projects/{}/locations/-", cloud.project.id));
+    let clusters = limited("list clusters", list.send()).await?.clusters;
+    let ours = clusters.into_iter().filter(|live| {
+        live.status != Status::Stopping && cloud.unmarked(live.resource_labels.clone()).0 == Owner::Ours
+    });
+    let id = |live: &model::Cluster| {
+        format!("projects/{}/locations/{}/clusters/{}", cloud.project.id, live.location, live.name)
+    };
+    Ok(ours.map(|live| (id(&live), live)).collect())
+}
+
+/// Waits until a cluster can be worked in, whoever is creating it.
+pub(super) async fn running(cloud: &Cloud, id: &str, progress: &(dyn Fn(String) + Send + Sync)) -> Result<()> {
+    let started = tokio::time::Instant::now();
+    loop {
+        let live = limited("look up the cluster", cloud.clusters.get_cluster().set_name(id).send()).await?;
+        match live.status {
+            Status::Running | Status::Reconciling | Status::Degraded => {
+                cloud.forget().await;
+                return Ok(());
+            }
+            Status::Error | Status::Stopping => bail!("the cluster is {}: {}", live.status, live.status_message),
+            ref status if started.elapsed() > LONGEST => bail!("the cluster is still {status}"),
+            status => progress(format!("the cluster is {status}")),
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn is_ours(cloud: &Cloud, id: &str) -> Result<bool> {
+    let live = limited("look up the cluster", cloud.clusters.get_cluster().set_name(id).send()).await?;
+    Ok(cloud.unmarked(live.resource_labels).0 == Owner::Ours)
+}
+
+fn found(cloud: &Cloud, id: &str, live: model::Cluster) -> Found<Cluster> {
+    let fields = fields(cloud, &live);
+    let (owner, key, _) = cloud.unmarked(live.resource_labels);
+    Found { key: super::key(key, id), id: id.to_owned(), owner, fields, holds: None, inside: None }
+}
+
+fn fields(cloud: &Cloud, live: &model::Cluster) -> Cluster {
+    let dns = live.control_plane_endpoints_config.as_ref().and_then(|config| config.dns_endpoint_config.as_ref());
+    let by_name = dns.is_some_and(|dns| dns.allow_external_traffic == Some(true));
+    Cluster {
+        release_channel: live.release_channel.as_ref().map(ReleaseChannel::read).unwrap_or_default(),
+        endpoint: if by_name { Endpoint::Dns } else { Endpoint::Ip },
+        labels: cloud.unmarked(live.resource_labels.clone()).2,
+        pools: BTreeMap::new(),
+    }
+}
+
+impl ReleaseChannel {
+    fn wire(self) -> Channel {
+        match self {
+            Self::Rapid => Channel::Rapid,
+            Self::Regular => Channel::Regular,
+            Self::Stable => Channel::Stable,
+            Self::Extended => Channel::Extended,
+        }
+    }
+
+    fn read(live: &model::ReleaseChannel) -> Self {
+        match live.channel {
+            Channel::Rapid => Self::Rapid,
+            Channel::Stable => Self::Stable,
+            Channel::Extended => Self::Extended,
+            _ => Self::Regular,
+        }
+    }
+}
+
+impl Endpoint {
+    fn wire(self) -> model::ControlPlaneEndpointsConfig {
+        let dns = DNSEndpointConfig::new().set_allow_external_traffic(self == Self::Dns);
+        model::ControlPlaneEndpointsConfig::new().set_dns_endpoint_config(dns)
+    }
+}

@@ -1,0 +1,257 @@
+//! `grant`: one member's role on one resource, or on the project. Other members are never touched.
+//!
+//! Grants carry no mark of their own. Ours are those whose member is ours: an account of the stack,
+//! or a Kubernetes service account in its namespace.
+
+use std::fmt;
+
+use anyhow::{Context as _, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use super::bucket::Bucket;
+use super::service_account::ServiceAccount;
+use super::subscription::Subscription;
+use super::topic::Topic;
+use super::{Found, Kind, Place, Table};
+use crate::cloud::{Cloud, PolicyOf, grants};
+use crate::resource::{Address, Desired, Owner};
+use crate::stack::{FieldProblem, Reference, Scope};
+
+/// `[grant.NAME]`: one member's role on one resource.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GrantSpec {
+    /// Who: `service_account.NAME` of this stack, or any IAM member (`user:ann@example.com`).
+    member: String,
+    /// What they may do: `roles/storage.objectViewer`.
+    role: String,
+    /// On what: `bucket.NAME`, `topic.NAME`, `subscription.NAME`, `service_account.NAME`, or `project`.
+    on: String,
+}
+
+/// One member's role on one resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Grant {
+    on: On,
+    role: String,
+    member: String,
+}
+
+/// A [`PolicyOf`], as plans write it: `project`, or `bucket NAME`.
+#[derive(Clone, Debug, PartialEq)]
+struct On(PolicyOf);
+
+impl GrantSpec {
+    fn account(&self) -> Option<&str> {
+        self.member.strip_prefix("service_account.")
+    }
+}
+
+/// The tables that a grant can be on.
+const ON: [&str; 4] = ["bucket", "topic", "subscription", "service_account"];
+
+impl Table for GrantSpec {
+    const NAME: &'static str = "grant";
+
+    fn references(&self) -> Vec<Reference> {
+        let on = ON.into_iter().find_map(|table| {
+            let key = self.on.strip_prefix(table)?.strip_prefix('.')?.to_owned();
+            Some(Reference { field: &["on"], table, key })
+        });
+        let member = self.account().map(|key| Reference {
+            field: &["member"],
+            table: "service_account",
+            key: key.to_owned(),
+        });
+        on.into_iter().chain(member).collect()
+    }
+
+    fn problems(&self, _key: &str, _scope: &Scope) -> Vec<FieldProblem> {
+        let mut problems = Vec::new();
+        let is_on_something = self.references().iter().any(|reference| reference.field == ["on"]);
+        if !is_on_something && self.on != "project" {
+            let help = format!("write `project`, or one of {}", ON.map(|table| format!("{table}.NAME")).join(", "));
+            problems.push(FieldProblem::at(&["on"], format!("a grant cannot be on `{}`", self.on)).help(help));
+        }
+        if self.account().is_none() && !self.member.contains(':') {
+            let help = "write `service_account.NAME`, or an IAM member such as `user:ann@example.com`";
+            problems.push(FieldProblem::at(&["member"], format!("`{}` is not a member", self.member)).help(help));
+        }
+        if self.account().is_none() && self.on == "project" {
+            let what = "neither the member nor the resource is the stack's own: nobody could tell whose grant it is";
+            problems.push(FieldProblem::at(&["member"], what).help("use a `service_account.NAME` of this file"));
+        }
+        let custom = ["roles/", "projects/", "organizations/"];
+        if !custom.iter().any(|prefix| self.role.starts_with(prefix)) {
+            let help = "write it as `roles/storage.objectViewer`";
+            problems.push(FieldProblem::at(&["role"], format!("`{}` is not a role", self.role)).help(help));
+        }
+        problems
+    }
+
+    fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
+        let member = match self.account() {
+            Some(account) => format!("serviceAccount:{}", scope.email(&scope.name("service_account", account))),
+            None => self.member.clone(),
+        };
+        let (table, on) = self.on.split_once('.').unwrap_or((&self.on, ""));
+        let on = match table {
+            "bucket" => PolicyOf::Bucket(scope.name("bucket", on)),
+            "topic" => PolicyOf::Pubsub(scope.topic(on)),
+            "subscription" => PolicyOf::Pubsub(scope.subscription(on)),
+            "service_account" => PolicyOf::ServiceAccount(scope.email(&scope.name("service_account", on))),
+            _ => PolicyOf::Project,
+        };
+        let grant = Grant { on: On(on), role: self.role.clone(), member };
+        let mut grant = grant.desired(key)?;
+        for reference in self.references() {
+            let address = Address::new(reference.table, reference.key);
+            grant = if reference.field == ["on"] { grant.inside(address) } else { grant.after([address]) };
+        }
+        Ok(vec![grant])
+    }
+}
+
+impl Grant {
+    pub(super) fn on_project(role: &str, member: &str) -> Self {
+        Self::new(PolicyOf::Project, role, member)
+    }
+
+    pub(super) fn on_topic(name: &str, role: &str, member: &str) -> Self {
+        Self::new(PolicyOf::Pubsub(name.to_owned()), role, member)
+    }
+
+    pub(super) fn on_subscription(name: &str, role: &str, member: &str) -> Self {
+        Self::new(PolicyOf::Pubsub(name.to_owned()), role, member)
+    }
+
+    pub(super) fn on_bucket(name: &str, role: &str, member: &str) -> Self {
+        Self::new(PolicyOf::Bucket(name.to_owned()), role, member)
+    }
+
+    pub(super) fn on_service_account(email: &str, role: &str, member: &str) -> Self {
+        Self::new(PolicyOf::ServiceAccount(email.to_owned()), role, member)
+    }
+
+    fn new(on: PolicyOf, role: &str, member: &str) -> Self {
+        Self { on: On(on), role: role.to_owned(), member: member.to_owned() }
+    }
+
+    pub(super) fn desired(&self, key: &str) -> Result<Desired> {
+        Desired::new(key, self.id(), self)
+    }
+
+    fn id(&self) -> String {
+        format!("{} {} {}", self.on, self.role, self.member)
+    }
+}
+
+impl Kind for Grant {
+    const NAME: &'static str = "grant";
+
+    async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
+        let policy = cloud.policy(&self.on.0).await?;
+        let granted = policy.is_some_and(|policy| grants(&policy, &self.role, &self.member));
+        Ok(granted.then(|| Found {
+            id: id.to_owned(),
+            key: id.to_owned(),
+            // Who holds a declared role is as declared, whoever granted it.
+            owner: Owner::Ours,
+            fields: self.clone(),
+            holds: None,
+            inside: None,
+        }))
+    }
+
+    async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
+        let accounts = ServiceAccount::owned(cloud).await?;
+        let emails: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
+        let mut targets = vec![(PolicyOf::Project, None)];
+        let inside = |kind, key: &str| Some(Address::new(kind, key));
+        for topic in Topic::owned(cloud).await? {
+            targets.push((PolicyOf::Pubsub(topic.id), inside("topic", &topic.key)));
+        }
+        for subscription in Subscription::owned(cloud).await? {
+            targets.push((PolicyOf::Pubsub(subscription.id), inside("subscription", &subscription.key)));
+        }
+        for bucket in Bucket::owned(cloud).await? {
+            targets.push((PolicyOf::Bucket(bucket.id), inside("bucket", &bucket.key)));
+        }
+        for account in &accounts {
+            targets.push((PolicyOf::ServiceAccount(account.id.clone()), inside("service_account", &account.key)));
+        }
+        let policies = targets.iter().map(|(of, _)| cloud.policy(of));
+        let policies = futures::future::try_join_all(policies).await?;
+        let mut owned = Vec::new();
+        for ((of, inside), policy) in targets.into_iter().zip(policies) {
+            let bindings = policy.map(|policy| policy.bindings).unwrap_or_default();
+            for binding in bindings.into_iter().filter(|binding| binding.condition.is_none()) {
+                for member in binding.members.iter().filter(|member| is_ours(cloud, &emails, member)) {
+                    let grant = Self::new(of.clone(), &binding.role, member);
+                    let id = grant.id();
+                    let key = id.clone();
+                    let inside = inside.clone();
+                    owned.push(Found { id, key, owner: Owner::Ours, fields: grant, holds: None, inside });
+                }
+            }
+        }
+        Ok(owned)
+    }
+
+    async fn create(&self, cloud: &Cloud, _: &Place<'_>) -> Result<()> {
+        cloud.grant(&self.on.0, &self.role, &self.member).await.map(drop)
+    }
+
+    async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
+        self.create(cloud, at).await
+    }
+
+    async fn delete(&self, cloud: &Cloud, _: &Place<'_>) -> Result<()> {
+        crate::cloud::errors::gone(cloud.revoke(&self.on.0, &self.role, &self.member).await)
+    }
+}
+
+/// Whether a member is an account of the stack, or a Kubernetes service account in its namespace.
+fn is_ours(cloud: &Cloud, emails: &[&str], member: &str) -> bool {
+    let (project, namespace) = (&cloud.project.id, &cloud.owner);
+    let account = member.strip_prefix("serviceAccount:");
+    account.is_some_and(|account| emails.contains(&account))
+        || account.is_some_and(|account| account.starts_with(&format!("{project}.svc.id.goog[{namespace}/")))
+        || member.starts_with("principal://")
+            && member.contains(&format!("/workloadIdentityPools/{project}.svc.id.goog/subject/ns/{namespace}/sa/"))
+}
+
+impl fmt::Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            PolicyOf::Project => f.write_str("project"),
+            PolicyOf::Pubsub(name) => write!(f, "pubsub {name}"),
+            PolicyOf::Bucket(name) => write!(f, "bucket {name}"),
+            PolicyOf::ServiceAccount(email) => write!(f, "service_account {email}"),
+        }
+    }
+}
+
+impl Serialize for On {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for On {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        let parse = || {
+            let (kind, name) = text.split_once(' ').unwrap_or((&text, ""));
+            Some(match kind {
+                "project" => PolicyOf::Project,
+                "pubsub" => PolicyOf::Pubsub(name.to_owned()),
+                "bucket" => PolicyOf::Bucket(name.to_owned()),
+                "service_account" => PolicyOf::ServiceAccount(name.to_owned()),
+                _ => return None,
+            })
+        };
+        parse().map(On).context("not a place of a grant").map_err(D::Error::custom)
+    }
+}

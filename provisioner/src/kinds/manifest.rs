@@ -1,0 +1,48 @@
+//! What the kinds that live in a cluster have in common: a manifest that begins as a YAML file of
+//! `manifests/`, is changed as data, and carries the marks of its owner.
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cloud::{KUBERNETES_MANAGED_BY, PART_OF};
+use crate::resource::Owner;
+
+/// Reads a YAML file of `manifests/`.
+pub(super) fn read(yaml: &str) -> Result<Value> {
+    serde_saphyr::from_str(yaml).context("internal error: a manifest of this build is not YAML")
+}
+
+/// Marks a manifest as the stack's.
+pub(super) fn mark(manifest: &mut Value, owner: &str) {
+    for (label, value) in marks(owner) {
+        manifest["metadata"]["labels"][label] = value.into();
+    }
+}
+
+/// The labels of what a stack owns in a cluster.
+pub(super) fn marks(owner: &str) -> [(&'static str, &str); 2] {
+    let (managed_by, us) = KUBERNETES_MANAGED_BY;
+    [(managed_by, us), (PART_OF, owner)]
+}
+
+/// A live object as a manifest.
+pub(super) fn of(live: &impl Serialize) -> Result<Value> {
+    let mut manifest = serde_json::to_value(live)?;
+    // Only the server's: never compared, and long.
+    if let Some(metadata) = manifest["metadata"].as_object_mut() {
+        metadata.remove("managedFields");
+    }
+    Ok(manifest)
+}
+
+/// Whose a live object is.
+pub(super) fn owner(manifest: &Value, ours: &str) -> Owner {
+    let (managed_by, us) = KUBERNETES_MANAGED_BY;
+    let labels = &manifest["metadata"]["labels"];
+    match labels[PART_OF].as_str().filter(|_| labels[managed_by] == json!(us)) {
+        Some(stack) if stack == ours => Owner::Ours,
+        Some(stack) => Owner::Stack(stack.to_owned()),
+        None => Owner::Nobody,
+    }
+}

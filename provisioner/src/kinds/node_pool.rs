@@ -1,0 +1,285 @@
+//! `node_pool`: machines of one type in a cluster, autoscaled between two totals.
+//!
+//! The live number of nodes is the autoscaler's and never compared. A pool of a fixed size is one
+//! whose two totals are equal.
+
+use anyhow::{Context as _, Result};
+use google_cloud_container_v1::model::node_pool_autoscaling::LocationPolicy;
+use google_cloud_container_v1::model::{
+    self, NodeConfig, NodePoolAutoscaling, NodeTaint, ShieldedInstanceConfig, WorkloadMetadataConfig,
+};
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Api, ListParams};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Found, Kind, Place, cluster, operation};
+use crate::cloud::{Cloud, errors, limited};
+use crate::resource::{Address, Owner};
+use crate::stack::{FieldProblem, Labels, Scope};
+
+/// The label and taint of GKE's Spot nodes.
+pub(super) const SPOT: &str = "cloud.google.com/gke-spot";
+/// GKE's label for a node's pool.
+const POOL: &str = "cloud.google.com/gke-nodepool";
+
+/// `[cluster.NAME.pool.NAME]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PoolSpec {
+    /// Compute Engine machine type.
+    #[serde(default = "machine_type")]
+    pub(super) machine_type: String,
+    /// Cheap machines that may vanish at any moment.
+    #[serde(default)]
+    pub(super) spot: bool,
+    /// A fixed number of nodes, in all zones together.
+    #[serde(default)]
+    nodes: Option<u32>,
+    /// Fewest nodes, in all zones together.
+    #[serde(default)]
+    min_nodes: Option<u32>,
+    /// Most nodes, in all zones together.
+    #[serde(default)]
+    pub(super) max_nodes: Option<u32>,
+    /// Size of each node's disk, in GB.
+    #[serde(default = "disk_gb")]
+    disk_gb: u32,
+    /// Kubernetes labels of the nodes.
+    #[serde(default)]
+    labels: Labels,
+}
+
+fn machine_type() -> String {
+    "e2-standard-2".into()
+}
+
+fn disk_gb() -> u32 {
+    50
+}
+
+/// A node pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NodePool {
+    machine_type: String,
+    spot: bool,
+    min_nodes: u32,
+    max_nodes: u32,
+    disk_gb: u32,
+    service_account: String,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    labels: Labels,
+}
+
+impl PoolSpec {
+    /// Most nodes that the pool may have.
+    pub(super) fn most(&self) -> u32 {
+        self.nodes.or(self.max_nodes).unwrap_or(1)
+    }
+
+    /// The pool with its node account.
+    pub(super) fn resolved(&self, email: &str, _: &Scope) -> NodePool {
+        NodePool {
+            machine_type: self.machine_type.clone(),
+            spot: self.spot,
+            min_nodes: self.nodes.or(self.min_nodes).unwrap_or(0),
+            max_nodes: self.most(),
+            disk_gb: self.disk_gb,
+            service_account: email.to_owned(),
+            labels: self.labels.clone(),
+        }
+    }
+
+    pub(super) fn problems(&self, name: &str) -> Vec<FieldProblem> {
+        let mut problems = Vec::new();
+        let mut problem = |field: &str, what: String, help: &str| {
+            let path = if field.is_empty() { vec!["pool", name] } else { vec!["pool", name, field] };
+            problems.push(FieldProblem::at(&path, what).help(help));
+        };
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if !name.bytes().all(plain) || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 40 {
+            let help = "at most 40 lower-case letters, digits and hyphens, beginning with a letter";
+            problem("", format!("`{name}` cannot be the name of a pool"), help);
+        }
+        match (self.nodes, self.min_nodes, self.max_nodes) {
+            (None, None, None) => problem("", "how many nodes?".into(), "set `nodes`, or `min_nodes` and `max_nodes`"),
+            (None, Some(_), None) => problem("min_nodes", "`min_nodes` needs `max_nodes`".into(), "add `max_nodes = 10`"),
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
+                problem("nodes", "`nodes` fixes the size".into(), "drop it, or `min_nodes` and `max_nodes`");
+            }
+            (_, min, Some(max)) if min.unwrap_or(0) > max => {
+                let what = format!("`min_nodes` is {}, more than `max_nodes`, {max}", min.unwrap_or(0));
+                problem("min_nodes", what, "swap them?");
+            }
+            _ => {}
+        }
+        if self.most() == 0 || self.most() > 15_000 {
+            let field = if self.nodes.is_some() { "nodes" } else { "max_nodes" };
+            problem(field, "a pool has from 1 to 15,000 nodes at most".into(), "GKE's limit for a cluster");
+        }
+        if !(10..=65_536).contains(&self.disk_gb) {
+            problem("disk_gb", "a disk has from 10 to 65,536 GB".into(), "GKE's limits");
+        }
+        problems
+    }
+}
+
+impl Kind for NodePool {
+    const NAME: &'static str = "node_pool";
+    const TAKES: Option<&'static str> = Some("1–2 min");
+    const FIXED: &'static [(&'static str, &'static str)] = &[
+        ("spot", "whether a pool is Spot is fixed when it is made"),
+        ("service_account", "a pool's account is fixed when it is made"),
+    ];
+
+    async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
+        let (cluster_id, name) = id.split_once("/nodePools/").unwrap_or((id, ""));
+        let Some(cluster) = cloud.cluster(cluster_id).await? else { return Ok(None) };
+        let pools = cluster.node_pools.into_iter();
+        let live = pools.into_iter().find(|pool| pool.name == name && pool.status != model::node_pool::Status::Stopping);
+        Ok(live.map(|live| found(cloud, cluster_id, live, None)))
+    }
+
+    async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
+        let clusters = cluster::owned(cloud).await?;
+        let pools = clusters.into_iter().flat_map(|(id, cluster)| {
+            let (_, key, _) = cloud.unmarked(cluster.resource_labels);
+            let inside = Address::new("cluster", super::key(key, &id));
+            let found = move |pool| found(cloud, &id, pool, Some(inside.clone()));
+            cluster.node_pools.into_iter().map(found).collect::<Vec<_>>()
+        });
+        Ok(pools.filter(|found| found.owner == Owner::Ours).collect())
+    }
+
+    async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let (cluster_id, name) = at.id.split_once("/nodePools/").unwrap_or((at.id, ""));
+        let (parent, _) = cluster_id.split_once("/clusters/").unwrap_or((cluster_id, ""));
+        cluster::running(cloud, cluster_id, at.progress).await?;
+        // A new cluster comes with its pools.
+        let get = cloud.clusters.get_node_pool().set_name(at.id);
+        if errors::found(limited("look up the pool", get.send()).await)?.is_some() {
+            return Ok(());
+        }
+        let key = at.key.split('/').next().unwrap_or_default();
+        let create = cloud.clusters.create_node_pool().set_parent(cluster_id).set_node_pool(self.wire(cloud, name, key));
+        let started = limited("create the pool", create.send()).await?;
+        operation::wait(cloud, parent, started, at.progress).await
+    }
+
+    async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
+        let (cluster_id, name) = at.id.split_once("/nodePools/").unwrap_or((at.id, ""));
+        let (parent, _) = cluster_id.split_once("/clusters/").unwrap_or((cluster_id, ""));
+        let changed = |name: &str| fields.iter().any(|field| field == name);
+        if changed("min_nodes") || changed("max_nodes") {
+            let set = cloud.clusters.set_node_pool_autoscaling().set_name(at.id).set_autoscaling(self.autoscaling());
+            let started = limited("resize the pool", set.send()).await?;
+            operation::wait(cloud, parent, started, at.progress).await?;
+        }
+        if changed("min_nodes") {
+            self.scale_up(cloud, at, cluster_id, name).await?;
+        }
+        if changed("machine_type") || changed("disk_gb") || changed("labels") {
+            let labels = model::NodeLabels::new().set_labels(self.labels.clone());
+            let update = cloud
+                .clusters
+                .update_node_pool()
+                .set_name(at.id)
+                .set_machine_type(&self.machine_type)
+                .set_disk_size_gb(i64::from(self.disk_gb))
+                .set_labels(labels);
+            let started = limited("update the pool", update.send()).await?;
+            operation::wait(cloud, parent, started, at.progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let (parent, _) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        let delete = cloud.clusters.delete_node_pool().set_name(at.id);
+        match errors::found(limited("delete the pool", delete.send()).await)? {
+            Some(started) => operation::wait(cloud, parent, started, at.progress).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl NodePool {
+    pub(super) fn wire(&self, cloud: &Cloud, name: &str, cluster_key: &str) -> model::NodePool {
+        let taint = || NodeTaint::new().set_key(SPOT).set_value("true").set_effect(model::node_taint::Effect::NoSchedule);
+        let config = NodeConfig::new()
+            .set_machine_type(&self.machine_type)
+            .set_disk_size_gb(whole(self.disk_gb))
+            .set_service_account(&self.service_account)
+            .set_oauth_scopes(["https://www.googleapis.com/auth/cloud-platform"])
+            .set_metadata([("disable-legacy-endpoints", "true")])
+            .set_spot(self.spot)
+            // Without it, the system's own pods keep the last Spot node from going.
+            .set_taints(self.spot.then(taint))
+            .set_labels(self.labels.clone())
+            .set_resource_labels(cloud.marked(&format!("{cluster_key}_{name}"), &Labels::new()))
+            .set_workload_metadata_config(
+                WorkloadMetadataConfig::new().set_mode(model::workload_metadata_config::Mode::GkeMetadata),
+            )
+            .set_shielded_instance_config(
+                ShieldedInstanceConfig::new().set_enable_secure_boot(true).set_enable_integrity_monitoring(true),
+            );
+        model::NodePool::new()
+            .set_name(name)
+            .set_initial_node_count(whole(self.min_nodes))
+            .set_config(config)
+            .set_autoscaling(self.autoscaling())
+            .set_management(model::NodeManagement::new().set_auto_repair(true).set_auto_upgrade(true))
+    }
+
+    fn autoscaling(&self) -> NodePoolAutoscaling {
+        let policy = if self.spot { LocationPolicy::Any } else { LocationPolicy::Balanced };
+        NodePoolAutoscaling::new()
+            .set_enabled(true)
+            // Totals: the other pair of fields counts per zone.
+            .set_total_min_node_count(whole(self.min_nodes))
+            .set_total_max_node_count(whole(self.max_nodes))
+            .set_location_policy(policy)
+    }
+
+    /// Raising the minimum does not scale up by itself: GKE waits for pods.
+    async fn scale_up(&self, cloud: &Cloud, at: &Place<'_>, cluster_id: &str, name: &str) -> Result<()> {
+        let (parent, _) = cluster_id.split_once("/clusters/").unwrap_or((cluster_id, ""));
+        let kubernetes = cloud.kubernetes(cluster_id).await?.context("the cluster's API does not answer")?;
+        let of_pool = ListParams::default().labels(&format!("{POOL}={name}"));
+        let nodes = limited("count the nodes", Api::<Node>::all(kubernetes.0).list(&of_pool)).await?.items;
+        let zones = cloud.cluster(cluster_id).await?.map_or(1, |cluster| cluster.locations.len().max(1));
+        if nodes.len() >= self.min_nodes as usize {
+            return Ok(());
+        }
+        let per_zone = (self.min_nodes as usize).div_ceil(zones);
+        let set = cloud.clusters.set_node_pool_size().set_name(at.id);
+        let set = set.set_node_count(i32::try_from(per_zone).unwrap_or(i32::MAX));
+        let started = limited("scale the pool up", set.send()).await?;
+        operation::wait(cloud, parent, started, at.progress).await
+    }
+}
+
+fn found(cloud: &Cloud, cluster_id: &str, live: model::NodePool, inside: Option<Address>) -> Found<NodePool> {
+    let config = live.config.unwrap_or_default();
+    let scaling = live.autoscaling.unwrap_or_default();
+    let (owner, key, _) = cloud.unmarked(config.resource_labels);
+    let key = key.map_or_else(|| live.name.clone(), |key| key.replacen('_', "/", 1));
+    let fields = NodePool {
+        machine_type: config.machine_type,
+        spot: config.spot,
+        min_nodes: count(scaling.total_min_node_count),
+        max_nodes: count(scaling.total_max_node_count),
+        disk_gb: count(config.disk_size_gb),
+        service_account: config.service_account,
+        labels: cloud.unmarked(config.labels).2,
+    };
+    Found { id: format!("{cluster_id}/nodePools/{}", live.name), key, owner, fields, holds: None, inside }
+}
+
+fn whole(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+fn count(whole: i32) -> u32 {
+    u32::try_from(whole).unwrap_or_default()
+}

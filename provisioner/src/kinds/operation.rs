@@ -1,0 +1,64 @@
+//! Waits for a long-running operation of GKE, and tells how far it is.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use google_cloud_container_v1::model::Operation;
+use google_cloud_container_v1::model::operation::Status;
+use google_cloud_container_v1::model::operation_progress::metric::Value;
+
+use crate::cloud::{Cloud, limited};
+
+/// First pause between two looks; it doubles up to [`SLOWEST`].
+const FIRST: Duration = Duration::from_millis(100);
+const SLOWEST: Duration = Duration::from_secs(5);
+/// Longest that GKE is waited for.
+const LONGEST: Duration = Duration::from_secs(45 * 60);
+
+/// Waits until an operation in `parent` (`projects/P/locations/L`) is done.
+pub(super) async fn wait(
+    cloud: &Cloud,
+    parent: &str,
+    started: Operation,
+    progress: &(dyn Fn(String) + Send + Sync),
+) -> Result<()> {
+    let name = format!("{parent}/operations/{}", started.name);
+    let began = tokio::time::Instant::now();
+    let mut pause = FIRST;
+    let mut operation = started;
+    loop {
+        if operation.status == Status::Done {
+            return outcome(&operation);
+        }
+        if began.elapsed() > LONGEST {
+            bail!("operation {name} is still {}: run the command again to go on waiting", operation.status);
+        }
+        progress(told(&operation));
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(SLOWEST);
+        let get = cloud.clusters.get_operation().set_name(&name).send();
+        operation = limited("look up the operation", get).await.with_context(|| format!("operation {name}"))?;
+    }
+}
+
+fn outcome(operation: &Operation) -> Result<()> {
+    match &operation.error {
+        Some(error) if error.code != 0 => bail!("{}", error.message),
+        _ => Ok(()),
+    }
+}
+
+fn told(operation: &Operation) -> String {
+    let metrics = operation.progress.iter().flat_map(|progress| &progress.metrics);
+    let told: Vec<String> = metrics
+        .filter_map(|metric| match metric.value.as_ref()? {
+            Value::IntValue(value) => Some(format!("{} {value}", metric.name.to_lowercase())),
+            Value::StringValue(value) => Some(format!("{} {value}", metric.name.to_lowercase())),
+            _ => None,
+        })
+        .collect();
+    match told.is_empty() {
+        true => format!("{}", operation.status).to_lowercase(),
+        false => told.join(", "),
+    }
+}

@@ -1,0 +1,118 @@
+//! `service_account`: an identity without keys. Its description says which stack owns it, since
+//! service accounts take no labels.
+
+use anyhow::Result;
+use google_cloud_gax::paginator::ItemPaginator as _;
+use google_cloud_iam_admin_v1::model;
+use google_cloud_wkt::FieldMask;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Found, Kind, Place, Table};
+use crate::cloud::{Cloud, KEY, MANAGED_BY, MANAGED_BY_US, STACK, errors, limited};
+use crate::resource::{Desired, Owner};
+use crate::stack::{FieldProblem, Labels, Scope};
+
+/// A service account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServiceAccount {
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+}
+
+impl Table for ServiceAccount {
+    const NAME: &'static str = "service_account";
+
+    fn problems(&self, key: &str, scope: &Scope) -> Vec<FieldProblem> {
+        account_problem(&scope.name("service_account", key)).into_iter().collect()
+    }
+
+    fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
+        let email = scope.email(&scope.name("service_account", key));
+        Ok(vec![Desired::new(key, email, self)?])
+    }
+}
+
+/// What is wrong with the name of a service account.
+pub(super) fn account_problem(name: &str) -> Option<FieldProblem> {
+    (!(6..=30).contains(&name.len())).then(|| {
+        let what = format!("`{name}` cannot be the name of a service account: it has 6 to 30 characters");
+        FieldProblem::at(&["name"], what).help("`name = …` overrides it")
+    })
+}
+
+impl Kind for ServiceAccount {
+    const NAME: &'static str = "service_account";
+    const DELETED_AFTER: &'static [&'static str] = &["grant", "cluster"];
+
+    async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
+        let get = cloud.accounts.get_service_account().set_name(path(cloud, id));
+        let account = errors::found(limited("look up the service account", get.send()).await)?;
+        Ok(account.map(|account| found(cloud, account)))
+    }
+
+    async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
+        let list = cloud.accounts.list_service_accounts().set_name(format!("projects/{}", cloud.project.id));
+        let mut all = list.by_item();
+        let mut owned = Vec::new();
+        while let Some(one) = limited("list service accounts", async { all.next().await.transpose() }).await? {
+            owned.extend(Some(found(cloud, one)).filter(|found| found.owner == Owner::Ours));
+        }
+        Ok(owned)
+    }
+
+    async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let account = model::ServiceAccount::new()
+            .set_display_name(self.display_name.clone().unwrap_or_default())
+            .set_description(marks(cloud, at.key));
+        let name = at.id.split('@').next().unwrap_or_default();
+        let create = cloud
+            .accounts
+            .create_service_account()
+            .set_name(format!("projects/{}", cloud.project.id))
+            .set_account_id(name)
+            .set_service_account(account);
+        limited("create the service account", create.send()).await.map(drop)
+    }
+
+    async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
+        let account = model::ServiceAccount::new()
+            .set_name(path(cloud, at.id))
+            .set_display_name(self.display_name.clone().unwrap_or_default());
+        let mask = FieldMask::default().set_paths(["display_name"]);
+        let patch = cloud.accounts.patch_service_account().set_service_account(account).set_update_mask(mask);
+        limited("update the service account", patch.send()).await.map(drop)
+    }
+
+    async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let delete = cloud.accounts.delete_service_account().set_name(path(cloud, at.id));
+        errors::gone(limited("delete the service account", delete.send()).await)
+    }
+}
+
+fn path(cloud: &Cloud, email: &str) -> String {
+    format!("projects/{}/serviceAccounts/{email}", cloud.project.id)
+}
+
+fn marks(cloud: &Cloud, key: &str) -> String {
+    format!("{MANAGED_BY}={MANAGED_BY_US} {STACK}={} {KEY}={key}", cloud.owner)
+}
+
+fn found(cloud: &Cloud, account: model::ServiceAccount) -> Found<ServiceAccount> {
+    let marks = account.description.split(' ').filter_map(|mark| mark.split_once('='));
+    let marks: Labels = marks.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    let (owner, key, _) = cloud.unmarked(marks);
+    let display_name = Some(account.display_name).filter(|name| !name.is_empty());
+    let name = account.email.split('@').next().unwrap_or_default();
+    Found {
+        key: key.unwrap_or_else(|| name.to_owned()),
+        id: account.email,
+        owner,
+        fields: ServiceAccount { display_name },
+        holds: None,
+        inside: None,
+    }
+}
+

@@ -1,0 +1,89 @@
+//! `topic`: a Pub/Sub topic.
+
+use anyhow::Result;
+use google_cloud_gax::paginator::ItemPaginator as _;
+use google_cloud_pubsub::model;
+use google_cloud_wkt::FieldMask;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Found, Kind, Place, Table};
+use crate::cloud::{Cloud, errors, limited};
+use crate::resource::{Desired, Owner};
+use crate::stack::{FieldProblem, Labels, Scope, Seconds};
+
+/// A Pub/Sub topic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Topic {
+    /// Labels of the topic.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// How long the topic itself keeps messages, 10 minutes to 31 days; without it, only subscriptions do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Seconds<600, 2_678_400>>,
+}
+
+impl Table for Topic {
+    const NAME: &'static str = "topic";
+
+    fn problems(&self, _key: &str, _scope: &Scope) -> Vec<FieldProblem> {
+        Vec::new()
+    }
+
+    fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
+        let topic = Self { labels: scope.labels(&self.labels), ..self.clone() };
+        Ok(vec![Desired::new(key, scope.topic(key), &topic)?])
+    }
+}
+
+impl Kind for Topic {
+    const NAME: &'static str = "topic";
+    const DELETED_AFTER: &'static [&'static str] = &["subscription"];
+
+    async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
+        let get = cloud.topics.get_topic().set_topic(id);
+        let topic = errors::found(limited("look up the topic", get.send()).await)?;
+        Ok(topic.map(|topic| found(cloud, topic)))
+    }
+
+    async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
+        let mut all = cloud.topics.list_topics().set_project(format!("projects/{}", cloud.project.id)).by_item();
+        let mut owned = Vec::new();
+        while let Some(topic) = limited("list topics", async { all.next().await.transpose() }).await? {
+            owned.extend(Some(found(cloud, topic)).filter(|found| found.owner == Owner::Ours));
+        }
+        Ok(owned)
+    }
+
+    async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let create = cloud.topics.create_topic().set_name(at.id).set_labels(cloud.marked(at.key, &self.labels));
+        let create = create.set_or_clear_message_retention_duration(self.retention.map(super::wkt));
+        limited("create the topic", create.send()).await.map(drop)
+    }
+
+    async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
+        let paths = fields.iter().map(|field| match field.as_str() {
+            "retention" => "message_retention_duration",
+            field => field,
+        });
+        let topic = model::Topic::new()
+            .set_name(at.id)
+            .set_labels(cloud.marked(at.key, &self.labels))
+            .set_or_clear_message_retention_duration(self.retention.map(super::wkt));
+        let mask = FieldMask::default().set_paths(paths);
+        let update = cloud.topics.update_topic().set_topic(topic).set_update_mask(mask);
+        limited("update the topic", update.send()).await.map(drop)
+    }
+
+    async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let delete = cloud.topics.delete_topic().set_topic(at.id);
+        errors::gone(limited("delete the topic", delete.send()).await)
+    }
+}
+
+fn found(cloud: &Cloud, topic: model::Topic) -> Found<Topic> {
+    let (owner, key, labels) = cloud.unmarked(topic.labels);
+    let retention = topic.message_retention_duration.map(super::seconds);
+    Found { key: super::key(key, &topic.name), id: topic.name, owner, fields: Topic { labels, retention }, holds: None, inside: None }
+}

@@ -1,0 +1,128 @@
+//! A plan: what would be done, in which order, and what of it is refused. Changes nothing.
+
+use anyhow::{Result, bail};
+
+use crate::cloud::Cloud;
+use crate::diff::{self, Action, Change};
+use crate::graph::Graph;
+use crate::observe;
+use crate::resource::Desired;
+use crate::stack::Stack;
+use crate::{kinds, resource::Address};
+
+/// What would make the cloud match the stack.
+#[derive(Debug)]
+pub struct Plan {
+    /// The stack's owner name.
+    pub stack: String,
+    /// The project's id.
+    pub project: String,
+    /// Whether the cloud is the local one.
+    pub local: bool,
+    /// Its changes, in order.
+    pub graph: Graph,
+    protected: Vec<String>,
+}
+
+/// What a plan's changes may destroy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Allowed {
+    /// Buckets with their objects.
+    pub delete_data: bool,
+    /// Anything under an open run.
+    pub interrupt_runs: bool,
+}
+
+/// Changes that are not made without leave.
+#[derive(Debug, thiserror::Error)]
+#[error("refused:\n{}", .0.join("\n"))]
+pub struct Refused(pub Vec<String>);
+
+/// Plans a stack.
+pub async fn of(stack: &Stack, cloud: &Cloud) -> Result<Plan> {
+    between(stack, stack.resources(&cloud.project)?, cloud).await
+}
+
+/// Plans the end of a stack: the same, with nothing in it.
+pub async fn teardown(stack: &Stack, cloud: &Cloud) -> Result<Plan> {
+    between(stack, Vec::new(), cloud).await
+}
+
+async fn between(stack: &Stack, desired: Vec<Desired>, cloud: &Cloud) -> Result<Plan> {
+    let observed = observe::all(&desired, cloud).await?;
+    let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
+    let changes = match diff::between(&desired, observed, fixed) {
+        Ok(changes) => changes,
+        Err(conflicts) => bail!("{}", conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+    };
+    let deleted_after = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.deleted_after());
+    Ok(Plan {
+        stack: stack.owner().to_owned(),
+        project: cloud.project.id.clone(),
+        local: cloud.project.local,
+        graph: Graph::of(changes, deleted_after),
+        protected: stack.header.protect.clone(),
+    })
+}
+
+impl Plan {
+    /// The changes, in order.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        &self.graph.changes
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.graph.changes.is_empty()
+    }
+
+    /// How many changes of a kind there are.
+    #[must_use]
+    pub fn count(&self, action: Action) -> usize {
+        self.changes().iter().filter(|change| change.action == action).count()
+    }
+
+    /// Whether something would be deleted or replaced.
+    #[must_use]
+    pub fn is_destructive(&self) -> bool {
+        self.changes().iter().any(Change::is_destructive)
+    }
+
+    /// What of the plan is not done without leave.
+    pub fn check(&self, allowed: Allowed) -> Result<(), Refused> {
+        let refused: Vec<String> = self.changes().iter().filter_map(|change| self.refusal(change, allowed)).collect();
+        if refused.is_empty() { Ok(()) } else { Err(Refused(refused)) }
+    }
+
+    fn refusal(&self, change: &Change, allowed: Allowed) -> Option<String> {
+        if !change.is_destructive() {
+            return None;
+        }
+        let Change { address, action, .. } = change;
+        let done = if *action == Action::Delete { "deleted" } else { "replaced" };
+        if self.protected.iter().any(|protected| *protected == address.to_string()) {
+            return Some(format!("{address} would be {done}, but [stack] protect names it"));
+        }
+        let holds = change.live.as_ref()?.holds.as_ref()?;
+        (!allowed.delete_data).then(|| {
+            format!("{address} would be {done} with {holds}: add --delete-data if they may go")
+        })
+    }
+}
+
+impl Change {
+    /// Whether it deletes or replaces.
+    #[must_use]
+    pub fn is_destructive(&self) -> bool {
+        matches!(self.action, Action::Delete | Action::Replace)
+    }
+
+    /// The other change that it waits for first, for people.
+    #[must_use]
+    pub fn after<'a>(&self, plan: &'a Plan, at: usize) -> Option<&'a Address> {
+        let waits = plan.graph.waits_for.get(at)?;
+        waits.last().map(|&w| &plan.graph.changes[w].address)
+    }
+}

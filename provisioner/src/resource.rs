@@ -1,0 +1,81 @@
+//! A resource of a stack, wanted or found. Knows nothing of any kind.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Where a resource stands in the stack: the path of its table, `topic.items`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address {
+    /// The kind: `topic`.
+    pub kind: &'static str,
+    /// The key: `items`; what lies inside another resource names it first: `main/workers`.
+    pub key: String,
+}
+
+impl Address {
+    /// The address of `kind` and `key`.
+    pub fn new(kind: &'static str, key: impl Into<String>) -> Self {
+        Self { kind, key: key.into() }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.kind, self.key)
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+/// A resource as the stack wants it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// Its address.
+    pub address: Address,
+    /// What the cloud calls it, in full: `projects/p/topics/fx-items`.
+    pub id: String,
+    /// The kind's type, as JSON. What is absent is not our business.
+    pub fields: Value,
+    /// What must be there first.
+    pub needs: Vec<Address>,
+    /// The resource that it lies in and vanishes with: a bucket's files with the bucket.
+    pub inside: Option<Address>,
+    /// The resource that implies this one, which is not in the file itself.
+    pub implied_by: Option<Address>,
+    /// Referenced, not owned: never created, changed or deleted.
+    pub existing: bool,
+}
+
+/// A resource as the cloud has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// Its address, as its owner's marks tell it.
+    pub address: Address,
+    /// What the cloud calls it, in full.
+    pub id: String,
+    /// The kind's type, as JSON, without what only the server sets.
+    pub fields: Value,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What is lost with it: `"32 objects"`, `"7 undelivered messages"`.
+    pub holds: Option<String>,
+    /// The resource that it lies in and vanishes with.
+    pub inside: Option<Address>,
+}
+
+/// Whose a live resource is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// This stack's.
+    Ours,
+    /// Another stack's, by name.
+    Stack(String),
+    /// Nobody's that we know of.
+    Nobody,
+}

@@ -1,0 +1,131 @@
+//! stack.toml, from text to desired resources. Talks to no cloud.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::kinds::AnyDeclared;
+use crate::resource::Desired;
+
+mod parse;
+mod problem;
+pub(crate) mod read;
+mod schema;
+mod scope;
+mod values;
+
+pub(crate) use problem::nearest;
+pub use problem::{Invalid, Problem};
+pub use schema::json_schema;
+pub(crate) use scope::{FieldProblem, PoolFacts, Reference, Scope};
+pub use scope::Project;
+pub(crate) use values::{AnyTime, Seconds};
+
+/// Labels, as Google's services take them.
+pub(crate) type Labels = BTreeMap<String, String>;
+
+/// `[stack]`: what holds for the whole file.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The stack's name: the owner of everything in it, and the first part of every name in the cloud.
+    pub name: String,
+    /// The Google Cloud project. Without it, `--project` or `GOOGLE_CLOUD_PROJECT` names it.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// The region of buckets and clusters, unless they say otherwise.
+    pub region: String,
+    /// The zone of clusters; without it they are regional.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// Labels of everything that takes labels.
+    #[serde(default)]
+    pub labels: Labels,
+    /// Addresses that are never deleted or replaced.
+    #[serde(default)]
+    pub protect: Vec<String>,
+}
+
+/// A stack file that was read and found valid.
+pub struct Stack {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// Its `[stack]` table.
+    pub header: Header,
+    declared: Vec<Declared>,
+}
+
+/// One table of the file, `[topic.items]`.
+struct Declared {
+    table: &'static str,
+    key: String,
+    name: Option<String>,
+    existing: bool,
+    spec: Box<dyn AnyDeclared>,
+}
+
+impl Stack {
+    /// Reads and checks a file. All of its problems come at once, as an [`Invalid`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| {
+            let path = path.display();
+            format!("cannot read {path}: is this the stack's folder? `--file PATH` names another file")
+        })?;
+        Ok(Self::parse(path, &text)?)
+    }
+
+    /// Checks a file's text. Never panics, whatever the text.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Invalid> {
+        parse::stack(path, text)
+    }
+
+    /// The owner that everything of the stack is marked with.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.header.name
+    }
+
+    /// The folder that paths in the file are relative to.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    /// What the stack wants of a project, implied resources included.
+    pub(crate) fn resources(&self, project: &Project) -> Result<Vec<Desired>> {
+        let scope = self.scope(project.clone());
+        let mut all: Vec<Desired> = Vec::new();
+        for declared in &self.declared {
+            let mut resources = declared.spec.resources(&declared.key, &scope)?;
+            if let Some(own) = resources.first_mut().filter(|_| declared.existing) {
+                own.existing = true;
+            }
+            if declared.existing {
+                resources.truncate(1);
+            }
+            all.extend(resources);
+        }
+        // Two jobs imply one namespace: the first to imply it stands for all.
+        let mut seen = std::collections::HashSet::new();
+        all.retain(|resource| seen.insert(resource.address.clone()));
+        Ok(all)
+    }
+
+    /// The jobs, by key.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = (&str, &crate::kinds::JobSpec)> {
+        self.declared.iter().filter_map(|d| Some((d.key.as_str(), d.spec.as_any().downcast_ref()?)))
+    }
+
+    /// The names of the stack in a project.
+    pub(crate) fn scope(&self, project: Project) -> Scope {
+        let tables = self.declared.iter().map(|d| (d.table, d.key.as_str(), d.name.as_deref()));
+        let mut scope = Scope::new(&self.header, self.folder(), project, tables);
+        for declared in &self.declared {
+            declared.spec.introduce(&declared.key, &mut scope);
+        }
+        scope
+    }
+}

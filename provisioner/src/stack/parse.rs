@@ -1,0 +1,208 @@
+//! From the text of a stack file to its tables, or everything that is wrong with it.
+
+use std::ops::Range;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::nearest;
+use super::read::{self, Key, Node};
+use super::{Declared, FieldProblem, Header, Invalid, Problem, Project, Stack};
+use crate::kinds::{AnyTable, TABLES};
+
+/// Longest key of a table: it becomes part of names in the cloud.
+const LONGEST_KEY: usize = 40;
+
+/// The keys that every table of a resource may have, beside its kind's own.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Common {
+    /// What the cloud calls it, instead of `<stack>-<key>`.
+    #[serde(default)]
+    name: Option<String>,
+    /// Referenced, not owned: observed and checked, never created, changed or deleted.
+    #[serde(default)]
+    existing: bool,
+}
+
+/// A table that was read, with its places for later problems.
+struct Placed<'a> {
+    declared: Declared,
+    head: Range<usize>,
+    node: &'a Node<'a>,
+}
+
+pub(super) fn stack(path: &Path, text: &str) -> Result<Stack, Invalid> {
+    let (root, mut problems) = read::document(text);
+    let root = root.get_ref();
+    let header = header(root, &mut problems);
+    let tables = tables(root, &mut problems);
+    if let Some(header) = header {
+        let placed_well = problems.is_empty();
+        let (places, declared): (Vec<_>, Vec<_>) = tables.into_iter().map(Placed::split).unzip();
+        let stack = Stack { path: path.to_owned(), header, declared };
+        check(&stack, root, &places, &mut problems);
+        if placed_well && problems.is_empty() {
+            return Ok(stack);
+        }
+    }
+    Err(Invalid::new(path, text, problems))
+}
+
+fn header(root: &DeTable<'_>, problems: &mut Vec<Problem>) -> Option<Header> {
+    let Some((key, node)) = root.iter().find(|(key, _)| key.get_ref() == "stack") else {
+        let help = "begin the file with:\n[stack]\nname = \"fx\"\nregion = \"europe-west1\"";
+        problems.push(Problem::new(0..0, "missing table `[stack]`").help(help));
+        return None;
+    };
+    let header: Header = read::table(node, &key.span(), problems)?;
+    let wrong = name_problem("a stack", &header.name, 20);
+    problems.extend(wrong.map(|p| p.placed(node, &key.span())));
+    Some(header)
+}
+
+fn tables<'a>(root: &'a DeTable<'a>, problems: &mut Vec<Problem>) -> Vec<Placed<'a>> {
+    let mut found = Vec::new();
+    for (kind, node) in root.iter().filter(|(key, _)| key.get_ref() != "stack") {
+        let name: &str = kind.get_ref();
+        let Some(table) = TABLES.into_iter().find(|table| table.name() == name) else {
+            let kinds = || TABLES.into_iter().map(AnyTable::name).chain(["stack"]);
+            let help = match nearest(name, kinds()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the kinds are {}", kinds().collect::<Vec<_>>().join(", ")),
+            };
+            problems.push(Problem::new(kind.span(), format!("`{name}` is not a kind of resource")).help(help));
+            continue;
+        };
+        let DeValue::Table(entries) = node.get_ref() else {
+            let help = format!("write it as [{name}.NAME]");
+            problems.push(Problem::new(kind.span(), format!("`{name}` needs a name")).help(help));
+            continue;
+        };
+        found.extend(entries.iter().filter_map(|(key, node)| one(table, key, node, problems)));
+    }
+    found
+}
+
+fn one<'a>(
+    table: &'static dyn AnyTable,
+    key: &Key<'_>,
+    node: &'a Node<'a>,
+    problems: &mut Vec<Problem>,
+) -> Option<Placed<'a>> {
+    let head = key.span();
+    if !matches!(node.get_ref(), DeValue::Table(_)) {
+        let help = format!("write it as [{}.NAME]", table.name());
+        problems.push(Problem::new(head, format!("`{}` needs a name", table.name())).help(help));
+        return None;
+    }
+    let wrong = name_problem("a key", key.get_ref(), LONGEST_KEY);
+    problems.extend(wrong.map(|p| Problem { span: head.clone(), message: p.message, help: p.help }));
+    let (common, own) = split_common(node);
+    let common: Option<Common> = read::table(&common, &head, problems);
+    let spec = table.read(&own, &head, problems);
+    let (common, spec) = (common?, spec?);
+    let declared = Declared {
+        table: table.name(),
+        key: key.get_ref().to_string(),
+        name: common.name,
+        existing: common.existing,
+        spec,
+    };
+    Some(Placed { declared, head, node })
+}
+
+/// The keys of [`Common`] apart from the kind's own.
+fn split_common<'a>(node: &Node<'a>) -> (Node<'a>, Node<'a>) {
+    let is_common = |key: &Key<'_>| matches!(key.get_ref().as_ref(), "name" | "existing");
+    let (mut common, mut own) = (node.clone(), node.clone());
+    if let (DeValue::Table(common), DeValue::Table(own)) = (common.get_mut(), own.get_mut()) {
+        read::keep(common, is_common);
+        read::keep(own, |key| !is_common(key));
+    }
+    (common, own)
+}
+
+/// What is wrong between tables: dangling references, names that the cloud would refuse.
+fn check(stack: &Stack, root: &DeTable<'_>, places: &[(Range<usize>, &Node<'_>)], problems: &mut Vec<Problem>) {
+    let unknown = Project {
+        id: stack.header.project.clone().unwrap_or_else(|| "project".into()),
+        number: 0,
+        local: false,
+    };
+    let scope = stack.scope(unknown);
+    for (declared, (head, node)) in stack.declared.iter().zip(places) {
+        for reference in declared.spec.references() {
+            // A table that is there but could not be read has its own problem already.
+            if !scope.has(reference.table, &reference.key) && !is_in(root, reference.table, &reference.key) {
+                problems.push(dangling(&reference, &scope).placed(node, head));
+            }
+        }
+        let own = declared.spec.problems(&declared.key, &scope);
+        problems.extend(own.into_iter().map(|problem| problem.placed(node, head)));
+    }
+}
+
+fn is_in(root: &DeTable<'_>, table: &str, key: &str) -> bool {
+    let named = |name: &str, table: &DeTable<'_>| table.iter().any(|(k, _)| k.get_ref() == name);
+    root.iter().any(|(k, node)| {
+        k.get_ref() == table && matches!(node.get_ref(), DeValue::Table(entries) if named(key, entries))
+    })
+}
+
+fn dangling(reference: &super::Reference, scope: &super::Scope) -> FieldProblem {
+    let super::Reference { field, table, key } = reference;
+    let help = match nearest(key, scope.keys(table)) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => match scope.keys(table).collect::<Vec<_>>() {
+            keys if keys.is_empty() => format!("the file has no {table}: add [{table}.{key}]"),
+            keys => format!("the file has {table} {}", keys.join(", ")),
+        },
+    };
+    FieldProblem::at(field, format!("no {table} \"{key}\"")).help(help)
+}
+
+impl<'a> Placed<'a> {
+    fn split(self) -> ((Range<usize>, &'a Node<'a>), Declared) {
+        ((self.head, self.node), self.declared)
+    }
+}
+
+impl FieldProblem {
+    /// Finds the place of the field: as deep as the file goes along its path.
+    fn placed(self, node: &Node<'_>, head: &Range<usize>) -> Problem {
+        let mut span = head.clone();
+        let mut here = node.get_ref();
+        for step in &self.field {
+            let DeValue::Table(table) = here else { break };
+            let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == step.as_str()) else { break };
+            span = if matches!(value.get_ref(), DeValue::Table(_)) { key.span() } else { value.span() };
+            here = value.get_ref();
+        }
+        Problem { span, message: self.message, help: self.help }
+    }
+}
+
+/// Keys become parts of names in the cloud: lower-case letters, digits and hyphens.
+fn name_problem(what: &str, name: &str, longest: usize) -> Option<FieldProblem> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let good = name.bytes().all(plain)
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.len() <= longest;
+    (!good).then(|| {
+        let rule = format!(
+            "{what} is at most {longest} lower-case letters, digits and hyphens; it begins with a letter \
+             and does not end with a hyphen"
+        );
+        FieldProblem::at(&["name"], format!("`{}` cannot be part of a name in the cloud", shortened(name))).help(rule)
+    })
+}
+
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(60) {
+        Some((at, _)) => format!("{}…", &name[..at]),
+        None => name.to_owned(),
+    }
+}

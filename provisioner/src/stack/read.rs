@@ -1,0 +1,150 @@
+//! Reads one table of a TOML file into its type and reports everything that is wrong with it, not
+//! only the first thing. Knows nothing of stacks: what keys a table may have, and which it must,
+//! is told from the type's JSON Schema; what the values must be, from its `Deserialize`.
+
+use std::ops::Range;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue, ValueDeserializer};
+
+use super::problem::{Problem, nearest};
+
+/// A key with its place in the file.
+pub(crate) type Key<'a> = Spanned<DeString<'a>>;
+
+/// A value with its place in the file.
+pub(crate) type Node<'a> = Spanned<DeValue<'a>>;
+
+/// Reads `value` as a `T`. `head` is the place to point at when something is missing.
+pub(crate) fn table<T: DeserializeOwned + JsonSchema>(
+    value: &Node<'_>,
+    head: &Range<usize>,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    let before = problems.len();
+    let mut value = value.clone();
+    check_keys(&schema::<T>(), &mut value, head, problems);
+    loop {
+        match T::deserialize(ValueDeserializer::from(value.clone())) {
+            Ok(read) => return (problems.len() == before).then_some(read),
+            Err(error) => {
+                let span = error.span().unwrap_or_else(|| head.clone());
+                let missing = error.message().starts_with("missing field");
+                if !missing {
+                    problems.push(Problem::new(span.clone(), plain(error.message())));
+                }
+                // Without the value at fault, the next try tells of the next one.
+                if missing || !remove_at(&mut value, &span) {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// The JSON Schema of a type, with everything in place.
+pub(crate) fn schema<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// Reports unknown and missing keys, and takes the unknown ones out.
+fn check_keys(schema: &Value, value: &mut Node<'_>, head: &Range<usize>, problems: &mut Vec<Problem>) {
+    let schema = some_of(schema);
+    let whole = value.span();
+    let DeValue::Table(table) = value.get_mut() else { return };
+    let known = schema["properties"].as_object();
+    let rest = schema.get("additionalProperties").filter(|s| s.is_object());
+    let mut unknown = Vec::new();
+    for (key, value) in table.iter_mut() {
+        let name: &str = key.get_ref();
+        match (known.and_then(|k| k.get(name)), rest) {
+            (Some(schema), _) | (None, Some(schema)) => check_keys(schema, value, &key.span(), problems),
+            (None, None) if known.is_some() => {
+                let help = hint(name, known.into_iter().flatten().map(|(k, _)| k.as_str()));
+                problems.push(Problem { help, ..Problem::new(key.span(), format!("unknown key `{name}`")) });
+                unknown.push(key.span());
+            }
+            (None, None) => {}
+        }
+    }
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if !table.keys().any(|key| key.get_ref() == name) {
+            let what = schema["properties"][name]["description"].as_str().unwrap_or_default();
+            let place = if head.is_empty() { &whole } else { head };
+            problems.push(Problem::new(place.clone(), format!("missing key `{name}`")).help(first_sentence(what)));
+        }
+    }
+    keep(table, |key| !unknown.contains(&key.span()));
+}
+
+/// `Option<T>` is "T or null" in a schema: the T of it.
+fn some_of(schema: &Value) -> &Value {
+    let choices = schema["anyOf"].as_array().into_iter().flatten();
+    choices.into_iter().find(|choice| choice["type"] == "object").unwrap_or(schema)
+}
+
+fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    match nearest(name, known.clone()) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None => Some(format!("known here: {}", known.collect::<Vec<_>>().join(", "))),
+    }
+}
+
+fn first_sentence(text: &str) -> String {
+    let text = text.replace('\n', " ");
+    text.split_inclusive(". ").next().unwrap_or_default().trim().to_owned()
+}
+
+/// Removes the innermost entry whose value lies around `span`.
+fn remove_at(value: &mut Node<'_>, span: &Range<usize>) -> bool {
+    let around = |r: Range<usize>| r.start <= span.start && span.end <= r.end;
+    let DeValue::Table(table) = value.get_mut() else { return false };
+    let Some((key, inner)) = table.iter_mut().find(|(_, inner)| around(inner.span())) else { return false };
+    let key = key.span();
+    if !remove_at(inner, span) {
+        keep(table, |k| k.span() != key);
+    }
+    true
+}
+
+/// Keeps only some of a table's entries.
+pub(crate) fn keep<'a>(table: &mut DeTable<'a>, wanted: impl Fn(&Key<'a>) -> bool) {
+    *table = std::mem::take(table).into_iter().filter(|(key, _)| wanted(key)).collect();
+}
+
+/// serde's words, in the words of people who write files.
+fn plain(message: &str) -> String {
+    let mut text = message.to_owned();
+    for (from, to) in [
+        ("invalid type: ", "wrong type: "),
+        ("u32", "a whole number"),
+        ("u64", "a whole number"),
+        ("i64", "a whole number"),
+        ("struct ", "a table: "),
+        ("a map", "a table"),
+        ("sequence", "an array"),
+        ("map", "a table"),
+    ] {
+        text = text.replace(from, to);
+    }
+    text
+}
+
+/// Parses a document: its root, and the first syntax error of each line, since recovery cascades.
+pub(crate) fn document(text: &str) -> (Spanned<DeTable<'_>>, Vec<Problem>) {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let line_of = |at: usize| text.get(..at).map_or(0, |head| head.matches('\n').count());
+    let mut problems: Vec<Problem> = Vec::new();
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        if problems.last().is_none_or(|last| line_of(last.span.start) != line_of(span.start)) {
+            problems.push(Problem::new(span, error.message()));
+        }
+    }
+    (root, problems)
+}
