@@ -2,4 +2,9 @@
 //! official clients speak, with the services' state in one folder.
 
 pub mod clock;
+mod error;
+mod iam;
 mod journal;
+mod resource_manager;
+mod rest;
+mod service_usage;
