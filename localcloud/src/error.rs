@@ -155,6 +155,9 @@ mod tests {
         assert_eq!((error.http(), &body["error"]["status"]), (409, &json!("ABORTED")));
         assert_eq!(body["error"]["errors"][0]["reason"], "aborted");
         let status = tonic::Status::from(error);
-        assert_eq!((status.code(), status.message()), (tonic::Code::Aborted, "There were concurrent policy changes."));
+        assert_eq!(
+            (status.code(), status.message()),
+            (tonic::Code::Aborted, "There were concurrent policy changes.")
+        );
     }
 }

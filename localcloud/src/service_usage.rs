@@ -119,12 +119,17 @@ async fn list(State(usage): Served, Path(project): Path<String>, Query(query): Q
         other => return Err(ApiError::invalid_argument(format!("Invalid filter: {other}"))),
     };
     let known = usage.known(&project).into_iter();
-    let shown = known.filter(|service| wanted.is_none_or(|wanted| wanted == usage.is_enabled(&project, service)));
+    let shown =
+        known.filter(|service| wanted.is_none_or(|wanted| wanted == usage.is_enabled(&project, service)));
     let services: Vec<Value> = shown.map(|service| usage.json(&project, &service)).collect();
     Ok(Json(json!({"services": services})))
 }
 
-async fn batch_get(State(usage): Served, Path(project): Path<String>, RawQuery(query): RawQuery) -> Answer<Value> {
+async fn batch_get(
+    State(usage): Served,
+    Path(project): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer<Value> {
     check_id(&project)?;
     let query = query.unwrap_or_default();
     let names = query.split('&').filter_map(|pair| pair.strip_prefix("names="));

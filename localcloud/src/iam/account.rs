@@ -60,7 +60,9 @@ impl Account {
             "etag": "MDEwMjE5MjA=",
             "oauth2ClientId": self.unique_id,
         });
-        for (key, text) in [("displayName", &self.about.display_name), ("description", &self.about.description)] {
+        for (key, text) in
+            [("displayName", &self.about.display_name), ("description", &self.about.description)]
+        {
             if !text.is_empty() {
                 json[key] = json!(text);
             }

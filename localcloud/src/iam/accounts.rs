@@ -89,10 +89,14 @@ impl Iam {
         self.change(project, id, |account| {
             for field in mask.split(',') {
                 match field.trim() {
-                    "displayName" | "display_name" => account.about.display_name.clone_from(&about.display_name),
+                    "displayName" | "display_name" => {
+                        account.about.display_name.clone_from(&about.display_name)
+                    }
                     "description" => account.about.description.clone_from(&about.description),
                     other => {
-                        return Err(ApiError::invalid_argument(format!("The field {other} can't be updated.")));
+                        return Err(ApiError::invalid_argument(format!(
+                            "The field {other} can't be updated."
+                        )));
                     }
                 }
             }
@@ -130,7 +134,11 @@ impl Iam {
 
     fn read<T>(&self, project: &str, id: &str, see: impl FnOnce(&Account) -> T) -> Result<T, ApiError> {
         let accounts = self.accounts();
-        accounts.values().find(|account| account.answers_to(project, id)).map(see).ok_or_else(|| missing(project, id))
+        accounts
+            .values()
+            .find(|account| account.answers_to(project, id))
+            .map(see)
+            .ok_or_else(|| missing(project, id))
     }
 
     /// Writes a change down, and only then makes it.
@@ -154,7 +162,9 @@ impl Iam {
 impl Account {
     /// Whether it is the live account that a path names: by e-mail or unique id, in its project or `-`.
     fn answers_to(&self, project: &str, id: &str) -> bool {
-        self.is_live() && (self.email == id || self.unique_id == id) && (project == "-" || self.project == project)
+        self.is_live()
+            && (self.email == id || self.unique_id == id)
+            && (project == "-" || self.project == project)
     }
 }
 

@@ -128,7 +128,8 @@ fn check_member(member: &str) -> Result<(), ApiError> {
         None => matches!(member, "allUsers" | "allAuthenticatedUsers"),
         Some(("user" | "group" | "serviceAccount", who)) => {
             // Workload identities are written `serviceAccount:PROJECT.svc.id.goog[NAMESPACE/NAME]`.
-            let address = who.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+            let address =
+                who.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
             address || (who.contains(".svc.id.goog[") && who.ends_with(']'))
         }
         Some(("deleted", who)) => who.contains("?uid="),
@@ -184,7 +185,8 @@ mod tests {
             ("roles/c", &[]),
         ]);
         held.replace(new, "").expect("set");
-        let expected = policy(&[("roles/a", &["allUsers"]), ("roles/b", &["user:a@example.com", "user:b@example.com"])]);
+        let expected =
+            policy(&[("roles/a", &["allUsers"]), ("roles/b", &["user:a@example.com", "user:b@example.com"])]);
         assert_eq!(held.bindings, expected.bindings);
     }
 

@@ -44,8 +44,13 @@ struct Patch {
     update_mask: String,
 }
 
-async fn list(State(iam): Served, Path(project): Path<String>, Query(query): Query<PageQuery>) -> Json<Value> {
-    let (accounts, next) = query.page(iam.list(&project), |account| account["email"].as_str().unwrap_or_default().into());
+async fn list(
+    State(iam): Served,
+    Path(project): Path<String>,
+    Query(query): Query<PageQuery>,
+) -> Json<Value> {
+    let (accounts, next) =
+        query.page(iam.list(&project), |account| account["email"].as_str().unwrap_or_default().into());
     let mut answer = json!({"accounts": accounts});
     if let Some(next) = next {
         answer["nextPageToken"] = json!(next);
