@@ -73,6 +73,7 @@ impl Change {
         })
     }
 
+    #[allow(deprecated, reason = "what GKE answers to setResourceLabels")]
     fn kind(&self) -> Type {
         match self {
             Self::CreateCluster => Type::CreateCluster,

@@ -81,6 +81,7 @@ pub(super) fn pool(name: &ClusterName, cluster: &Cluster, pool: &NodePool, iam: 
 }
 
 /// Without a word about it a cluster is in the regular channel.
+#[allow(deprecated, reason = "no channel is an old way, but not gone")]
 fn has_channel(cluster: &Cluster) -> bool {
     use google_cloud_container_v1::model::release_channel::Channel;
     cluster.release_channel.as_ref().is_none_or(|channel| channel.channel != Channel::Unspecified)

@@ -20,6 +20,7 @@ fn name<E: From<i32> + std::fmt::Display>(number: i32) -> String {
     E::from(number).to_string()
 }
 
+#[allow(deprecated, reason = "GKE still answers all of these")]
 /// How the path of an enum field ends, and its type.
 const ENUMS: &[(&str, Name)] = &[
     ("autoscaling/autoscalingProfile", name::<cluster_autoscaling::AutoscalingProfile>),
