@@ -1,5 +1,27 @@
 //! The embedded local cloud: Google's APIs and Kubernetes on the loopback, over the wires that the
 //! official clients speak, with the services' state in one folder.
 
+// The cloud as a whole, in this process or as a folder's daemon.
+mod cloud;
+pub mod daemon;
+pub mod environment;
+
+// The services.
+mod container;
+mod iam;
+mod kubernetes;
+mod resource_manager;
+mod service_usage;
+
+// What they stand on.
+mod activity;
+mod admin;
 pub mod clock;
+mod error;
+mod folder;
+mod guard;
 mod journal;
+mod rest;
+mod server;
+
+pub use cloud::{Cloud, Settings};
