@@ -13,5 +13,9 @@ pub mod graph;
 pub mod plan;
 pub mod events;
 pub mod apply;
+pub mod runs;
+pub(crate) mod report;
+pub mod commands;
+pub mod exit;
 
 pub use cloud::Cloud;

@@ -126,3 +126,11 @@ impl Change {
         waits.last().map(|&w| &plan.graph.changes[w].address)
     }
 }
+
+#[cfg(test)]
+impl Plan {
+    /// A plan of the local project `p`.
+    pub(crate) fn for_test(stack: &str, graph: Graph) -> Self {
+        Self { stack: stack.into(), project: "p".into(), local: true, graph, protected: Vec::new() }
+    }
+}

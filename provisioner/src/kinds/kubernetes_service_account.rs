@@ -97,6 +97,6 @@ fn found(
     let name = live.metadata.name.as_deref().unwrap_or_default();
     let namespace = live.metadata.namespace.as_deref().unwrap_or_default();
     let id = format!("{cluster}/namespaces/{namespace}/serviceaccounts/{name}");
-    let key = format!("{}/{name}", cluster.rsplit('/').next().unwrap_or_default());
+    let key = manifest::key(inside.as_ref(), Some(name));
     Ok(Found { id, key, owner, fields: KubernetesServiceAccount { manifest }, holds: None, inside })
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cloud::{KUBERNETES_MANAGED_BY, PART_OF};
-use crate::resource::Owner;
+use crate::resource::{Address, Owner};
 
 /// Reads a YAML file of `manifests/`.
 pub(super) fn read(yaml: &str) -> Result<Value> {
@@ -34,6 +34,12 @@ pub(super) fn of(live: &impl Serialize) -> Result<Value> {
         metadata.remove("managedFields");
     }
     Ok(manifest)
+}
+
+/// The key of a live object: its name, in the cluster that it lies in.
+pub(super) fn key(cluster: Option<&Address>, name: Option<&str>) -> String {
+    let name = name.unwrap_or_default();
+    cluster.map_or_else(|| name.to_owned(), |cluster| format!("{}/{name}", cluster.key))
 }
 
 /// Whose a live object is.

@@ -37,7 +37,7 @@ impl Kind for Namespace {
         let (cluster, name) = split(id);
         let Some(kubernetes) = cloud.kubernetes(cluster).await? else { return Ok(None) };
         let live = kubernetes.get(&api(&kubernetes), name).await?;
-        live.map(|live| found(cloud, cluster, id, &live, None)).transpose()
+        live.map(|live| found(cloud, id, &live, None)).transpose()
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
@@ -48,7 +48,7 @@ impl Kind for Namespace {
             for namespace in kubernetes.owned(&api(&kubernetes), &cloud.owner).await? {
                 let name = namespace.metadata.name.clone().unwrap_or_default();
                 let full = format!("{id}/namespaces/{name}");
-                owned.push(found(cloud, &id, &full, &namespace, Some(inside.clone()))?);
+                owned.push(found(cloud, &full, &namespace, Some(inside.clone()))?);
             }
         }
         Ok(owned)
@@ -84,14 +84,12 @@ fn split(id: &str) -> (&str, &str) {
 
 fn found(
     cloud: &Cloud,
-    cluster: &str,
     id: &str,
     live: &core::Namespace,
     inside: Option<Address>,
 ) -> Result<Found<Namespace>> {
     let manifest = manifest::of(live)?;
     let owner: Owner = manifest::owner(&manifest, &cloud.owner);
-    let cluster = cluster.rsplit('/').next().unwrap_or_default();
-    let key = format!("{cluster}/{}", live.metadata.name.as_deref().unwrap_or_default());
+    let key = manifest::key(inside.as_ref(), live.metadata.name.as_deref());
     Ok(Found { id: id.to_owned(), key, owner, fields: Namespace { manifest }, holds: None, inside })
 }

@@ -22,7 +22,7 @@ pub use problem::{Invalid, Problem};
 pub use schema::json_schema;
 pub(crate) use scope::{FieldProblem, PoolFacts, Reference, Scope};
 pub use scope::Project;
-pub(crate) use values::{AnyTime, Seconds};
+pub(crate) use values::{AnyTime, Seconds, parse_time};
 
 /// Labels, as Google's services take them.
 pub(crate) type Labels = BTreeMap<String, String>;

@@ -66,6 +66,11 @@ fn parse(text: &str) -> Option<u64> {
     (last != u64::MAX).then_some(total)
 }
 
+/// A time of any length, as people write it.
+pub(crate) fn parse_time(text: &str) -> Option<Duration> {
+    parse(text).map(Duration::from_secs)
+}
+
 struct Shown(u64);
 
 impl fmt::Display for Shown {

@@ -1,0 +1,103 @@
+//! `provision apply`, and what other commands that change the cloud share with it.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::session::{Session, StackArgs};
+use crate::apply;
+use crate::exit::Exit;
+use crate::plan::{self, Allowed};
+use crate::report::{self, ApplyReport, Format, Style, plan_json, plan_text};
+
+/// Makes the cloud match stack.toml.
+#[derive(Args)]
+pub(super) struct Apply {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// How the plan is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
+    /// Delete or replace buckets with their objects.
+    #[arg(long)]
+    delete_data: bool,
+    /// Delete or replace what an open run needs.
+    #[arg(long)]
+    interrupt_runs: bool,
+}
+
+impl Apply {
+    pub(super) async fn run(self) -> Result<Exit> {
+        let session = self.stack.open().await?;
+        let plan = plan::of(&session.stack, &session.cloud).await?;
+        match self.format {
+            Format::Text => report::data(&plan_text(&plan, Style::of_stdout())),
+            Format::Json => report::json(&plan_json(&plan)),
+        }
+        let allowed = Allowed { delete_data: self.delete_data, interrupt_runs: self.interrupt_runs };
+        carry_out(&session, &plan, allowed, self.yes, "apply").await
+    }
+}
+
+/// Asks, and carries a plan out.
+pub(super) async fn carry_out(
+    session: &Session,
+    plan: &plan::Plan,
+    allowed: Allowed,
+    yes: bool,
+    verb: &str,
+) -> Result<Exit> {
+    super::runs::guard(session, plan, allowed).await?;
+    plan.check(allowed)?;
+    if plan.is_empty() {
+        return Ok(Exit::Done);
+    }
+    if !yes {
+        match report::ask(&format!("{verb} these changes?")) {
+            Some(true) => {}
+            Some(false) => bail!("nothing was changed"),
+            None => bail!("nobody to ask: add --yes to {verb} these changes"),
+        }
+    }
+    let stop = stop_on_interrupt();
+    let told = ApplyReport::new();
+    let applied = apply::run(plan, &session.cloud, allowed, &stop, &|event| told.hear(event)).await;
+    session.cloud.forget().await;
+    told.summary(&applied);
+    match applied {
+        applied if applied.failed.is_empty() && applied.skipped.is_empty() => Ok(Exit::Done),
+        applied if applied.interrupted => Ok(Exit::Interrupted),
+        _ => Ok(Exit::Error),
+    }
+}
+
+/// Cancelled by the first Ctrl-C or SIGTERM; the second one leaves at once.
+pub(super) fn stop_on_interrupt() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let cancelled = stop.clone();
+    // Lives as long as the process: nobody awaits it.
+    tokio::spawn(async move {
+        interrupted().await;
+        report::note("stopping: what is under way is finished first (again: leave at once)");
+        cancelled.cancel();
+        interrupted().await;
+        report::note("left: what was under way goes on in the cloud; run the same command again");
+        std::process::exit(Exit::Interrupted as i32);
+    });
+    stop
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(_) => return drop(tokio::signal::ctrl_c().await),
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,153 @@
+//! `provision local`: the local cloud of this folder.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use localcloud::Settings;
+use localcloud::daemon::{self, Daemon};
+use serde_json::json;
+
+use super::session::{ensure, local_folder};
+use crate::exit::Exit;
+use crate::report::{self, Format, local_text};
+use crate::stack::Stack;
+
+/// The local cloud of this folder.
+#[derive(Args)]
+pub(super) struct Local {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start it, if it does not run.
+    Up(Folder),
+    /// Stop it; what it holds stays.
+    Down(Folder),
+    /// What it runs, and where.
+    Status {
+        #[command(flatten)]
+        folder: Folder,
+        /// How it is written.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Take a Spot node away, as Google would: SIGTERM, 15 seconds, SIGKILL.
+    Preempt {
+        #[command(flatten)]
+        folder: Folder,
+        /// The node; without it one at random, busy ones first.
+        #[arg(long)]
+        node: Option<String>,
+        /// Seconds between SIGTERM and SIGKILL instead of what the pods ask for; 0 cuts the power.
+        #[arg(long, value_name = "SECONDS")]
+        grace: Option<f64>,
+    },
+    /// Print the `export` lines that point gcloud, kubectl and Google's libraries at it.
+    Env(Folder),
+    /// Be it: run in the foreground until it is stopped.
+    #[command(hide = true)]
+    Serve,
+}
+
+#[derive(Args)]
+struct Folder {
+    /// The stack file beside which it keeps what it holds.
+    #[arg(short, long, default_value = "stack.toml", value_name = "PATH")]
+    file: PathBuf,
+}
+
+impl Folder {
+    fn stack(&self) -> &Path {
+        self.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    async fn running(&self) -> Result<Daemon> {
+        let found = Daemon::find(&local_folder(self.stack())).await?;
+        found.context("no local cloud runs here: `provision local up` starts one")
+    }
+
+    /// The project that the stack has there.
+    fn project(&self) -> String {
+        let named = Stack::read(&self.file).ok().and_then(|stack| stack.header.project);
+        named.unwrap_or_else(|| "local".to_owned())
+    }
+}
+
+impl Local {
+    pub(super) async fn run(self) -> Result<Exit> {
+        match self.command {
+            Command::Up(folder) => {
+                let daemon = ensure(folder.stack()).await?;
+                report::note(&format!("the local cloud answers at {}", daemon.endpoints().url));
+            }
+            Command::Down(folder) => match Daemon::find(&local_folder(folder.stack())).await? {
+                Some(daemon) => daemon.down().await?,
+                None => report::note("no local cloud runs here"),
+            },
+            Command::Status { folder, format } => status(&folder, format).await?,
+            Command::Preempt { folder, node, grace } => preempt(&folder, node.as_deref(), grace).await?,
+            Command::Env(folder) => {
+                let daemon = ensure(folder.stack()).await?;
+                let variables = daemon.endpoints().variables(&folder.project());
+                let lines = variables.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value)));
+                report::data(&lines.collect::<String>());
+            }
+            Command::Serve => serve().await?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+async fn status(folder: &Folder, format: Format) -> Result<()> {
+    let Some(daemon) = Daemon::find(&local_folder(folder.stack())).await? else {
+        match format {
+            Format::Text => report::data("no local cloud runs here\n"),
+            Format::Json => report::json(&json!({ "running": false })),
+        }
+        return Ok(());
+    };
+    let (endpoints, status) = (daemon.endpoints(), daemon.status().await?);
+    let variables: serde_json::Map<String, serde_json::Value> =
+        endpoints.variables(&folder.project()).into_iter().map(|(k, v)| (k, v.into())).collect();
+    match format {
+        Format::Text => report::data(&local_text(&endpoints.url, &status)?),
+        Format::Json => report::json(&json!({
+            "running": true,
+            "url": endpoints.url,
+            "folder": endpoints.folder,
+            "pid": daemon.pid(),
+            "environment": variables,
+            "status": status,
+        })),
+    }
+    Ok(())
+}
+
+async fn preempt(folder: &Folder, node: Option<&str>, grace: Option<f64>) -> Result<()> {
+    let grace = grace.map(Duration::try_from_secs_f64).transpose().context("--grace is a number of seconds")?;
+    let nodes = folder.running().await?.preempt(node, grace).await?;
+    if nodes.is_empty() {
+        bail!("there is no Spot node to preempt");
+    }
+    nodes.iter().for_each(|node| report::data(&format!("{node}\n")));
+    Ok(())
+}
+
+/// Runs in the stack's folder, where whoever started it put it.
+async fn serve() -> Result<()> {
+    let program = std::env::current_exe().context("cannot tell which program this is")?;
+    let working_folder = std::env::current_dir().context("the current folder is gone")?;
+    let worker_program = program.with_file_name("worker");
+    let settings = Settings { folder: local_folder(&working_folder), working_folder, worker_program, port: 0 };
+    daemon::serve(settings, &program).await
+}
+
+/// As a shell reads it back.
+fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/:._-=".contains(c);
+    if value.chars().all(plain) { value.to_owned() } else { format!("'{}'", value.replace('\'', "'\\''")) }
+}

@@ -1,0 +1,117 @@
+//! The command line: arguments, and a few lines for each command.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::exit::Exit;
+use crate::plan::Refused;
+use crate::report;
+
+mod apply;
+mod check;
+mod local;
+mod logs;
+mod plan;
+mod run;
+mod runs;
+mod session;
+mod status;
+mod teardown;
+
+pub(crate) use status::StackStatus;
+
+/// Plans, applies and runs fault-tolerant batch stacks on cheap machines that may vanish.
+#[derive(Parser)]
+#[command(name = "provision", version, about, propagate_version = true, after_help = EXAMPLES)]
+struct Cli {
+    /// When to colour what is printed.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  provision run --local --yes --items examples/fx/items.txt   the whole thing, on this machine
+  provision plan                                              what would change in the cloud
+  provision apply --yes                                       change it
+  provision teardown --yes --delete-data                      leave nothing billing
+
+Exit codes: 0 done, 1 error, 2 changes (plan --detailed-exitcode), 4 something remains,
+5 refused as destructive, 6 failed items, 7 stalled or timed out, 130 interrupted (a run goes on).";
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check stack.toml, without any cloud.
+    Check(check::Check),
+    /// Print the JSON Schema of stack.toml.
+    Schema,
+    /// Show what apply would change.
+    Plan(plan::Plan),
+    /// Make the cloud match stack.toml.
+    Apply(apply::Apply),
+    /// Push items through a job: apply, start, follow, report.
+    Run(run::Run),
+    /// List and show runs.
+    Runs(runs::Runs),
+    /// Show the stack's resources, nodes and open runs.
+    Status(status::Status),
+    /// Print the logs of a run's workers.
+    Logs(logs::Logs),
+    /// Delete everything that the stack owns.
+    Teardown(teardown::Teardown),
+    /// The local cloud of this folder.
+    Local(local::Local),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    // Whoever installs first wins; everybody here means ring.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report::error(&anyhow::Error::new(error).context("cannot start the async runtime"));
+            return Exit::Error.into();
+        }
+    };
+    let result = runtime.block_on(run(cli.command));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result.unwrap_or_else(|error| {
+        report::error(&error);
+        if error.is::<Refused>() { Exit::Refused } else { Exit::Error }
+    }).into()
+}
+
+async fn run(command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Check(command) => command.run(),
+        Command::Schema => {
+            report::json(&crate::stack::json_schema());
+            Ok(Exit::Done)
+        }
+        Command::Plan(command) => command.run().await,
+        Command::Apply(command) => command.run().await,
+        Command::Run(command) => command.run().await,
+        Command::Runs(command) => command.run().await,
+        Command::Status(command) => command.run().await,
+        Command::Logs(command) => command.run().await,
+        Command::Teardown(command) => command.run().await,
+        Command::Local(command) => command.run().await,
+    }
+}

@@ -1,0 +1,34 @@
+//! `provision plan`.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::session::StackArgs;
+use crate::exit::Exit;
+use crate::plan;
+use crate::report::{self, Format, Style, plan_json, plan_text};
+
+/// Shows what apply would change.
+#[derive(Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// How the plan is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Exit with 2 if there are changes, 0 if there are none, 1 on an error.
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+impl Plan {
+    pub(super) async fn run(self) -> Result<Exit> {
+        let session = self.stack.open().await?;
+        let plan = plan::of(&session.stack, &session.cloud).await?;
+        match self.format {
+            Format::Text => report::data(&plan_text(&plan, Style::of_stdout())),
+            Format::Json => report::json(&plan_json(&plan)),
+        }
+        Ok(if self.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
+    }
+}

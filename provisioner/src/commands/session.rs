@@ -1,0 +1,113 @@
+//! What most commands begin with: the stack, and the cloud that it is in.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use localcloud::daemon::{self, Daemon};
+
+use crate::cloud::Cloud;
+use crate::kinds::JobSpec;
+use crate::runs::{Cluster, Store};
+use crate::stack::{Scope, Stack};
+
+/// The project of a local cloud, where nothing names one.
+const LOCAL_PROJECT: &str = "local";
+
+/// Which stack, and where.
+#[derive(Args, Clone)]
+pub(super) struct StackArgs {
+    /// The stack file.
+    #[arg(short, long, default_value = "stack.toml", value_name = "PATH")]
+    pub file: PathBuf,
+    /// The Google Cloud project; it goes before the file's.
+    #[arg(long, env = "GOOGLE_CLOUD_PROJECT", value_name = "ID")]
+    pub project: Option<String>,
+    /// Use this folder's local cloud, started if need be, instead of Google's.
+    #[arg(long)]
+    pub local: bool,
+}
+
+/// A stack and its cloud.
+pub(super) struct Session {
+    pub stack: Stack,
+    pub cloud: Cloud,
+    pub daemon: Option<Daemon>,
+}
+
+impl StackArgs {
+    /// Reads the file, and connects.
+    pub(super) async fn open(&self) -> Result<Session> {
+        let stack = Stack::read(&self.file)?;
+        let project = self.project(&stack)?;
+        if !self.local {
+            let cloud = Cloud::google(&project, stack.owner()).await?;
+            return Ok(Session { stack, cloud, daemon: None });
+        }
+        let daemon = ensure(stack.folder()).await?;
+        let cloud = Cloud::local(&daemon.endpoints().url, &project, stack.owner()).await?;
+        Ok(Session { stack, cloud, daemon: Some(daemon) })
+    }
+
+    fn project(&self, stack: &Stack) -> Result<String> {
+        let named = if self.local { stack.header.project.as_ref() } else { self.project.as_ref().or(stack.header.project.as_ref()) };
+        match named {
+            Some(project) => Ok(project.clone()),
+            None if self.local => Ok(LOCAL_PROJECT.to_owned()),
+            None => bail!(
+                "which Google Cloud project? set `project` in [stack], give --project, or set GOOGLE_CLOUD_PROJECT; \
+                 or try the stack on this machine with --local"
+            ),
+        }
+    }
+}
+
+/// The folder of the local cloud of a stack's folder.
+pub(super) fn local_folder(stack_folder: &Path) -> PathBuf {
+    stack_folder.join(".provision").join("local")
+}
+
+/// The local cloud of a stack's folder, started if need be.
+pub(super) async fn ensure(stack_folder: &Path) -> Result<Daemon> {
+    let program = std::env::current_exe().context("cannot tell which program this is")?;
+    daemon::ensure(&local_folder(stack_folder), &program, &["local", "serve"]).await
+}
+
+impl Session {
+    /// The names of the stack in its project.
+    pub(super) fn scope(&self) -> Scope {
+        self.stack.scope(self.cloud.project.clone())
+    }
+
+    /// The job of that name, or the only one.
+    pub(super) fn job(&self, name: Option<&str>) -> Result<(&str, &JobSpec)> {
+        let all = || self.stack.jobs().map(|(key, _)| key).collect::<Vec<_>>().join(", ");
+        let mut jobs = self.stack.jobs().filter(|(key, _)| name.is_none_or(|name| name == *key));
+        match (jobs.next(), jobs.next(), name) {
+            (Some(job), None, _) => Ok(job),
+            (Some(_), Some(_), _) => bail!("which job? --job is one of {}", all()),
+            (None, _, Some(name)) => bail!("no job \"{name}\" in {}: it has {}", self.stack.path.display(), all()),
+            (None, _, None) => bail!("{} has no job", self.stack.path.display()),
+        }
+    }
+
+    /// The records of a job's runs.
+    pub(super) fn store(&self, job: &JobSpec) -> Store {
+        Store { bucket: self.cloud.bucket(&self.scope().name("bucket", &job.bucket)) }
+    }
+
+    /// The records of every job's runs: one store for each bucket.
+    pub(super) fn stores(&self) -> Vec<Store> {
+        let scope = self.scope();
+        let mut buckets: Vec<String> = self.stack.jobs().map(|(_, job)| scope.name("bucket", &job.bucket)).collect();
+        buckets.sort();
+        buckets.dedup();
+        buckets.iter().map(|bucket| Store { bucket: self.cloud.bucket(bucket) }).collect()
+    }
+
+    /// The cluster that a job runs in.
+    pub(super) async fn cluster(&self, job: &JobSpec) -> Result<Cluster> {
+        let key = job.pool.split('/').next().unwrap_or_default();
+        Cluster::of(&self.cloud, &self.scope().cluster(key)).await
+    }
+}

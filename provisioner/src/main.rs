@@ -1,0 +1,7 @@
+//! `provision`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    provisioner::commands::main()
+}

@@ -1,0 +1,72 @@
+//! The only place that prints: data to stdout, narration to stderr, complete without colour.
+
+use std::io::{IsTerminal as _, Write as _};
+
+mod apply;
+mod plan;
+mod run;
+mod standing;
+mod style;
+
+pub(crate) use apply::ApplyReport;
+pub(crate) use plan::{plan_json, plan_text};
+pub(crate) use run::{RunProgress, run_json, run_text};
+pub(crate) use standing::{local_text, run_show, runs_list, status_text};
+pub(crate) use style::Style;
+
+/// How data is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Data, to stdout. A reader that has gone away is no error.
+pub(crate) fn data(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A JSON document, to stdout.
+pub(crate) fn json(value: &impl serde::Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => data(&format!("{text}\n")),
+        Err(error) => note(&format!("internal error: cannot write JSON: {error}")),
+    }
+}
+
+/// Narration, to stderr.
+pub(crate) fn note(text: &str) {
+    let mut err = anstream::stderr().lock();
+    let _ = writeln!(err, "{text}");
+}
+
+/// A warning, to stderr.
+pub(crate) fn warning(text: &str) {
+    note(&format!("{}: {text}", Style::of_stderr().yellow("warning")));
+}
+
+/// An error with everything that led to it, to stderr.
+pub(crate) fn error(error: &anyhow::Error) {
+    let style = Style::of_stderr();
+    if let Some(invalid) = error.downcast_ref::<crate::stack::Invalid>() {
+        note(invalid.render(style.is_on()).trim_end());
+        return;
+    }
+    note(&format!("{}: {error:#}", style.red("error")));
+}
+
+/// Asks on the terminal; `None` where there is nobody to ask.
+pub(crate) fn ask(question: &str) -> Option<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let mut err = anstream::stderr().lock();
+    let _ = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).ok()?;
+    Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}

@@ -1,0 +1,284 @@
+//! A plan, for people and for programs. Pure: text and JSON out, nothing printed.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+
+use super::Style;
+use crate::diff::{Action, Change, FieldChange};
+use crate::kinds;
+use crate::plan::Plan;
+use crate::resource::Address;
+
+/// More files of one folder than this are shown as one line.
+const FOLDED: usize = 3;
+/// Column that the remarks begin in.
+const REMARKS: usize = 44;
+
+/// The version of the JSON format.
+const FORMAT_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct PlanJson<'a> {
+    format_version: u32,
+    stack: &'a str,
+    project: &'a str,
+    local: bool,
+    changes: Vec<ChangeJson<'a>>,
+    summary: Summary,
+}
+
+#[derive(Serialize)]
+struct ChangeJson<'a> {
+    address: &'a Address,
+    action: Action,
+    reason: &'a str,
+    id: &'a str,
+    fields: &'a [FieldChange],
+    after: Vec<&'a Address>,
+    implied_by: Option<&'a Address>,
+    loses: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    create: usize,
+    update: usize,
+    replace: usize,
+    delete: usize,
+}
+
+impl Summary {
+    fn of(plan: &Plan) -> Self {
+        Self {
+            create: plan.count(Action::Create),
+            update: plan.count(Action::Update),
+            replace: plan.count(Action::Replace),
+            delete: plan.count(Action::Delete),
+        }
+    }
+}
+
+/// The plan as data; unchanged resources are not in it.
+pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
+    let change = |(at, change): (usize, &'_ Change)| {
+        let id = change.desired.as_ref().map(|want| &want.id).or(change.live.as_ref().map(|live| &live.id));
+        let after = plan.graph.waits_for[at].iter().map(|&w| plan.changes()[w].address.clone());
+        serde_json::json!(ChangeJson {
+            address: &change.address,
+            action: change.action,
+            reason: &change.reason,
+            id: id.map_or("", String::as_str),
+            fields: &change.fields,
+            after: after.collect::<Vec<_>>().iter().collect(),
+            implied_by: change.desired.as_ref().and_then(|want| want.implied_by.as_ref()),
+            loses: loses(change),
+        })
+    };
+    let changes: Vec<Value> = plan.changes().iter().enumerate().map(change).collect();
+    serde_json::json!({
+        "format_version": FORMAT_VERSION,
+        "stack": plan.stack,
+        "project": plan.project,
+        "local": plan.local,
+        "changes": changes,
+        "summary": Summary::of(plan),
+    })
+}
+
+fn loses(change: &Change) -> Option<&str> {
+    change.live.as_ref().filter(|_| change.is_destructive())?.holds.as_deref()
+}
+
+/// The plan as text.
+pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
+    let place = if plan.local { " (local cloud)" } else { "" };
+    let mut text = format!("stack {}, project {}{place}\n", plan.stack, plan.project);
+    if plan.is_empty() {
+        text.push_str("no changes: the cloud is as the file says\n");
+        return text;
+    }
+    text.push('\n');
+    let changes = plan.changes();
+    let mut at = 0;
+    while at < changes.len() {
+        let folded = folder(&changes[at]).map_or(1, |folder| same_folder(&changes[at..], &folder));
+        if folded > FOLDED {
+            let line = format!("{} ({folded} files)", folder(&changes[at]).unwrap_or_default());
+            push_line(&mut text, changes[at].action, &line, &remark(plan, at), style);
+            at += folded;
+        } else {
+            push_change(&mut text, plan, at, style);
+            at += 1;
+        }
+    }
+    let Summary { create, update, replace, delete } = Summary::of(plan);
+    let _ = writeln!(text, "\n{create} to create, {update} to update, {replace} to replace, {delete} to delete");
+    text
+}
+
+fn push_change(text: &mut String, plan: &Plan, at: usize, style: Style) {
+    let change = &plan.changes()[at];
+    push_line(text, change.action, &change.address.to_string(), &remark(plan, at), style);
+    for field in &change.fields {
+        push_field(text, field, style);
+    }
+}
+
+fn push_line(text: &mut String, action: Action, what: &str, remark: &str, style: Style) {
+    let sign = match action {
+        Action::Create => style.green('+'),
+        Action::Update => style.yellow('~'),
+        Action::Replace => style.red('±'),
+        Action::Delete => style.red('-'),
+    };
+    let line = format!("  {sign} {what:<REMARKS$} {}", style.dim(remark));
+    let _ = writeln!(text, "{}", line.trim_end());
+}
+
+/// Why, after what, how long, with what.
+fn remark(plan: &Plan, at: usize) -> String {
+    let change = &plan.changes()[at];
+    let mut remarks = Vec::new();
+    match (change.action, change.desired.as_ref().and_then(|want| want.implied_by.as_ref())) {
+        (Action::Create, Some(by)) => remarks.push(format!("implied by {by}")),
+        (Action::Create, None) if change.reason != "in the file" => remarks.push(change.reason.clone()),
+        (Action::Create, None) => {}
+        (Action::Update, _) => remarks.push("in place".to_owned()),
+        (Action::Replace | Action::Delete, _) => remarks.push(change.reason.clone()),
+    }
+    if let Some(after) = change.after(plan, at) {
+        remarks.push(format!("after {after}"));
+    }
+    if change.action == Action::Create {
+        remarks.extend(kinds::named(change.address.kind).and_then(|kind| kind.takes()).map(str::to_owned));
+    }
+    remarks.extend(loses(change).map(|holds| format!("with {holds}")));
+    remarks.join(", ")
+}
+
+fn push_field(text: &mut String, field: &FieldChange, style: Style) {
+    let FieldChange { path, before, after } = field;
+    match (before.as_str(), after.as_str()) {
+        (Some(before), Some(after)) if before.contains('\n') || after.contains('\n') => {
+            let _ = writeln!(text, "      {path}:");
+            for change in TextDiff::from_lines(before, after).iter_all_changes() {
+                let line = change.value().trim_end_matches('\n');
+                let line = match change.tag() {
+                    ChangeTag::Equal => format!("  {line}"),
+                    ChangeTag::Insert => style.green(format!("+ {line}")),
+                    ChangeTag::Delete => style.red(format!("- {line}")),
+                };
+                let _ = writeln!(text, "        {line}");
+            }
+        }
+        _ => {
+            let _ = writeln!(text, "      {path}: {} → {}", shown(before), shown(after));
+        }
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "(none)".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The folder of a bucket's file: its lines may be folded into one.
+fn folder(change: &Change) -> Option<String> {
+    let (folder, _) = change.address.key.rsplit_once('/').filter(|_| change.address.kind == "bucket_file")?;
+    Some(format!("{}.{folder}/", change.address.kind))
+}
+
+fn same_folder(changes: &[Change], name: &str) -> usize {
+    let alike = |change: &&Change| change.action == changes[0].action && folder(change).as_deref() == Some(name);
+    changes.iter().take_while(alike).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Graph;
+    use crate::resource::{Desired, Live, Owner};
+    use serde_json::json;
+
+    fn change(kind: &'static str, key: &str, action: Action, fields: Vec<FieldChange>) -> Change {
+        let address = Address::new(kind, key);
+        let desired = Desired {
+            address: address.clone(),
+            id: format!("projects/p/{key}"),
+            fields: json!({}),
+            needs: Vec::new(),
+            inside: None,
+            implied_by: None,
+            existing: false,
+        };
+        let live = Live {
+            address: address.clone(),
+            id: format!("projects/p/{key}"),
+            fields: json!({}),
+            owner: Owner::Ours,
+            holds: (kind == "bucket").then(|| "32 objects".to_owned()),
+            inside: None,
+        };
+        Change {
+            address,
+            action,
+            reason: if action == Action::Create { "in the file" } else { "not in the file any more" }.into(),
+            fields,
+            desired: (action != Action::Delete).then_some(desired),
+            live: (action != Action::Create).then_some(live),
+        }
+    }
+
+    fn plan() -> Plan {
+        let resize = FieldChange { path: "max_nodes".into(), before: json!(10), after: json!(12) };
+        let sql = FieldChange {
+            path: "config.etl.sql".into(),
+            before: json!("select a\nfrom input\n"),
+            after: json!("select b\nfrom input\n"),
+        };
+        let mut changes = vec![
+            change("topic", "items", Action::Create, vec![]),
+            change("node_pool", "main/workers", Action::Update, vec![resize]),
+            change("job", "fx", Action::Update, vec![sql]),
+            change("bucket", "data", Action::Delete, vec![]),
+        ];
+        changes.extend(["a", "b", "c", "d"].map(|f| change("bucket_file", &format!("in/x/{f}"), Action::Create, vec![])));
+        Plan::for_test("fx", Graph { waits_for: vec![vec![], vec![], vec![0], vec![], vec![], vec![], vec![], vec![]], changes })
+    }
+
+    #[test]
+    fn a_plan_reads_without_colour() {
+        insta::assert_snapshot!(plan_text(&plan(), Style::plain()), @r"
+        stack fx, project p (local cloud)
+
+          + topic.items
+          ~ node_pool.main/workers                       in place
+              max_nodes: 10 → 12
+          ~ job.fx                                       in place, after topic.items
+              config.etl.sql:
+                - select a
+                + select b
+                  from input
+          - bucket.data                                  not in the file any more, with 32 objects
+          + bucket_file.in/x/ (4 files)
+
+        5 to create, 2 to update, 0 to replace, 1 to delete
+        ");
+    }
+
+    #[test]
+    fn a_plan_is_data_too() {
+        let value = serde_json::to_value(plan_json(&plan())).expect("JSON");
+        assert_eq!(value["format_version"], 1);
+        assert_eq!(value["summary"], json!({"create": 5, "update": 2, "replace": 0, "delete": 1}));
+        assert_eq!(value["changes"][1]["fields"], json!([{"path": "max_nodes", "before": 10, "after": 12}]));
+        assert_eq!(value["changes"][2]["after"], json!(["topic.items"]));
+        assert_eq!(value["changes"][3]["loses"], "32 objects");
+    }
+}

@@ -1,0 +1,154 @@
+//! How many of a run's items are done and failed, told from its receipts and failures. A shard that
+//! is complete is never listed again.
+
+use std::collections::{BTreeMap, HashSet};
+
+use anyhow::{Context as _, Result};
+use clients::{Bucket, Stored};
+use contract::{ItemLine, RunId, layout};
+use futures::{StreamExt as _, TryStreamExt as _};
+
+/// Shards listed at the same time.
+const PARALLEL: usize = 16;
+/// Runs of at most this many items are listed whole: one page, whatever is complete.
+const SMALL: usize = 1000;
+
+/// The count of one run.
+#[derive(Clone, Debug)]
+pub(crate) struct Tally {
+    run: RunId,
+    items: usize,
+    open: BTreeMap<String, Shard>,
+    closed: (usize, usize),
+}
+
+/// The items whose hash begins with the same two digits.
+#[derive(Clone, Debug, Default)]
+struct Shard {
+    items: usize,
+    done: HashSet<String>,
+    failed: HashSet<String>,
+}
+
+impl Shard {
+    fn counts(&self) -> (usize, usize) {
+        // A receipt wins.
+        (self.done.len(), self.failed.difference(&self.done).count())
+    }
+
+    fn is_complete(&self) -> bool {
+        let (done, failed) = self.counts();
+        done + failed >= self.items
+    }
+}
+
+impl Tally {
+    /// A count of nothing yet, for the items that the run recorded.
+    pub(crate) async fn of(bucket: &Bucket, run: &RunId) -> Result<Self> {
+        let items = bucket.read(&layout::items(run)).await?;
+        let (items, _) = items.with_context(|| format!("the items of {run} are gone"))?;
+        let mut open: BTreeMap<String, Shard> = BTreeMap::new();
+        let mut count = 0;
+        for line in items.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let line: ItemLine = serde_json::from_slice(line).context("a line of items.ndjson is no item")?;
+            open.entry(line.item.shard()).or_default().items += 1;
+            count += 1;
+        }
+        Ok(Self { run: run.clone(), items: count, open, closed: (0, 0) })
+    }
+
+    /// Items with a receipt.
+    pub(crate) fn done(&self) -> usize {
+        self.closed.0 + self.open.values().map(|shard| shard.counts().0).sum::<usize>()
+    }
+
+    /// Items with a failure and no receipt.
+    pub(crate) fn failed(&self) -> usize {
+        self.closed.1 + self.open.values().map(|shard| shard.counts().1).sum::<usize>()
+    }
+
+    /// Whether every item has one or the other.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.done() + self.failed() >= self.items
+    }
+
+    /// Looks again.
+    pub(crate) async fn refresh(&mut self, bucket: &Bucket) -> Result<()> {
+        let (receipts, failures) = (layout::receipts(&self.run), layout::failures(&self.run));
+        if self.items <= SMALL {
+            let (done, failed) = futures::try_join!(bucket.list(&receipts), bucket.list(&failures))?;
+            self.learn(&done, &failed);
+        } else {
+            let shards: Vec<String> = self.open.keys().cloned().collect();
+            let listings = shards.iter().map(|shard| {
+                let (receipts, failures) = (format!("{receipts}{shard}/"), format!("{failures}{shard}/"));
+                async move { futures::try_join!(bucket.list(&receipts), bucket.list(&failures)) }
+            });
+            let found: Vec<_> = futures::stream::iter(listings).buffer_unordered(PARALLEL).try_collect().await?;
+            for (done, failed) in &found {
+                self.learn(done, failed);
+            }
+        }
+        self.close_shards();
+        Ok(())
+    }
+
+    fn learn(&mut self, done: &[Stored], failed: &[Stored]) {
+        for stored in done {
+            let (shard, name) = place(&stored.name);
+            self.open.get_mut(shard).map(|shard| shard.done.insert(name.to_owned()));
+        }
+        for stored in failed {
+            let (shard, name) = place(&stored.name);
+            self.open.get_mut(shard).map(|shard| shard.failed.insert(name.to_owned()));
+        }
+    }
+
+    fn close_shards(&mut self) {
+        for shard in self.open.values().filter(|shard| shard.is_complete() && shard.failed.is_empty()) {
+            self.closed.0 += shard.counts().0;
+        }
+        // A failure may yet be outdone by a receipt: such a shard stays open while the run does.
+        self.open.retain(|_, shard| !shard.is_complete() || !shard.failed.is_empty());
+    }
+}
+
+/// `runs/<run>/receipts/<hh>/<item>.json` in its shard and item.
+fn place(name: &str) -> (&str, &str) {
+    let mut parts = name.rsplitn(3, '/');
+    let item = parts.next().unwrap_or_default();
+    (parts.next().unwrap_or_default(), item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(name: &str) -> Stored {
+        Stored { name: name.into(), generation: 1, size: 0, crc32c: String::new(), metadata: BTreeMap::new() }
+    }
+
+    fn tally() -> Tally {
+        let shard = |items| Shard { items, ..Shard::default() };
+        let open = BTreeMap::from([("aa".to_owned(), shard(2)), ("bb".to_owned(), shard(1))]);
+        Tally { run: RunId("r".into()), items: 3, open, closed: (0, 0) }
+    }
+
+    #[test]
+    fn a_receipt_outdoes_a_failure() {
+        let mut tally = tally();
+        tally.learn(&[stored("runs/r/receipts/bb/x.json")], &[stored("runs/r/failures/bb/x.json")]);
+        assert_eq!((tally.done(), tally.failed()), (1, 0));
+    }
+
+    #[test]
+    fn a_complete_shard_is_never_listed_again_and_still_counts() {
+        let mut tally = tally();
+        tally.learn(&[stored("runs/r/receipts/bb/x.json")], &[]);
+        tally.close_shards();
+        assert_eq!(tally.open.keys().collect::<Vec<_>>(), ["aa"]);
+        assert_eq!((tally.done(), tally.is_complete()), (1, false));
+        tally.learn(&[stored("runs/r/receipts/aa/y.json"), stored("runs/r/receipts/aa/z.json")], &[]);
+        assert!(tally.is_complete());
+    }
+}

@@ -1,0 +1,169 @@
+//! Follows a run to its end, and closes it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use clients::{Bucket, Metadata};
+use contract::{Closed, Outcome, RunId, RunRecord, WorkerProgress, WorkerState, layout};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::open::Store;
+use super::tally::Tally;
+use super::why::{Cluster, phase, why_nothing_moves};
+
+/// How often a run is looked at; a long one, whose listings are long, less often.
+const LOOK: Duration = Duration::from_millis(500);
+const LOOK_AT_LARGE: Duration = Duration::from_secs(5);
+const LARGE: u64 = 1000;
+/// How often the Job itself is looked at.
+const LOOK_AT_JOB: Duration = Duration::from_secs(2);
+/// Without a change for this long, the reason is looked for.
+const STILL: Duration = Duration::from_secs(30);
+
+/// How a run goes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Progress {
+    /// So many items are done and failed.
+    Items { done: usize, failed: usize, total: u64, workers: usize },
+    /// Nothing has moved for so long, for these reasons.
+    Still { since: Duration, reasons: Vec<String> },
+}
+
+/// How watching ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The run is closed.
+    Closed(Closed),
+    /// Somebody stopped watching; the run goes on.
+    Detached,
+}
+
+/// Follows a run until every item has a receipt or a failure, its Job fails, or its time is up.
+pub(crate) async fn watch(
+    store: &Store,
+    cluster: &Cluster,
+    record: &RunRecord,
+    stop: &CancellationToken,
+    tell: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Ended> {
+    let bucket = &store.bucket;
+    let mut tally = Tally::of(bucket, &record.run).await?;
+    let mut workers = Workers::default();
+    let (mut moved, mut last, mut job_seen, mut told_still) = (Instant::now(), None, Instant::now(), false);
+    let pause = if record.count > LARGE { LOOK_AT_LARGE } else { LOOK };
+    loop {
+        tally.refresh(bucket).await?;
+        workers.refresh(bucket, &record.run).await?;
+        let now = (tally.done(), tally.failed(), workers.running());
+        if last != Some(now) {
+            (last, moved, told_still) = (Some(now), Instant::now(), false);
+            tell(Progress::Items { done: now.0, failed: now.1, total: record.count, workers: now.2 });
+        }
+        let ended = match tally.is_complete() {
+            true => Some((if tally.failed() == 0 { Outcome::Done } else { Outcome::Failed }, None)),
+            false => early_end(bucket, record, cluster, &mut job_seen).await?,
+        };
+        if let Some((outcome, reason)) = ended {
+            let preemptions = workers.cut_off(cluster, &record.run).await?;
+            let closed = close(bucket, record, &tally, outcome, preemptions, reason).await?;
+            return Ok(Ended::Closed(closed));
+        }
+        if moved.elapsed() > STILL && !told_still {
+            told_still = true;
+            let reasons = why_nothing_moves(cluster, &record.run).await?;
+            tell(Progress::Still { since: moved.elapsed(), reasons });
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return Ok(Ended::Detached),
+        }
+    }
+}
+
+/// An end that does not come of the items: cancelled, out of time, or a Job that gave up.
+async fn early_end(
+    bucket: &Bucket,
+    record: &RunRecord,
+    cluster: &Cluster,
+    seen: &mut Instant,
+) -> Result<Option<(Outcome, Option<String>)>> {
+    let age = Timestamp::now().duration_since(record.created);
+    if age.as_secs() > i64::try_from(record.max_run_time_seconds).unwrap_or(i64::MAX) {
+        let reason = format!("max_run_time ({} s) is over", record.max_run_time_seconds);
+        return Ok(Some((Outcome::TimedOut, Some(reason))));
+    }
+    if seen.elapsed() < LOOK_AT_JOB {
+        return Ok(None);
+    }
+    *seen = Instant::now();
+    if bucket.stat(&layout::cancelled(&record.run)).await?.is_some() {
+        return Ok(Some((Outcome::Cancelled, None)));
+    }
+    Ok(cluster.job_failure(&record.run).await?.map(|reason| (Outcome::Stalled, Some(reason))))
+}
+
+async fn close(
+    bucket: &Bucket,
+    record: &RunRecord,
+    tally: &Tally,
+    outcome: Outcome,
+    preemptions: usize,
+    reason: Option<String>,
+) -> Result<Closed> {
+    let now = Timestamp::now();
+    let closed = Closed {
+        outcome,
+        at: now,
+        done: tally.done() as u64,
+        failed: tally.failed() as u64,
+        seconds: now.duration_since(record.created).as_secs_f64(),
+        preemptions: preemptions as u64,
+        reason,
+    };
+    bucket.create_json(&layout::closed(&record.run), &closed, Metadata::new()).await?;
+    // Another watcher may have closed it first: there is one truth.
+    let truth = bucket.read_json(&layout::closed(&record.run)).await?;
+    truth.map(|(closed, _)| closed).context("the end of the run was written and is not there")
+}
+
+/// What the run's workers last said of themselves.
+#[derive(Default)]
+struct Workers {
+    generations: HashMap<String, i64>,
+    said: BTreeMap<String, WorkerProgress>,
+}
+
+impl Workers {
+    async fn refresh(&mut self, bucket: &Bucket, run: &RunId) -> Result<()> {
+        for stored in bucket.list(&layout::workers(run)).await? {
+            if self.generations.get(&stored.name) == Some(&stored.generation) {
+                continue;
+            }
+            if let Some((progress, generation)) = bucket.read_json(&stored.name).await? {
+                self.said.insert(stored.name.clone(), progress);
+                self.generations.insert(stored.name, generation);
+            }
+        }
+        Ok(())
+    }
+
+    fn running(&self) -> usize {
+        self.said.values().filter(|worker| worker.state == WorkerState::Running).count()
+    }
+
+    /// Nodes that went away under a worker: it was asked to stop, or it still says that it runs and
+    /// its pod does not.
+    async fn cut_off(&self, cluster: &Cluster, run: &RunId) -> Result<usize> {
+        let pods = cluster.pods(run).await?;
+        let alive: HashSet<&str> =
+            pods.iter().filter(|pod| phase(pod) == "Running").filter_map(|pod| pod.metadata.name.as_deref()).collect();
+        let nodes = self.said.values().filter(|worker| match worker.state {
+            WorkerState::Terminated => true,
+            WorkerState::Running => !alive.contains(worker.pod.as_str()),
+            WorkerState::Finished => false,
+        });
+        Ok(nodes.map(|worker| worker.node.as_str()).collect::<HashSet<_>>().len())
+    }
+}

@@ -1,0 +1,129 @@
+//! Why nothing moves, told from what Kubernetes says of a run's Job, pods and events.
+
+use anyhow::{Context as _, Result};
+use contract::{RunId, exit};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::{Api, ListParams, LogParams};
+
+use crate::cloud::{Cloud, Kubernetes, limited};
+
+/// Lines of a dead worker's log that are shown.
+const LOG_LINES: i64 = 5;
+
+/// The namespace of a stack in one of its clusters.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    pub kubernetes: Kubernetes,
+    pub namespace: String,
+}
+
+impl Cluster {
+    /// The cluster that a job runs in.
+    pub(crate) async fn of(cloud: &Cloud, cluster: &str) -> Result<Self> {
+        let kubernetes = cloud.kubernetes(cluster).await?;
+        let kubernetes = kubernetes.with_context(|| format!("{cluster} is not there: apply the stack"))?;
+        Ok(Self { kubernetes, namespace: cloud.owner.clone() })
+    }
+
+    /// The run's Job.
+    pub(crate) async fn job(&self, run: &RunId) -> Result<Option<Job>> {
+        self.kubernetes.get(&Api::namespaced(self.kubernetes.0.clone(), &self.namespace), &run.0).await
+    }
+
+    /// The pods of a run's Job.
+    pub(crate) async fn pods(&self, run: &RunId) -> Result<Vec<Pod>> {
+        let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={run}"));
+        Ok(limited("list the run's pods", self.pod_api().list(&of_job)).await?.items)
+    }
+
+    /// The API of pods in the stack's namespace.
+    pub(crate) fn pod_api(&self) -> Api<Pod> {
+        Api::namespaced(self.kubernetes.0.clone(), &self.namespace)
+    }
+
+    /// The reason for which the run's Job failed for good, if it did.
+    pub(crate) async fn job_failure(&self, run: &RunId) -> Result<Option<String>> {
+        let Some(job) = self.job(run).await? else { return Ok(None) };
+        let conditions = job.status.and_then(|status| status.conditions).unwrap_or_default();
+        let failed = conditions.into_iter().find(|c| c.type_ == "Failed" && c.status == "True");
+        let Some(failed) = failed else { return Ok(None) };
+        let mut reason = format!(
+            "the run's Job failed: {}: {}",
+            failed.reason.unwrap_or_default(),
+            failed.message.unwrap_or_default()
+        );
+        if let Some(log) = self.log_of_bad_configuration(run).await? {
+            reason.push_str(&format!("\nthe worker said:\n{log}"));
+        }
+        Ok(Some(reason))
+    }
+
+    async fn log_of_bad_configuration(&self, run: &RunId) -> Result<Option<String>> {
+        let said = |pod: &Pod| exit_code(pod) == Some(i32::from(exit::BAD_CONFIGURATION));
+        let Some(pod) = self.pods(run).await?.into_iter().find(said) else { return Ok(None) };
+        let name = pod.metadata.name.unwrap_or_default();
+        let tail = LogParams { tail_lines: Some(LOG_LINES), ..LogParams::default() };
+        Ok(limited("read the worker's log", self.pod_api().logs(&name, &tail)).await.ok())
+    }
+}
+
+/// What keeps a run from moving, and what to do; nothing if nothing is to be seen.
+pub(crate) async fn why_nothing_moves(cluster: &Cluster, run: &RunId) -> Result<Vec<String>> {
+    let mut reasons = Vec::new();
+    match cluster.job(run).await? {
+        None => reasons.push("the run's Job is not there: run the same command again".to_owned()),
+        Some(job) if job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true) => {
+            reasons.push("the run's Job is suspended: `kubectl patch job … '{\"spec\":{\"suspend\":false}}'`".to_owned());
+        }
+        Some(_) => {}
+    }
+    let pods = cluster.pods(run).await?;
+    reasons.extend(pods.iter().filter_map(reason_of_pod));
+    reasons.extend(scale_up_refusals(cluster).await?);
+    reasons.sort();
+    reasons.dedup();
+    if reasons.is_empty() && !pods.iter().any(|pod| phase(pod) == "Running") {
+        reasons.push("no worker is running: they wait for nodes, or for their back-off to end".to_owned());
+    }
+    Ok(reasons)
+}
+
+fn reason_of_pod(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    if phase(pod) != "Pending" {
+        return None;
+    }
+    let unschedulable = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False");
+    if let Some(condition) = unschedulable {
+        return Some(format!("workers wait for a node: {}", condition.message.as_deref().unwrap_or("unschedulable")));
+    }
+    let waiting = status.container_statuses.iter().flatten().find_map(|c| c.state.as_ref()?.waiting.as_ref())?;
+    let reason = waiting.reason.as_deref().unwrap_or_default();
+    let what_to_do = match reason {
+        "ErrImagePull" | "ImagePullBackOff" => ": is job.image right, and may the nodes read it?",
+        "CreateContainerError" | "CreateContainerConfigError" => ": see `provision logs`",
+        _ => return None,
+    };
+    Some(format!("a worker cannot start, {reason}: {}{what_to_do}", waiting.message.as_deref().unwrap_or_default()))
+}
+
+/// What the autoscaler says of nodes that it cannot add: stock-outs and quota.
+async fn scale_up_refusals(cluster: &Cluster) -> Result<Vec<String>> {
+    let events: Api<Event> = Api::namespaced(cluster.kubernetes.0.clone(), &cluster.namespace);
+    let events = limited("list events", events.list(&ListParams::default())).await?.items;
+    let refusals = events.into_iter().filter(|event| {
+        matches!(event.reason.as_deref(), Some("FailedScaleUp" | "NotTriggerScaleUp"))
+    });
+    Ok(refusals.filter_map(|event| Some(format!("the autoscaler adds no node: {}", event.message?))).collect())
+}
+
+/// `Pending`, `Running`, `Succeeded`, `Failed`, `Unknown`.
+pub(crate) fn phase(pod: &Pod) -> &str {
+    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Unknown")
+}
+
+fn exit_code(pod: &Pod) -> Option<i32> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    statuses.iter().find_map(|status| Some(status.state.as_ref()?.terminated.as_ref()?.exit_code))
+}
