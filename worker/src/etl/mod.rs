@@ -35,6 +35,7 @@ pub struct Etl {
     schema: Schema,
     bad_rows: BadRows,
     query: Query,
+    columns: Option<SchemaRef>,
     target: ObjectTemplate,
     output: Format,
     web: Web,
@@ -45,24 +46,23 @@ impl Etl {
     /// Checks a configuration whole, and plans its query where the schema is declared.
     /// `local_root` is the folder that `file:` inputs may be read from.
     pub async fn prepare(config: &EtlConfig, local_root: Option<PathBuf>) -> Result<Self, Vec<Diagnostic>> {
-        let (etl, diagnostics) = Self::parse(config, local_root);
-        let Some(etl) = etl else { return Err(diagnostics) };
-        match etl.columns().await {
-            Err(error) => Err(vec![Diagnostic::of_query(config.sql.as_deref().unwrap_or_default(), &error)]),
-            Ok(_) => Ok(etl),
+        let mut etl = Self::parse(config, local_root)?;
+        if !etl.schema.is_empty() {
+            let sql = config.sql.as_deref().unwrap_or_default();
+            let columns = etl.query.columns(&schema::table(&etl.schema)).await;
+            etl.columns = Some(columns.map_err(|error| vec![Diagnostic::of_query(sql, &error)])?);
         }
+        Ok(etl)
     }
 
     /// The output's columns, or none if only the input will tell.
-    pub async fn columns(&self) -> Result<Option<SchemaRef>, DataFusionError> {
-        if self.schema.is_empty() {
-            return Ok(None);
-        }
-        self.query.columns(&schema::table(&self.schema)).await.map(Some)
+    #[must_use]
+    pub fn columns(&self) -> Option<&SchemaRef> {
+        self.columns.as_ref()
     }
 
-    /// Everything that is wrong, or an engine.
-    fn parse(config: &EtlConfig, local_root: Option<PathBuf>) -> (Option<Self>, Vec<Diagnostic>) {
+    /// Everything that is wrong at once, or an engine.
+    fn parse(config: &EtlConfig, local_root: Option<PathBuf>) -> Result<Self, Vec<Diagnostic>> {
         let mut wrong = Vec::new();
         let mut note = |field, message| wrong.push(Diagnostic::new(field, message));
         let source = Source::parse(&config.extract).map_err(|e| note("extract", e)).ok();
@@ -79,10 +79,10 @@ impl Etl {
         let (Some((source, input)), Some(target), Some(output), Some(web), Some(query), true) =
             (source, target, output, web, query, wrong.is_empty())
         else {
-            return (None, wrong);
+            return Err(wrong);
         };
-        let (schema, bad_rows) = (config.schema.clone(), config.bad_rows);
-        (Some(Self { source, input, schema, bad_rows, query, target, output, web, local_root }), wrong)
+        let (schema, bad_rows, columns) = (config.schema.clone(), config.bad_rows, None);
+        Ok(Self { source, input, schema, bad_rows, query, columns, target, output, web, local_root })
     }
 
     async fn make(&self, work: Work<'_>) -> Result<Product, HandlerError> {

@@ -37,10 +37,6 @@ enum Store {
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
 
 impl Rows {
-    pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
     fn scan(&self) -> Result<Batches, ArrowError> {
         Ok(match &self.store {
             Store::Memory(batches) => Box::new(batches.clone().into_iter().map(Ok)),
