@@ -4,6 +4,7 @@ use std::fmt;
 
 use datafusion::common::Location;
 use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
 use serde::Serialize;
 
 /// One thing that is wrong.
@@ -53,11 +54,10 @@ impl Diagnostic {
             let help = help.chain(found.notes.iter().map(|note| note.message.clone())).collect();
             return Self { help, ..Self::at(sql, found.message.clone(), found.span) };
         }
-        let message = error.strip_backtrace();
+        let message = words(error);
         let place = place_in(&message).map(|place| Span::between(sql, place, place));
-        let plain = message.rsplit("ParserError(\"").next().map_or("", |text| text.trim_end_matches("\")"));
-        let plain = plain.strip_prefix("SQL error: ").unwrap_or(plain);
-        Self { span: place, ..Self::new("sql", plain.to_owned()) }
+        let message = message.split(" at Line: ").next().unwrap_or_default().to_owned();
+        Self { span: place, ..Self::new("sql", message) }
     }
 }
 
@@ -77,6 +77,25 @@ impl Span {
         let (from, to) = (offset(sql, start), offset(sql, end));
         Self { offset: from, length: to.saturating_sub(from), line: start.line, column: start.column }
     }
+}
+
+/// What the engine says, without the name of the kind of error before it.
+pub(super) fn words(error: &DataFusionError) -> String {
+    match error.find_root() {
+        DataFusionError::SQL(error, _) => match &**error {
+            ParserError::ParserError(words) | ParserError::TokenizerError(words) => words.clone(),
+            ParserError::RecursionLimitExceeded => "it is nested too deeply".to_owned(),
+        },
+        DataFusionError::Plan(words)
+        | DataFusionError::NotImplemented(words)
+        | DataFusionError::Execution(words)
+        | DataFusionError::ResourcesExhausted(words) => without_backtrace(words).to_owned(),
+        other => other.strip_backtrace(),
+    }
+}
+
+fn without_backtrace(words: &str) -> &str {
+    words.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or(words)
 }
 
 /// Bytes before a place; the end of the text for a place beyond it.

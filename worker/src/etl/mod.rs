@@ -122,6 +122,6 @@ impl Handler for Etl {
 
 fn judged(error: DataFusionError) -> HandlerError {
     let permanent = query::is_permanent(&error);
-    let error = anyhow::anyhow!("the query failed: {}", error.strip_backtrace());
+    let error = anyhow::anyhow!("the query failed: {}", diagnostic::words(&error));
     if permanent { HandlerError::Permanent(error) } else { HandlerError::Retry(error) }
 }

@@ -11,6 +11,7 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider, SchemaProvider,
 };
+use datafusion::common::Span;
 use datafusion::config::Dialect;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::SQLOptions;
@@ -31,6 +32,7 @@ use super::numerics;
 const TABLE: &str = "input";
 /// The one parameter of a query.
 const PARAMETER: &str = "$item";
+const ONLY_SELECT: &str = "a query is one SELECT over the table `input`, and nothing else";
 /// Parallelism is in items, not within one; and one partition keeps rows in order.
 const PARTITIONS: usize = 1;
 
@@ -46,14 +48,18 @@ impl Query {
     pub(super) fn parse(sql: Option<&str>, memory: u64) -> std::result::Result<Self, Diagnostic> {
         let sql = sql.unwrap_or("SELECT * FROM input");
         let engine = engine();
-        let parsed = engine
-            .sql_to_statement(sql, &Dialect::PostgreSQL)
-            .map_err(|error| Diagnostic::of_query(sql, &error))?;
+        let parsed =
+            engine.sql_to_statement(sql, &Dialect::PostgreSQL).map_err(|error| match error.find_root() {
+                DataFusionError::SQL(..) => Diagnostic::of_query(sql, &error),
+                // None, or more than one.
+                _ => only_select(sql),
+            })?;
         let Statement::Statement(statement) = parsed else { return Err(only_select(sql)) };
         if !matches!(*statement, ast::Statement::Query(_)) {
             return Err(only_select(sql));
         }
-        let statement = bind(*statement, None).map_err(|(unknown, span)| {
+        let statement = *statement;
+        bind(statement.clone(), &Item(String::new())).map_err(|(unknown, span)| {
             let message = format!("there is no parameter `{unknown}`; the only one is `{PARAMETER}`");
             Diagnostic::at(sql, message, span)
         })?;
@@ -62,7 +68,8 @@ impl Query {
 
     /// The columns that the query makes of a table of these columns.
     pub(super) async fn columns(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        let (engine, plan) = self.plan(Arc::new(Columns(input.clone())), None).await?;
+        let any = Item("item".to_owned());
+        let (engine, plan) = self.plan(Arc::new(Columns(input.clone())), &any).await?;
         engine.create_physical_plan(&plan).await?;
         Ok(Arc::clone(plan.schema().inner()))
     }
@@ -73,27 +80,19 @@ impl Query {
         rows: Arc<dyn PartitionStream>,
         item: &Item,
     ) -> Result<SendableRecordBatchStream> {
-        let (engine, plan) = self.plan(rows, Some(item)).await?;
+        let (engine, plan) = self.plan(rows, item).await?;
         let plan = engine.create_physical_plan(&plan).await?;
         execute_stream(plan, engine.task_ctx())
     }
 
-    async fn plan(
-        &self,
-        rows: Arc<dyn PartitionStream>,
-        item: Option<&Item>,
-    ) -> Result<(SessionState, LogicalPlan)> {
+    async fn plan(&self, rows: Arc<dyn PartitionStream>, item: &Item) -> Result<(SessionState, LogicalPlan)> {
         let engine = self.engine_over(rows)?;
-        let statement = match item {
-            // The only parameter was bound once already, so it binds.
-            Some(item) => bind(self.statement.clone(), Some(item)).unwrap_or_else(|_| self.statement.clone()),
-            None => bind(self.statement.clone(), Some(&Item("x".to_owned())))
-                .unwrap_or_else(|_| self.statement.clone()),
-        };
+        let statement = bind(self.statement.clone(), item)
+            .map_err(|(unknown, _)| DataFusionError::Plan(format!("there is no parameter `{unknown}`")))?;
         let plan = engine.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
         let read_only =
             SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        read_only.verify_plan(&plan)?;
+        read_only.verify_plan(&plan).map_err(|_| DataFusionError::Plan(ONLY_SELECT.to_owned()))?;
         Ok((engine, plan))
     }
 
@@ -133,25 +132,22 @@ fn engine() -> SessionState {
 }
 
 fn only_select(sql: &str) -> Diagnostic {
-    Diagnostic::at(sql, "a query is one SELECT over the table `input`, and nothing else".to_owned(), None)
+    Diagnostic::at(sql, ONLY_SELECT.to_owned(), None)
 }
 
-/// Puts the item's key where `$item` stands, as a literal of the syntax tree: never as text.
-/// Without an item it only looks for other parameters.
+/// Puts the item's key where `$item` stands, as a literal of the syntax tree: never as text. The
+/// error is the first other parameter, and its place.
 fn bind(
     mut statement: ast::Statement,
-    item: Option<&Item>,
-) -> std::result::Result<ast::Statement, (String, Option<datafusion::common::Span>)> {
+    item: &Item,
+) -> std::result::Result<ast::Statement, (String, Option<Span>)> {
     let bound = visit_expressions_mut(&mut statement, |expression| {
         let Expr::Value(value) = expression else { return ControlFlow::Continue(()) };
         let Value::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
         if name != PARAMETER {
-            let span = datafusion::common::Span::try_from_sqlparser_span(value.span);
-            return ControlFlow::Break((name.clone(), span));
+            return ControlFlow::Break((name.clone(), Span::try_from_sqlparser_span(value.span)));
         }
-        if let Some(item) = item {
-            value.value = Value::SingleQuotedString(item.0.clone());
-        }
+        value.value = Value::SingleQuotedString(item.0.clone());
         ControlFlow::Continue(())
     });
     match bound {
