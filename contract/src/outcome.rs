@@ -98,6 +98,10 @@ impl Output {
     /// Key of the custom metadata that holds the server's generation of the run's `run.json`:
     /// larger is newer.
     pub const META_RUN_GENERATION: &str = "provision-run-generation";
+    /// Key of the custom metadata that holds the [`Receipt`]-to-be as JSON (its `item` and `outputs`
+    /// empty), so that whoever finds the output without its receipt can write the same one. Left out
+    /// where it would be long.
+    pub const META_RECEIPT: &str = "provision-receipt";
 }
 
 /// What ended an item.

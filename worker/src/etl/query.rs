@@ -1,0 +1,192 @@
+//! The query over the table `input`: one SELECT, planned by `DataFusion`, with `$item` as a value.
+//! Nothing in it can reach a file, a network or another table.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use contract::Item;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider, SchemaProvider,
+};
+use datafusion::common::Span;
+use datafusion::config::Dialect;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::streaming::PartitionStream;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{self, Expr, Value, visit_expressions_mut};
+
+use super::diagnostic::Diagnostic;
+use super::numerics;
+
+/// The one table of a query.
+const TABLE: &str = "input";
+/// The one parameter of a query.
+const PARAMETER: &str = "$item";
+const ONLY_SELECT: &str = "a query is one SELECT over the table `input`, and nothing else";
+/// Parallelism is in items, not within one; and one partition keeps rows in order.
+const PARTITIONS: usize = 1;
+
+/// A parsed query. Cheap to run many times, each time over another input.
+pub(super) struct Query {
+    statement: ast::Statement,
+    engine: SessionState,
+    memory: usize,
+}
+
+impl Query {
+    /// Parses a query, or the one that passes all rows as they are.
+    pub(super) fn parse(sql: Option<&str>, memory: u64) -> std::result::Result<Self, Diagnostic> {
+        let sql = sql.unwrap_or("SELECT * FROM input");
+        let engine = engine();
+        let parsed =
+            engine.sql_to_statement(sql, &Dialect::PostgreSQL).map_err(|error| match error.find_root() {
+                DataFusionError::SQL(..) => Diagnostic::of_query(sql, &error),
+                // None, or more than one.
+                _ => only_select(sql),
+            })?;
+        let Statement::Statement(statement) = parsed else { return Err(only_select(sql)) };
+        if !matches!(*statement, ast::Statement::Query(_)) {
+            return Err(only_select(sql));
+        }
+        let statement = *statement;
+        bind(statement.clone(), &Item(String::new())).map_err(|(unknown, span)| {
+            let message = format!("there is no parameter `{unknown}`; the only one is `{PARAMETER}`");
+            Diagnostic::at(sql, message, span)
+        })?;
+        Ok(Self { statement, engine, memory: usize::try_from(memory).unwrap_or(usize::MAX) })
+    }
+
+    /// The columns that the query makes of a table of these columns.
+    pub(super) async fn columns(&self, input: &SchemaRef) -> Result<SchemaRef> {
+        let any = Item("item".to_owned());
+        let (engine, plan) = self.plan(Arc::new(Columns(input.clone())), &any).await?;
+        engine.create_physical_plan(&plan).await?;
+        Ok(Arc::clone(plan.schema().inner()))
+    }
+
+    /// The query's rows over this input.
+    pub(super) async fn run(
+        &self,
+        rows: Arc<dyn PartitionStream>,
+        item: &Item,
+    ) -> Result<SendableRecordBatchStream> {
+        let (engine, plan) = self.plan(rows, item).await?;
+        let plan = engine.create_physical_plan(&plan).await?;
+        execute_stream(plan, engine.task_ctx())
+    }
+
+    async fn plan(&self, rows: Arc<dyn PartitionStream>, item: &Item) -> Result<(SessionState, LogicalPlan)> {
+        let engine = self.engine_over(rows)?;
+        let statement = bind(self.statement.clone(), item)
+            .map_err(|(unknown, _)| DataFusionError::Plan(format!("there is no parameter `{unknown}`")))?;
+        let plan = engine.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
+        let read_only =
+            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        read_only.verify_plan(&plan).map_err(|_| DataFusionError::Plan(ONLY_SELECT.to_owned()))?;
+        Ok((engine, plan))
+    }
+
+    /// The engine with tables and memory of its own: items of one worker run at the same time.
+    fn engine_over(&self, rows: Arc<dyn PartitionStream>) -> Result<SessionState> {
+        let schema = MemorySchemaProvider::new();
+        let table = StreamingTable::try_new(rows.schema().clone(), vec![rows])?;
+        schema.register_table(TABLE.to_owned(), Arc::new(table))?;
+        let catalog = MemoryCatalogProvider::new();
+        catalog.register_schema("public", Arc::new(schema))?;
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog("datafusion".to_owned(), Arc::new(catalog));
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(self.memory)))
+            .build_arc()?;
+        Ok(SessionStateBuilder::new_from_existing(self.engine.clone())
+            .with_catalog_list(Arc::new(catalogs))
+            .with_runtime_env(runtime)
+            .build())
+    }
+}
+
+/// What all queries have in common.
+fn engine() -> SessionState {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(PARTITIONS)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(false);
+    config.options_mut().sql_parser.collect_spans = true;
+    let context = SessionContext::new_with_config(config);
+    // The rule drops join keys in some shapes, and with them the right answer.
+    context.remove_optimizer_rule("eliminate_cross_join");
+    for function in numerics::functions() {
+        context.register_udaf(function);
+    }
+    context.state()
+}
+
+fn only_select(sql: &str) -> Diagnostic {
+    Diagnostic::at(sql, ONLY_SELECT.to_owned(), None)
+}
+
+/// Puts the item's key where `$item` stands, as a literal of the syntax tree: never as text. The
+/// error is the first other parameter, and its place.
+fn bind(
+    mut statement: ast::Statement,
+    item: &Item,
+) -> std::result::Result<ast::Statement, (String, Option<Span>)> {
+    let bound = visit_expressions_mut(&mut statement, |expression| {
+        let Expr::Value(value) = expression else { return ControlFlow::Continue(()) };
+        let Value::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
+        if name != PARAMETER {
+            return ControlFlow::Break((name.clone(), Span::try_from_sqlparser_span(value.span)));
+        }
+        value.value = Value::SingleQuotedString(item.0.clone());
+        ControlFlow::Continue(())
+    });
+    match bound {
+        ControlFlow::Continue(()) => Ok(statement),
+        ControlFlow::Break(unknown) => Err(unknown),
+    }
+}
+
+/// A table without rows, for planning.
+#[derive(Debug)]
+struct Columns(SchemaRef);
+
+impl PartitionStream for Columns {
+    fn schema(&self) -> &SchemaRef {
+        &self.0
+    }
+
+    fn execute(&self, _: Arc<datafusion::execution::TaskContext>) -> SendableRecordBatchStream {
+        Box::pin(datafusion::physical_plan::EmptyRecordBatchStream::new(self.0.clone()))
+    }
+}
+
+/// Whether an error of the engine comes from the query and its data, which stay as they are, and not
+/// from the machine.
+pub(super) fn is_permanent(error: &DataFusionError) -> bool {
+    use datafusion::arrow::error::ArrowError as A;
+    match error.find_root() {
+        DataFusionError::SQL(..)
+        | DataFusionError::Plan(_)
+        | DataFusionError::SchemaError(..)
+        | DataFusionError::NotImplemented(_) => true,
+        DataFusionError::ArrowError(error, _) => matches!(
+            **error,
+            A::CastError(_)
+                | A::ParseError(_)
+                | A::DivideByZero
+                | A::ArithmeticOverflow(_)
+                | A::ComputeError(_)
+        ),
+        _ => false,
+    }
+}

@@ -1,0 +1,89 @@
+//! What is done with an item. The engine in [`crate::etl`] is one handler; a program of the user's
+//! will be another. Handlers know nothing of queues, attempts and receipts.
+
+use bytes::Bytes;
+use clients::Bucket;
+use contract::{Input, Item, Stage};
+use futures::future::BoxFuture;
+
+/// A way to turn an item into one stored object.
+pub trait Handler: Send + Sync {
+    /// Where the item's output belongs.
+    fn destination(&self, item: &Item) -> Result<ObjectAddress, HandlerError>;
+
+    /// Makes the output. Dropping the future must stop the work.
+    fn process<'a>(&'a self, work: Work<'a>) -> BoxFuture<'a, Result<Product, HandlerError>>;
+}
+
+/// One item, and what a handler needs to work on it.
+pub struct Work<'a> {
+    /// The item.
+    pub item: &'a Item,
+    /// Any bucket of the same service; siblings of it are the others.
+    pub storage: &'a Bucket,
+    /// Told how far the work is.
+    pub stage: &'a (dyn Fn(Stage) + Send + Sync),
+}
+
+/// `gs://bucket/object`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectAddress {
+    /// The bucket's cloud name.
+    pub bucket: String,
+    /// The object's name.
+    pub object: String,
+}
+
+impl std::fmt::Display for ObjectAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "gs://{}/{}", self.bucket, self.object)
+    }
+}
+
+/// What a handler made, not stored yet.
+#[derive(Debug)]
+pub struct Product {
+    /// The output.
+    pub body: Body,
+    /// What it was made from.
+    pub inputs: Vec<Input>,
+    /// Rows read.
+    pub rows_in: Option<u64>,
+    /// Rows left out because they did not fit.
+    pub rows_rejected: Option<u64>,
+    /// Rows in the output.
+    pub rows_out: Option<u64>,
+}
+
+/// The bytes of an output; they can be sent more than once.
+#[derive(Debug)]
+pub enum Body {
+    /// Small enough for memory.
+    Memory(Bytes),
+    /// In a file that no folder names.
+    File(std::fs::File),
+}
+
+/// Why a handler failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlerError {
+    /// It may succeed another time.
+    #[error("{0:#}")]
+    Retry(anyhow::Error),
+    /// It never will: the item, its input or the configuration must change first.
+    #[error("{0:#}")]
+    Permanent(anyhow::Error),
+}
+
+/// Errors that cannot be judged are worth another try.
+impl From<anyhow::Error> for HandlerError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Retry(error)
+    }
+}
+
+/// Builds a permanent error from a message.
+macro_rules! permanent {
+    ($($message:tt)*) => { $crate::handler::HandlerError::Permanent(anyhow::anyhow!($($message)*)) };
+}
+pub(crate) use permanent;

@@ -1,0 +1,179 @@
+//! What a worker does when no messages come: it looks whether it must stay for its own run's open
+//! items, and publishes again those that the queue seems to have lost.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clients::{Bucket, Target};
+use contract::{Attempt, Item, ItemLine, Message, RunId, layout};
+use google_cloud_pubsub::model;
+use jiff::Timestamp;
+use tokio::try_join;
+
+use crate::protocol::History;
+use crate::runs::Run;
+use crate::settings::Settings;
+use crate::tail::{LastTried, guarded_by};
+
+/// Silence after which a worker looks for the first time.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// Longest time between two looks.
+const SELDOM: Duration = Duration::from_secs(15);
+/// Longest that the subscription's retry policy holds a message back.
+const BACKOFF: Duration = Duration::from_secs(60);
+/// Times that items are published again in vain before the worker gives them up as stalled.
+const FRUITLESS: u32 = 2;
+
+/// Whether an idle worker goes on waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Somebody has to be here for an open item.
+    Stay,
+    /// Nothing is left that this worker is needed for.
+    Leave,
+    /// Items are open, but no message for them comes, however often it is published.
+    Stalled,
+}
+
+/// A worker's idleness.
+pub struct Idle {
+    settings: Settings,
+    bucket: Bucket,
+    /// The item list, once it was needed.
+    items: Vec<ItemLine>,
+    /// When the last message came, or items were published again.
+    since: Instant,
+    next_look: Instant,
+    pause: Duration,
+    /// Rounds of publishing that brought nothing.
+    rounds: u32,
+}
+
+/// An item with neither receipt nor failure.
+struct Open<'a> {
+    line: &'a ItemLine,
+    history: History,
+}
+
+impl Idle {
+    /// Idle from now on.
+    #[must_use]
+    pub fn new(settings: Settings, bucket: Bucket) -> Self {
+        let now = Instant::now();
+        let (items, pause) = (Vec::new(), FIRST_LOOK);
+        Self { settings, bucket, items, since: now, next_look: now + pause, pause, rounds: 0 }
+    }
+
+    /// A message came that was worth its while.
+    pub fn worked(&mut self) {
+        self.rounds = 0;
+        self.restart();
+    }
+
+    /// Waits until it is time to look, looks, and decides. Can be dropped and called again.
+    pub async fn look(&mut self, run: &Run) -> Result<Decision> {
+        tokio::time::sleep_until(self.next_look.into()).await;
+        self.pause = (self.pause * 2).min(SELDOM);
+        self.next_look = Instant::now() + self.pause;
+        if self.items.is_empty() {
+            self.items = read_items(&self.bucket, &self.settings.us.run).await?;
+        }
+        let open = open_items(&self.bucket, &self.settings.us.run, &self.items).await?;
+        let ours = &self.settings.us;
+        let tried: Vec<LastTried> = open.iter().map(|open| open.history.latest_index_of(&ours.run)).collect();
+        let guarded = guarded_by(ours.index, &tried, self.settings.concurrency, run.record.workers);
+        tracing::debug!(open = open.len(), guarded = guarded.len(), "idle");
+        if guarded.is_empty() {
+            return Ok(Decision::Leave);
+        }
+        if self.since.elapsed() < self.settings.lease + BACKOFF {
+            return Ok(Decision::Stay);
+        }
+        if self.rounds == FRUITLESS {
+            return Ok(Decision::Stalled);
+        }
+        let mut lost = Vec::new();
+        for at in guarded {
+            if !self.is_live(run, &open[at]).await? {
+                lost.push(open[at].line);
+            }
+        }
+        if !lost.is_empty() {
+            republish(&self.settings, &lost).await?;
+            self.rounds += 1;
+            self.since = Instant::now();
+        }
+        Ok(Decision::Stay)
+    }
+
+    fn restart(&mut self) {
+        self.since = Instant::now();
+        self.pause = FIRST_LOOK;
+        self.next_look = self.since + self.pause;
+    }
+
+    /// Whether somebody may still be at work on the item. An attempt of our own index is not: this
+    /// pod is idle, and an index has one pod at a time. Another's is as long as it may last.
+    async fn is_live(&self, run: &Run, open: &Open<'_>) -> Result<bool> {
+        let Some((number, latest)) = open.history.latest() else { return Ok(false) };
+        let ours = &self.settings.us;
+        let by_us = latest.worker_run.as_ref() == Some(&ours.run) && latest.index == Some(ours.index);
+        if latest.end.is_some() || by_us {
+            return Ok(false);
+        }
+        let name = layout::attempt(&ours.run, &open.line.item, number);
+        let Some((attempt, _)) = self.bucket.read_json::<Attempt>(&name).await? else { return Ok(false) };
+        let longest = Duration::from_secs(run.record.config.item_timeout_seconds) + self.settings.lease;
+        let age = Duration::try_from(Timestamp::now().duration_since(attempt.started)).unwrap_or_default();
+        Ok(age < longest)
+    }
+}
+
+async fn read_items(bucket: &Bucket, run: &RunId) -> Result<Vec<ItemLine>> {
+    let name = layout::items(run);
+    let (text, _) = bucket.read(&name).await?.with_context(|| format!("{name} is missing"))?;
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).with_context(|| format!("{name} is broken"))).collect()
+}
+
+/// The run's open items, each with its attempts.
+async fn open_items<'a>(bucket: &Bucket, run: &RunId, items: &'a [ItemLine]) -> Result<Vec<Open<'a>>> {
+    let (attempts, receipts, failures) =
+        (layout::attempts(run), layout::receipts(run), layout::failures(run));
+    let (tries, receipts, failures) =
+        try_join!(bucket.list(&attempts), bucket.list(&receipts), bucket.list(&failures))?;
+    let settled: HashSet<String> = receipts.into_iter().chain(failures).map(|object| object.name).collect();
+    let mut histories: BTreeMap<&str, History> = BTreeMap::new();
+    for object in &tries {
+        if let Some((folder, file)) = object.name.rsplit_once('/') {
+            histories.entry(folder).or_default().add(file, object);
+        }
+    }
+    let is_open = |item: &Item| {
+        !settled.contains(&layout::receipt(run, item)) && !settled.contains(&layout::failure(run, item))
+    };
+    let open = items.iter().filter(|line| is_open(&line.item)).map(|line| {
+        let folder = layout::attempts_of(run, &line.item);
+        let history = histories.remove(folder.trim_end_matches('/')).unwrap_or_default();
+        Open { line, history }
+    });
+    Ok(open.collect())
+}
+
+async fn republish(settings: &Settings, lost: &[&ItemLine]) -> Result<()> {
+    tracing::warn!("publishing {} items again: no message for them has come for a while", lost.len());
+    let publisher = Target::from_variable("PUBSUB_EMULATOR_HOST")?.publisher().await?;
+    let publisher = publisher.publisher(&settings.topic).build();
+    let sent = lost.iter().map(|line| {
+        let message =
+            Message { run: settings.us.run.clone(), item: line.item.clone(), payload: line.payload.clone() };
+        let data = serde_json::to_vec(&message)?;
+        Ok(publisher.publish(model::Message::new().set_data(data)))
+    });
+    let sent = sent.collect::<Result<Vec<_>>>()?;
+    for answer in sent {
+        answer.await.with_context(|| format!("cannot publish to {}", settings.topic))?;
+    }
+    Ok(())
+}

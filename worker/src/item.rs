@@ -1,0 +1,251 @@
+//! One message from delivery to ack: the protocol's steps in order, under the item's time limit and
+//! the worker's own end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Error, anyhow};
+use clients::Bucket;
+use contract::{EndReason, Item, Message, Stage};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument, Span};
+
+use crate::board::{Board, Count, Entry};
+use crate::handler::{HandlerError, Product, Work};
+use crate::protocol::{Beginning, Begun, Ledger, Loaded, Place, Settled};
+use crate::pull::Delivery;
+use crate::runs::{Known, Run, Runs};
+
+/// What every item needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Workbench {
+    /// The bucket that holds the runs.
+    pub bucket: Bucket,
+    /// The runs in it.
+    pub runs: Arc<Runs>,
+    /// Where attempts and outcomes are written.
+    pub ledger: Ledger,
+    /// Where people look.
+    pub board: Board,
+    /// Cuts off what is running: the worker's time is up.
+    pub cut: CancellationToken,
+}
+
+/// What to do with a message.
+enum Outcome {
+    Ack(Settled),
+    GiveBack,
+}
+
+/// How an attempt ended.
+enum Ending {
+    Loaded(Settled),
+    Failed(EndReason, Error),
+    /// The worker's time is up.
+    Cut,
+}
+
+impl Workbench {
+    /// Works on one message. True if it was an item of an open run.
+    pub async fn handle(&self, delivery: Delivery) -> bool {
+        let Delivery { data, lease } = delivery;
+        let (ours, outcome) = match self.understand(&data).await {
+            Ok((run, item)) => (true, self.work_on(&run, &item).await),
+            Err(outcome) => (false, outcome),
+        };
+        match outcome {
+            Outcome::Ack(settled) => lease.ack(settled),
+            Outcome::GiveBack => lease.give_back(),
+        }
+        ours
+    }
+
+    /// The open run and item that a message names, or what to do with it instead.
+    ///
+    /// What no worker can ever read is acked: coming again would not help. A run that has no record
+    /// here is not: the bucket may be the wrong one, and the subscription's dead-letter policy ends
+    /// it after many deliveries anyway. So it is for a run that this worker cannot serve: its own
+    /// workers may.
+    async fn understand(&self, data: &[u8]) -> Result<(Arc<Run>, Item), Outcome> {
+        let message = parse(data).map_err(|wrong| {
+            tracing::error!("a message that no worker can read is dropped: {wrong}");
+            Outcome::Ack(Settled::not_open())
+        })?;
+        let Message { run, item, .. } = message;
+        let known = self.runs.get(&run).await.map_err(|error| {
+            tracing::error!(run = run.0.as_str(), "cannot look the run up: {error:#}");
+            Outcome::GiveBack
+        })?;
+        match known {
+            Known::Open(open) => Ok((open, item)),
+            Known::Over => Err(Outcome::Ack(Settled::not_open())),
+            Known::Missing => {
+                tracing::warn!(run = run.0.as_str(), "there is no such run in bucket {}", self.bucket.name());
+                Err(Outcome::GiveBack)
+            }
+            Known::Unusable(reason) => {
+                tracing::error!(run = run.0.as_str(), "this worker cannot serve the run: {reason}");
+                Err(Outcome::GiveBack)
+            }
+        }
+    }
+
+    async fn work_on(&self, run: &Arc<Run>, item: &Item) -> Outcome {
+        let span = tracing::info_span!(
+            "item",
+            run = run.record.run.0.as_str(),
+            item = item.0.as_str(),
+            attempt = tracing::field::Empty
+        );
+        let Some(entry) = self.board.enter(&run.record.run, item) else {
+            // The first delivery may yet come to nothing, so this one must not be acked.
+            return Outcome::GiveBack;
+        };
+        self.try_item(run, item, Arc::new(entry)).instrument(span).await
+    }
+
+    async fn try_item(&self, run: &Arc<Run>, item: &Item, entry: Arc<Entry>) -> Outcome {
+        let beginning = tokio::select! {
+            beginning = self.ledger.begin(run, item) => beginning,
+            () = self.cut.cancelled() => return Outcome::GiveBack,
+        };
+        let begun = match beginning {
+            Ok(Beginning::Begun(begun)) => begun,
+            Ok(Beginning::Settled(settled)) => return Outcome::Ack(settled),
+            Err(error) => {
+                tracing::error!("cannot begin an attempt: {error:#}");
+                return Outcome::GiveBack;
+            }
+        };
+        Span::current().record("attempt", begun.number());
+        entry.begin(begun.number());
+        let limit = Duration::from_secs(run.record.config.item_timeout_seconds);
+        let ending = tokio::select! {
+            ending = self.attempt(run, item, &begun, &entry) => ending,
+            () = tokio::time::sleep(limit) => {
+                Ending::Failed(EndReason::TimedOut, anyhow!("the attempt took longer than {} s", limit.as_secs()))
+            }
+            () = self.cut.cancelled() => Ending::Cut,
+        };
+        self.end(run, begun, ending).await
+    }
+
+    /// Attempt → output → receipt.
+    async fn attempt(&self, run: &Arc<Run>, item: &Item, begun: &Begun, entry: &Arc<Entry>) -> Ending {
+        let loaded = match self.store(run, item, begun, entry).await {
+            Ok(loaded) => loaded,
+            Err(HandlerError::Retry(error)) => return Ending::Failed(EndReason::Failed, error),
+            Err(HandlerError::Permanent(error)) => return Ending::Failed(EndReason::Permanent, error),
+        };
+        entry.stage(Stage::Commit);
+        match self.ledger.commit(&loaded).await {
+            Ok(settled) => {
+                let receipt = loaded.receipt();
+                tracing::info!(rows = receipt.rows_out, rejected = receipt.rows_rejected, "done");
+                Ending::Loaded(settled)
+            }
+            Err(error) => Ending::Failed(EndReason::Failed, error),
+        }
+    }
+
+    async fn store(
+        &self,
+        run: &Arc<Run>,
+        item: &Item,
+        begun: &Begun,
+        entry: &Arc<Entry>,
+    ) -> Result<Loaded, HandlerError> {
+        let destination = run.handler.destination(item)?;
+        let generation = match self.ledger.look(run, begun, &destination).await? {
+            Place::Done(loaded) => return Ok(loaded),
+            Place::Open(generation) => generation,
+        };
+        let product = self.process(run.clone(), item.clone(), entry.clone()).await?;
+        entry.stage(Stage::Load);
+        self.ledger.load(run, begun, &destination, product, generation).await
+    }
+
+    /// Runs the handler as a task of its own, so that neither a long computation nor a panic in it
+    /// reaches further. Dropping this stops it.
+    async fn process(&self, run: Arc<Run>, item: Item, entry: Arc<Entry>) -> Result<Product, HandlerError> {
+        let storage = self.bucket.clone();
+        let task = async move {
+            let stage = |stage| entry.stage(stage);
+            run.handler.process(Work { item: &item, storage: &storage, stage: &stage }).await
+        };
+        let task = AbortOnDropHandle::new(tokio::spawn(task.in_current_span()));
+        task.await
+            .unwrap_or_else(|error| Err(HandlerError::Retry(anyhow!("the handler broke down: {error}"))))
+    }
+
+    async fn end(&self, run: &Run, begun: Begun, ending: Ending) -> Outcome {
+        match ending {
+            Ending::Loaded(settled) => {
+                self.board.count(Count::Done);
+                Outcome::Ack(settled)
+            }
+            Ending::Cut => {
+                tracing::info!("cut off: the worker was asked to stop");
+                let said = "the worker was asked to stop";
+                if let Err(error) = self.ledger.give_back(&begun, EndReason::Terminated, said).await {
+                    tracing::warn!("cannot record that the attempt was cut off: {error:#}");
+                }
+                Outcome::GiveBack
+            }
+            Ending::Failed(reason, error) => self.fail(run, begun, reason, &error).await,
+        }
+    }
+
+    async fn fail(&self, run: &Run, begun: Begun, reason: EndReason, error: &Error) -> Outcome {
+        tracing::error!(?reason, "failed: {error:#}");
+        let limit = run.record.config.attempts;
+        match self.ledger.fail(begun, limit, reason, &format!("{error:#}")).await {
+            Ok(Some(settled)) => {
+                self.board.count(Count::Failed);
+                Outcome::Ack(settled)
+            }
+            Ok(None) => {
+                self.board.count(Count::Retried);
+                Outcome::GiveBack
+            }
+            Err(error) => {
+                tracing::error!("cannot record the failure: {error:#}");
+                Outcome::GiveBack
+            }
+        }
+    }
+}
+
+/// Reads a message. The error says why nobody can.
+fn parse(data: &[u8]) -> Result<Message, String> {
+    let message: Message = serde_json::from_slice(data).map_err(|error| error.to_string())?;
+    if !message.run.is_valid() {
+        return Err("its `run` is not the name of a run".to_owned());
+    }
+    if message.item.0.is_empty() {
+        return Err("its `item` is empty".to_owned());
+    }
+    Ok(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_messages_that_name_a_run_and_an_item_are_read() {
+        assert!(parse(br#"{"run":"fx-20260131-000000-01234567","item":"USD"}"#).is_ok());
+        for junk in [
+            &b"\xff\x00"[..],
+            b"",
+            b"[]",
+            b"{}",
+            br#"{"run":"../../x","item":"USD"}"#,
+            br#"{"run":"fx","item":""}"#,
+            br#"{"run":"fx","item":7}"#,
+        ] {
+            assert!(parse(junk).is_err(), "{}", String::from_utf8_lossy(junk));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Whose the object at an item's destination is, and so what may be done there. Pure.
+
+use clients::Stored;
+use contract::{Item, Output, RunId};
+
+/// Who wants to store an output.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claimant<'a> {
+    pub(super) run: &'a RunId,
+    /// The server's generation of the run's record: what orders runs.
+    pub(super) generation: i64,
+    pub(super) item: &'a Item,
+}
+
+/// What may be done at the destination.
+#[derive(Debug, PartialEq)]
+pub(super) enum Claim {
+    /// Upload on this generation; 0 stands for "nothing is there".
+    Upload(i64),
+    /// Our own run's output of this item is there: adopt it.
+    Adopt(Stored),
+    /// A newer run's output is there: ours is not needed.
+    Superseded(Stored),
+    /// Another item of our own run has its output there.
+    Collision,
+}
+
+impl Claimant<'_> {
+    pub(super) fn claim(&self, found: Option<Stored>) -> Claim {
+        let Some(found) = found else { return Claim::Upload(0) };
+        let of = |key| found.metadata.get(key);
+        let run = of(Output::META_RUN);
+        let generation = of(Output::META_RUN_GENERATION).and_then(|text| text.parse::<i64>().ok());
+        match (run, generation) {
+            (Some(run), _) if run == &self.run.0 => {
+                let same_item = of(Output::META_ITEM) == Some(&self.item.record_name());
+                if same_item { Claim::Adopt(found) } else { Claim::Collision }
+            }
+            (Some(run), Some(generation)) if (generation, run) > (self.generation, &self.run.0) => {
+                Claim::Superseded(found)
+            }
+            _ => Claim::Upload(found.generation),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(metadata: &[(&str, &str)]) -> Option<Stored> {
+        Some(Stored {
+            name: "out.csv".into(),
+            generation: 77,
+            size: 1,
+            crc32c: "00000000".into(),
+            metadata: metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        })
+    }
+
+    fn claim(found: Option<Stored>) -> Claim {
+        Claimant { run: &RunId("ours".into()), generation: 500, item: &Item("a/b".into()) }.claim(found)
+    }
+
+    #[test]
+    fn what_may_be_done_depends_on_whose_the_output_is() {
+        let by = |run: &str, generation: &str, item: &str| {
+            found(&[
+                (Output::META_RUN, run),
+                (Output::META_RUN_GENERATION, generation),
+                (Output::META_ITEM, item),
+            ])
+        };
+        assert_eq!(claim(None), Claim::Upload(0));
+        assert_eq!(claim(found(&[])), Claim::Upload(77), "foreign");
+        assert_eq!(claim(by("other", "499", "a%2Fb")), Claim::Upload(77), "older");
+        assert_eq!(claim(by("other", "junk", "a%2Fb")), Claim::Upload(77), "unknown");
+        assert!(matches!(claim(by("other", "501", "a%2Fb")), Claim::Superseded(_)));
+        assert!(matches!(claim(by("ours", "500", "a%2Fb")), Claim::Adopt(_)));
+        assert_eq!(claim(by("ours", "500", "a")), Claim::Collision);
+    }
+}

@@ -1,0 +1,164 @@
+//! What the names and metadata of an item's attempt objects tell. Pure.
+
+use std::collections::BTreeMap;
+
+use clients::Stored;
+use contract::{Attempt, FailureKind, RunId};
+
+/// Attempts in a row that vanished without a word before an item is given up.
+const VANISHED_LIMIT: usize = 5;
+
+/// The attempts at one item, by number.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct History(BTreeMap<u32, Try>);
+
+/// One attempt, as a listing shows it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Try {
+    /// The run whose Job made it.
+    pub(crate) worker_run: Option<RunId>,
+    /// Index in that Job.
+    pub(crate) index: Option<u32>,
+    pub(crate) pod: String,
+    /// None while it is open: running, or vanished.
+    pub(crate) end: Option<End>,
+}
+
+/// How an attempt ended, if not with a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Failed,
+    Yielded,
+}
+
+/// What to do with an item that was tried before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Try it as attempt number so and so.
+    Try(u32),
+    /// Write the failure that nobody came to write.
+    GiveUp(FailureKind),
+}
+
+impl History {
+    /// Adds one listed object; what is no attempt of the layout is ignored.
+    pub(crate) fn add(&mut self, file_name: &str, object: &Stored) {
+        let Some((number, kind)) = file_name.split_once('.') else { return };
+        let Ok(number) = number.parse() else { return };
+        match kind {
+            "json" => {
+                let of = |key| object.metadata.get(key);
+                let attempt: &mut Try = self.0.entry(number).or_default();
+                attempt.worker_run = of(Attempt::META_WORKER_RUN).cloned().map(RunId);
+                attempt.index = of(Attempt::META_INDEX).and_then(|index| index.parse().ok());
+                attempt.pod = of(Attempt::META_POD).cloned().unwrap_or_default();
+            }
+            "failed.json" => self.0.entry(number).or_default().end = Some(End::Failed),
+            "yielded.json" => self.0.entry(number).or_default().end = Some(End::Yielded),
+            _ => {}
+        }
+    }
+
+    /// The history in a listing of [`contract::layout::attempts_of`].
+    pub(crate) fn read(prefix: &str, objects: &[Stored]) -> Self {
+        let mut history = Self::default();
+        for object in objects {
+            history.add(object.name.strip_prefix(prefix).unwrap_or_default(), object);
+        }
+        history
+    }
+
+    pub(crate) fn get(&self, number: u32) -> Option<&Try> {
+        self.0.get(&number)
+    }
+
+    pub(crate) fn latest(&self) -> Option<(u32, &Try)> {
+        self.0.last_key_value().map(|(number, attempt)| (*number, attempt))
+    }
+
+    /// Index of the worker of that run's own Job that tried last.
+    pub(crate) fn latest_index_of(&self, run: &RunId) -> Option<u32> {
+        self.0.values().rev().find(|attempt| attempt.worker_run.as_ref() == Some(run))?.index
+    }
+
+    /// The number of the attempt that failed last, and how many did.
+    pub(crate) fn failed(&self) -> (Option<u32>, u32) {
+        let failed: Vec<u32> =
+            self.0.iter().filter(|(_, t)| t.end == Some(End::Failed)).map(|(number, _)| *number).collect();
+        (failed.last().copied(), u32::try_from(failed.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Judges a redelivery. `limit` failures end an item, and so do attempts that vanish in a row;
+    /// what this very pod left open has not vanished.
+    pub(crate) fn judge(&self, limit: u32, pod: &str) -> Verdict {
+        let open = self.0.values().rev().take_while(|attempt| attempt.end.is_none());
+        let vanished = open.filter(|attempt| attempt.pod != pod).count();
+        match (self.failed().1 >= limit, vanished >= VANISHED_LIMIT) {
+            (true, _) => Verdict::GiveUp(FailureKind::AttemptsUsedUp),
+            (_, true) => Verdict::GiveUp(FailureKind::Vanished),
+            _ => Verdict::Try(self.latest().map_or(1, |(number, _)| number.saturating_add(1))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `"open failed yielded"`, all by pod `other`.
+    fn history(attempts: &str) -> History {
+        let mut history = History::default();
+        for (at, end) in attempts.split_whitespace().enumerate() {
+            let metadata = [
+                (Attempt::META_WORKER_RUN, "run"),
+                (Attempt::META_INDEX, "4"),
+                (Attempt::META_POD, if end == "ours" { "us" } else { "other" }),
+            ];
+            let object = Stored {
+                name: String::new(),
+                generation: 1,
+                size: 1,
+                crc32c: String::new(),
+                metadata: metadata.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            };
+            history.add(&format!("{:04}.json", at + 1), &object);
+            if !matches!(end, "open" | "ours") {
+                history.add(&format!("{:04}.{end}.json", at + 1), &object);
+            }
+        }
+        history
+    }
+
+    #[test]
+    fn only_failures_count_against_the_limit() {
+        assert_eq!(history("").judge(3, "us"), Verdict::Try(1));
+        assert_eq!(history("failed yielded open failed").judge(3, "us"), Verdict::Try(5));
+        assert_eq!(
+            history("failed failed yielded failed").judge(3, "us"),
+            Verdict::GiveUp(FailureKind::AttemptsUsedUp)
+        );
+        assert_eq!(
+            history("yielded yielded yielded yielded yielded yielded").judge(1, "us"),
+            Verdict::Try(7)
+        );
+    }
+
+    #[test]
+    fn five_vanished_attempts_in_a_row_are_a_failure() {
+        assert_eq!(history("open open open open").judge(3, "us"), Verdict::Try(5));
+        assert_eq!(
+            history("failed open open open open open").judge(3, "us"),
+            Verdict::GiveUp(FailureKind::Vanished)
+        );
+        assert_eq!(history("open open yielded open open open").judge(3, "us"), Verdict::Try(7));
+        assert_eq!(history("open open open open ours").judge(3, "us"), Verdict::Try(6));
+    }
+
+    #[test]
+    fn the_latest_attempt_of_a_job_is_known_by_its_metadata() {
+        let history = history("open failed");
+        assert_eq!(history.latest_index_of(&RunId("run".into())), Some(4));
+        assert_eq!(history.latest_index_of(&RunId("another".into())), None);
+        assert_eq!(history.failed(), (Some(2), 1));
+    }
+}

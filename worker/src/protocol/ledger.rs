@@ -1,0 +1,240 @@
+//! Begins and ends attempts, each by one object that is created once.
+
+use anyhow::{Context, Result, bail};
+use clients::{Bucket, Conditional, Metadata};
+use contract::{Attempt, AttemptEnd, EndReason, Failure, FailureKind, Item, Receipt, layout};
+use jiff::Timestamp;
+use tokio::try_join;
+
+use super::history::{History, Verdict};
+use crate::runs::Run;
+use crate::settings::Identity;
+
+/// Numbers that may be taken from under us before we let another worker have the item.
+const ROUNDS: usize = 10;
+/// Bytes of output kept beside an attempt that failed.
+const TAIL: usize = 64 << 10;
+
+/// The records of all runs, as one worker writes them.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pub(super) bucket: Bucket,
+    pub(super) us: Identity,
+}
+
+/// Proof that nothing is left to do for a message: its item has a receipt or a failure, or it is no
+/// item of an open run at all. Only this lets a message be acked.
+#[derive(Debug)]
+pub struct Settled(());
+
+/// An attempt that is recorded. Only this lets work start.
+#[derive(Debug)]
+pub struct Begun {
+    pub(super) attempt: Attempt,
+    /// Attempts that failed before this one.
+    failed: u32,
+}
+
+/// What came of wanting to begin.
+#[derive(Debug)]
+pub enum Beginning {
+    /// Work may start.
+    Begun(Begun),
+    /// There was nothing left to do.
+    Settled(Settled),
+}
+
+impl Settled {
+    /// A message that belongs to no open run: unreadable, or of a run that is closed or cancelled.
+    pub(crate) fn not_open() -> Self {
+        Self(())
+    }
+}
+
+impl Begun {
+    /// Number of the attempt, counted from 1.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.attempt.number
+    }
+}
+
+impl Ledger {
+    /// The ledger of the worker `us` in the bucket that holds the runs.
+    #[must_use]
+    pub fn new(bucket: Bucket, us: Identity) -> Self {
+        Self { bucket, us }
+    }
+
+    /// Records an attempt at the item, unless it is settled or must be given up.
+    pub async fn begin(&self, run: &Run, item: &Item) -> Result<Beginning> {
+        let mut attempt = self.attempt(run, item);
+        let mut failed = 0;
+        for _ in 0..ROUNDS {
+            if self.create(&attempt).await? {
+                return Ok(Beginning::Begun(Begun { attempt, failed }));
+            }
+            let (history, settled) = try_join!(self.history(&attempt), self.is_settled(&attempt))?;
+            if settled {
+                return Ok(Beginning::Settled(Settled(())));
+            }
+            if self.is_ours(&history, &attempt).await? {
+                return Ok(Beginning::Begun(Begun { attempt, failed }));
+            }
+            match history.judge(run.record.config.attempts, &self.us.pod) {
+                Verdict::Try(number) => attempt.number = number,
+                Verdict::GiveUp(kind) => {
+                    return self.give_up(&attempt, &history, kind).await.map(Beginning::Settled);
+                }
+            }
+            failed = history.failed().1;
+        }
+        bail!("other workers began attempts at this item {ROUNDS} times while this one tried to")
+    }
+
+    /// Ends an attempt that failed. None: it will be tried again.
+    pub async fn fail(
+        &self,
+        begun: Begun,
+        limit: u32,
+        reason: EndReason,
+        message: &str,
+    ) -> Result<Option<Settled>> {
+        let end = self.end(&begun.attempt, reason, message);
+        let (run, item, number) = (&begun.attempt.run, &begun.attempt.item, begun.attempt.number);
+        let name = layout::attempt_failed(run, item, number);
+        self.bucket.create_json(&name, &end, Metadata::new()).await?;
+        let kind = match reason {
+            EndReason::Permanent => FailureKind::Permanent,
+            _ if begun.failed.saturating_add(1) >= limit => FailureKind::AttemptsUsedUp,
+            _ => return Ok(None),
+        };
+        self.write_failure(&begun.attempt, number, kind, end.message, end.output_tail).await.map(Some)
+    }
+
+    /// Ends an attempt that was cut short through no fault of the item.
+    pub async fn give_back(&self, begun: &Begun, reason: EndReason, message: &str) -> Result<()> {
+        let attempt = &begun.attempt;
+        let name = layout::attempt_yielded(&attempt.run, &attempt.item, attempt.number);
+        self.bucket.create_json(&name, &self.end(attempt, reason, message), Metadata::new()).await?;
+        Ok(())
+    }
+
+    /// Writes the receipt; one that is there already is as good.
+    pub(super) async fn write_receipt(&self, receipt: &Receipt) -> Result<Settled> {
+        let name = layout::receipt(&receipt.run, &receipt.item);
+        self.bucket.create_json(&name, receipt, Metadata::new()).await?;
+        Ok(Settled(()))
+    }
+
+    fn attempt(&self, run: &Run, item: &Item) -> Attempt {
+        Attempt {
+            run: run.record.run.clone(),
+            item: item.clone(),
+            number: 1,
+            execution: format!("{:016x}", rand::random::<u64>()),
+            worker_run: self.us.run.clone(),
+            index: self.us.index,
+            pod: self.us.pod.clone(),
+            node: self.us.node.clone(),
+            started: Timestamp::now(),
+        }
+    }
+
+    async fn create(&self, attempt: &Attempt) -> Result<bool> {
+        let name = layout::attempt(&attempt.run, &attempt.item, attempt.number);
+        let metadata = [
+            (Attempt::META_WORKER_RUN, attempt.worker_run.0.clone()),
+            (Attempt::META_INDEX, attempt.index.to_string()),
+            (Attempt::META_POD, attempt.pod.clone()),
+        ];
+        let metadata = metadata.map(|(key, value)| (key.to_owned(), value)).into();
+        Ok(matches!(self.bucket.create_json(&name, attempt, metadata).await?, Conditional::Stored(_)))
+    }
+
+    /// Whether the number is taken by our own write, whose answer was lost.
+    async fn is_ours(&self, history: &History, attempt: &Attempt) -> Result<bool> {
+        if history.get(attempt.number).is_none_or(|taken| taken.pod != self.us.pod) {
+            return Ok(false);
+        }
+        let name = layout::attempt(&attempt.run, &attempt.item, attempt.number);
+        let taken = self.bucket.read_json::<Attempt>(&name).await?;
+        Ok(taken.is_some_and(|(taken, _)| taken.execution == attempt.execution))
+    }
+
+    async fn history(&self, attempt: &Attempt) -> Result<History> {
+        let prefix = layout::attempts_of(&attempt.run, &attempt.item);
+        Ok(History::read(&prefix, &self.bucket.list(&prefix).await?))
+    }
+
+    async fn is_settled(&self, attempt: &Attempt) -> Result<bool> {
+        let receipt = layout::receipt(&attempt.run, &attempt.item);
+        let failure = layout::failure(&attempt.run, &attempt.item);
+        let (receipt, failure) = try_join!(self.bucket.stat(&receipt), self.bucket.stat(&failure))?;
+        Ok(receipt.is_some() || failure.is_some())
+    }
+
+    /// Writes the failure of an item that earlier attempts used up.
+    async fn give_up(&self, attempt: &Attempt, history: &History, kind: FailureKind) -> Result<Settled> {
+        let last = match history.failed().0 {
+            Some(number) => {
+                let name = layout::attempt_failed(&attempt.run, &attempt.item, number);
+                self.bucket.read_json::<AttemptEnd>(&name).await?.map(|(end, _)| end)
+            }
+            None => None,
+        };
+        let (message, tail) = match (kind, last) {
+            (FailureKind::Vanished, _) => (VANISHED.to_owned(), String::new()),
+            (_, Some(end)) => (end.message, end.output_tail),
+            (_, None) => ("its attempts are used up".to_owned(), String::new()),
+        };
+        let tries = history.latest().map_or(0, |(number, _)| number);
+        self.write_failure(attempt, tries, kind, message, tail).await
+    }
+
+    async fn write_failure(
+        &self,
+        attempt: &Attempt,
+        attempts: u32,
+        kind: FailureKind,
+        message: String,
+        output_tail: String,
+    ) -> Result<Settled> {
+        let failure = Failure {
+            run: attempt.run.clone(),
+            item: attempt.item.clone(),
+            kind,
+            attempts,
+            message,
+            output_tail,
+            pod: self.us.pod.clone(),
+            node: self.us.node.clone(),
+            at: Timestamp::now(),
+        };
+        let name = layout::failure(&failure.run, &failure.item);
+        self.bucket
+            .create_json(&name, &failure, Metadata::new())
+            .await
+            .context("cannot record the failure")?;
+        Ok(Settled(()))
+    }
+
+    fn end(&self, attempt: &Attempt, reason: EndReason, message: &str) -> AttemptEnd {
+        AttemptEnd {
+            execution: attempt.execution.clone(),
+            reason,
+            message: message.lines().next().unwrap_or_default().to_owned(),
+            output_tail: tail(message).to_owned(),
+            at: Timestamp::now(),
+        }
+    }
+}
+
+const VANISHED: &str = "five attempts in a row ended without a word: the worker was killed each time, \
+     most likely for using more memory than its limit";
+
+/// The end of a text, in whole characters.
+fn tail(text: &str) -> &str {
+    let start = text.ceil_char_boundary(text.len().saturating_sub(TAIL));
+    &text[start..]
+}
