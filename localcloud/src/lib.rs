@@ -3,3 +3,6 @@
 
 pub mod clock;
 mod journal;
+mod error;
+mod iam;
+mod pubsub;

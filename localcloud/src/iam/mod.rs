@@ -1,0 +1,5 @@
+//! Identity and access.
+
+pub(crate) mod policy;
+
+pub(crate) use policy::{Binding, Policy};
