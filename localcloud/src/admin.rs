@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::container::Container;
 use crate::environment::Endpoints;
 use crate::error::ApiError;
+use crate::pubsub::{Pubsub, SubscriptionStatus};
 use crate::rest::{Answer, Body};
 
 /// The header that carries the token.
@@ -34,6 +35,8 @@ pub struct Status {
     pub services: Vec<String>,
     /// Its GKE clusters.
     pub clusters: Vec<ClusterStatus>,
+    /// Its Pub/Sub subscriptions.
+    pub subscriptions: Vec<SubscriptionStatus>,
 }
 
 /// One GKE cluster.
@@ -75,6 +78,7 @@ struct Inner {
     token: String,
     endpoints: Endpoints,
     container: Arc<Container>,
+    pubsub: Arc<Pubsub>,
     stop_asked: CancellationToken,
 }
 
@@ -83,12 +87,14 @@ impl Admin {
         token: &str,
         endpoints: &Endpoints,
         container: &Arc<Container>,
+        pubsub: &Arc<Pubsub>,
         stop_asked: &CancellationToken,
     ) -> Self {
         Self(Arc::new(Inner {
             token: token.into(),
             endpoints: endpoints.clone(),
             container: container.clone(),
+            pubsub: pubsub.clone(),
             stop_asked: stop_asked.clone(),
         }))
     }
@@ -123,6 +129,7 @@ async fn status(State(Admin(admin)): State<Admin>) -> Json<Status> {
         url: admin.endpoints.url.clone(),
         services: services.map(str::to_owned).into(),
         clusters: admin.container.status(),
+        subscriptions: admin.pubsub.status(),
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
 use crate::activity::Activity;
 use crate::admin::Admin;
@@ -15,6 +16,7 @@ use crate::environment::Endpoints;
 use crate::folder;
 use crate::iam::Iam;
 use crate::journal::Journal;
+use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
 use crate::server::{self, Server};
 use crate::service_usage::ServiceUsage;
@@ -65,6 +67,7 @@ impl Cloud {
         let clock = Clock::system();
         let iam = Iam::open(&journal, &mut tables, &clock)?;
         let projects = ResourceManager::open(&journal, &mut tables, &clock, &iam)?;
+        let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam)?;
         let usage = ServiceUsage::open(&journal, &mut tables)?;
         let surroundings =
             Surroundings { folder, working_folder, worker_program, pod_environment: endpoints.emulators() };
@@ -72,13 +75,15 @@ impl Cloud {
 
         let token = hex::encode(rand::random::<[u8; 32]>());
         let stop_asked = CancellationToken::new();
-        let admin = Admin::new(&token, &endpoints, &container, &stop_asked);
-        let services = axum::Router::new()
+        let admin = Admin::new(&token, &endpoints, &container, &pubsub, &stop_asked);
+        let rest = axum::Router::new()
             .merge(iam.rest())
             .merge(projects.rest())
             .merge(usage.rest())
+            .merge(pubsub.rest())
             .merge(container.rest())
             .merge(admin.rest());
+        let services = pubsub.grpc(Routes::from(rest)).into_axum_router();
         let activity = Activity::new();
         let server = Server::start(listener, server::frame(services, port, activity.clone()));
         Ok(Self { endpoints, port, token, server, activity, container, stop_asked })

@@ -34,7 +34,7 @@ pub enum Code {
 }
 
 /// What a service answers instead of a result.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
     /// What kind of failure: what clients branch on.

@@ -21,6 +21,7 @@ pub use serve::serve;
 pub use crate::admin::{ClusterStatus, PoolStatus, Status};
 use crate::admin::{PREEMPT, Preempt, SHUTDOWN, STATUS};
 use crate::environment::Endpoints;
+pub use crate::pubsub::SubscriptionStatus;
 use lock::Lock;
 use state::DaemonState;
 

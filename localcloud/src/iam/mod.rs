@@ -7,6 +7,7 @@
 
 mod account;
 mod accounts;
+mod grpc;
 mod policy;
 mod rest;
 
@@ -15,7 +16,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use account::Account;
-pub(crate) use policy::{Binding, Condition, Policy};
+pub(crate) use policy::Policy;
 
 use crate::clock::Clock;
 use crate::error::ApiError;

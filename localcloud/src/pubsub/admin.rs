@@ -1,0 +1,228 @@
+//! Topics and subscriptions: create, get, list, update, delete, and their policies.
+
+use super::names::{self, DELETED_TOPIC, Kind};
+use super::state::{LiveSubscription, Pubsub, SubscriptionRow, TopicRow};
+use super::subscription::Subscription;
+use super::topic::Topic;
+use crate::error::ApiError;
+use crate::iam::Policy;
+
+/// Most rows on a page, and how many there are if nobody asks.
+const LARGEST_PAGE: usize = 1000;
+
+/// One page of a list.
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    /// Empty on the last page.
+    pub(super) next: String,
+}
+
+/// Which page is asked for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PageOf {
+    pub(super) size: i32,
+    pub(super) token: String,
+}
+
+impl Pubsub {
+    pub(super) fn create_topic(&self, topic: Topic) -> Result<Topic, ApiError> {
+        topic.check()?;
+        let mut state = self.lock();
+        if state.topics.contains_key(&topic.name) {
+            return Err(names::already_exists(&topic.name));
+        }
+        let row = TopicRow { settings: topic.clone(), policy: Policy::default() };
+        self.save_topic(&row)?;
+        state.topics.insert(topic.name.clone(), row);
+        Ok(topic)
+    }
+
+    pub(super) fn get_topic(&self, name: &str) -> Result<Topic, ApiError> {
+        Ok(self.lock().topic(name)?.settings.clone())
+    }
+
+    pub(super) fn list_topics(&self, project: &str, page: &PageOf) -> Result<Page<Topic>, ApiError> {
+        let prefix = Kind::Topic.name(names::check_project(project)?, "");
+        let state = self.lock();
+        let rows = state.topics.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix));
+        page.of(rows.map(|(name, row)| (name.clone(), row.settings.clone())))
+    }
+
+    pub(super) fn update_topic(&self, topic: Topic, mask: &[String]) -> Result<Topic, ApiError> {
+        let mask = check_mask("Topic", mask)?;
+        let mut state = self.lock();
+        let mut row = state.topic(&topic.name)?.clone();
+        row.settings.update(topic, &mask)?;
+        self.save_topic(&row)?;
+        let settings = row.settings.clone();
+        state.topics.insert(settings.name.clone(), row);
+        Ok(settings)
+    }
+
+    /// Deletes a topic. Its subscriptions stay, with what they have.
+    pub(super) fn delete_topic(&self, name: &str) -> Result<(), ApiError> {
+        let mut state = self.lock();
+        state.topic(name)?;
+        for live in state.subscriptions.values_mut().filter(|live| live.row.settings.topic == name) {
+            DELETED_TOPIC.clone_into(&mut live.row.settings.topic);
+            self.save_subscription(&live.row)?;
+        }
+        self.erase_topic(name)?;
+        state.topics.remove(name);
+        Ok(())
+    }
+
+    pub(super) fn topic_subscriptions(&self, topic: &str, page: &PageOf) -> Result<Page<String>, ApiError> {
+        let state = self.lock();
+        state.topic(topic)?;
+        let rows = state.subscriptions.iter().filter(|(_, live)| live.row.settings.topic == topic);
+        page.of(rows.map(|(name, _)| (name.clone(), name.clone())))
+    }
+
+    pub(super) fn create_subscription(&self, subscription: Subscription) -> Result<Subscription, ApiError> {
+        let subscription = subscription.with_defaults();
+        subscription.check()?;
+        let mut state = self.lock();
+        if state.subscriptions.contains_key(&subscription.name) {
+            return Err(names::already_exists(&subscription.name));
+        }
+        state.topic(&subscription.topic)?;
+        let row = SubscriptionRow { settings: subscription.clone(), policy: Policy::default() };
+        self.save_subscription(&row)?;
+        state.subscriptions.insert(subscription.name.clone(), LiveSubscription::new(row)?);
+        Ok(subscription)
+    }
+
+    pub(super) fn get_subscription(&self, name: &str) -> Result<Subscription, ApiError> {
+        Ok(self.lock().subscription(name)?.row.settings.clone())
+    }
+
+    pub(super) fn list_subscriptions(
+        &self,
+        project: &str,
+        page: &PageOf,
+    ) -> Result<Page<Subscription>, ApiError> {
+        let prefix = Kind::Subscription.name(names::check_project(project)?, "");
+        let state = self.lock();
+        let rows =
+            state.subscriptions.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix));
+        page.of(rows.map(|(name, live)| (name.clone(), live.row.settings.clone())))
+    }
+
+    pub(super) fn update_subscription(
+        &self,
+        subscription: Subscription,
+        mask: &[String],
+    ) -> Result<Subscription, ApiError> {
+        let mask = check_mask("Subscription", mask)?;
+        let mut state = self.lock();
+        let live = state.subscription(&subscription.name)?;
+        let mut row = live.row.clone();
+        row.settings.update(subscription, &mask)?;
+        self.save_subscription(&row)?;
+        live.row = row;
+        Ok(live.row.settings.clone())
+    }
+
+    pub(super) fn delete_subscription(&self, name: &str) -> Result<(), ApiError> {
+        let mut state = self.lock();
+        let ids = state.subscription(name)?.backlog.clear();
+        self.erase_subscription(name)?;
+        state.subscriptions.remove(name);
+        ids.into_iter().try_for_each(|id| self.erase_message(name, id))
+    }
+
+    /// Cuts a subscription off its topic and drops what it has.
+    pub(super) fn detach_subscription(&self, name: &str) -> Result<(), ApiError> {
+        let mut state = self.lock();
+        let live = state.subscription(name)?;
+        live.row.settings.detached = true;
+        self.save_subscription(&live.row)?;
+        let ids = live.backlog.clear();
+        live.changed.send_replace(());
+        ids.into_iter().try_for_each(|id| self.erase_message(name, id))
+    }
+
+    pub(super) fn policy(&self, resource: &str) -> Result<Policy, ApiError> {
+        let mut state = self.lock();
+        match kind_of(resource)? {
+            Kind::Topic => Ok(self.iam.shown(&state.topic(resource)?.policy)),
+            Kind::Subscription => Ok(self.iam.shown(&state.subscription(resource)?.row.policy)),
+        }
+    }
+
+    pub(super) fn set_policy(&self, resource: &str, new: Policy) -> Result<Policy, ApiError> {
+        let mut state = self.lock();
+        match kind_of(resource)? {
+            Kind::Topic => {
+                let mut row = state.topic(resource)?.clone();
+                self.iam.replace(&mut row.policy, new)?;
+                self.save_topic(&row)?;
+                let policy = self.iam.shown(&row.policy);
+                state.topics.insert(resource.to_owned(), row);
+                Ok(policy)
+            }
+            Kind::Subscription => {
+                let live = state.subscription(resource)?;
+                let mut row = live.row.clone();
+                self.iam.replace(&mut row.policy, new)?;
+                self.save_subscription(&row)?;
+                live.row = row;
+                Ok(self.iam.shown(&live.row.policy))
+            }
+        }
+    }
+}
+
+impl PageOf {
+    /// The page of rows that are in the order of their names. A token is the name that it begins after.
+    fn of<T>(&self, rows: impl Iterator<Item = (String, T)>) -> Result<Page<T>, ApiError> {
+        let size = match usize::try_from(self.size) {
+            Ok(0) => LARGEST_PAGE,
+            Ok(size) => size.min(LARGEST_PAGE),
+            Err(_) => return Err(ApiError::invalid_argument("page_size must not be negative.")),
+        };
+        let mut rows = rows.skip_while(|(name, _)| *name <= self.token).peekable();
+        let mut page = Page { items: Vec::new(), next: String::new() };
+        while let Some((name, item)) = rows.next() {
+            page.items.push(item);
+            if page.items.len() == size {
+                page.next = rows.peek().map_or_else(String::new, |_| name);
+                break;
+            }
+        }
+        Ok(page)
+    }
+}
+
+fn kind_of(resource: &str) -> Result<Kind, ApiError> {
+    match resource.split('/').nth(2) {
+        Some("topics") => Ok(Kind::Topic),
+        Some("subscriptions") => Ok(Kind::Subscription),
+        Some("snapshots" | "schemas") => Err(ApiError::unimplemented(format!(
+            "the local cloud has no policy of {resource}: snapshots and schemas are not supported"
+        ))),
+        _ => Err(ApiError::invalid_argument(format!("Invalid resource name given (name={resource})."))),
+    }
+}
+
+/// A mask's paths in the spelling of protocol buffers; JSON spells them in camel case.
+fn check_mask(message: &str, mask: &[String]) -> Result<Vec<String>, ApiError> {
+    if mask.is_empty() {
+        return Err(ApiError::invalid_argument(format!(
+            "The update_mask in the Update{message}Request must be set, and must contain a non-empty paths list."
+        )));
+    }
+    Ok(mask.iter().map(|path| snake_case(path)).collect())
+}
+
+fn snake_case(path: &str) -> String {
+    let mut snake = String::with_capacity(path.len() + 4);
+    for c in path.chars() {
+        if c.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}

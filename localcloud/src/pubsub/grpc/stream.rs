@@ -1,0 +1,210 @@
+//! One streaming pull: what comes in (acknowledgements, deadlines, keepalives) and what goes out
+//! (messages, confirmations, heartbeats), in one task, that of the connection.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use googleapis_tonic_google_storage_v2::google::rpc;
+use prost::Message as _;
+use tonic::{Status, Streaming};
+
+use super::convert;
+use crate::error::ApiError;
+use crate::pubsub::backlog::Limit;
+use crate::pubsub::delivery::{Invalid, Taken, stream_deadline};
+use crate::pubsub::proto::streaming_pull_response::{
+    AcknowledgeConfirmation, ModifyAckDeadlineConfirmation, SubscriptionProperties,
+};
+use crate::pubsub::proto::{StreamingPullRequest, StreamingPullResponse};
+use crate::pubsub::puller::Puller;
+use crate::pubsub::state::Pubsub;
+
+/// What a streaming pull answers.
+pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<StreamingPullResponse, Status>> + Send>>;
+
+/// An idle stream says that often that it is alive, to clients that understand it.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+struct Open {
+    pubsub: Arc<Pubsub>,
+    subscription: String,
+    requests: Streaming<StreamingPullRequest>,
+    puller: Puller,
+    heartbeats: bool,
+    properties: SubscriptionProperties,
+}
+
+/// What happened on a stream.
+enum Event {
+    Asked(Result<Option<StreamingPullRequest>, Status>),
+    Ready(Result<Taken, ApiError>),
+    Idle,
+}
+
+/// Opens a stream from its first request.
+pub(super) async fn open(
+    pubsub: &Arc<Pubsub>,
+    mut requests: Streaming<StreamingPullRequest>,
+) -> Result<Answers, Status> {
+    let Some(first) = requests.message().await? else {
+        return Err(
+            ApiError::invalid_argument("The first request of a stream must name a subscription.").into()
+        );
+    };
+    let settings = pubsub.get_subscription(&first.subscription)?;
+    let deadline = stream_deadline(first.stream_ack_deadline_seconds)?;
+    let limit =
+        Limit { messages: limit(first.max_outstanding_messages), bytes: limit(first.max_outstanding_bytes) };
+    let puller = Puller::stream(pubsub, &first.subscription, limit, deadline)?;
+    let mut open = Open {
+        pubsub: pubsub.clone(),
+        subscription: first.subscription.clone(),
+        requests,
+        puller,
+        heartbeats: first.protocol_version >= 1,
+        properties: SubscriptionProperties {
+            exactly_once_delivery_enabled: settings.enable_exactly_once_delivery,
+            message_ordering_enabled: settings.enable_message_ordering,
+        },
+    };
+    open.apply(first)?;
+    Ok(Box::pin(futures::stream::try_unfold(open, |mut open| async move {
+        Ok(open.answer().await?.map(|answer| (answer, open)))
+    })))
+}
+
+impl Open {
+    /// The next answer, or none when the client is done.
+    async fn answer(&mut self) -> Result<Option<StreamingPullResponse>, Status> {
+        loop {
+            match self.event().await {
+                Event::Asked(request) => match request? {
+                    None => return Ok(None),
+                    Some(request) => {
+                        if let Some(confirmation) = self.apply(request)? {
+                            return Ok(Some(confirmation));
+                        }
+                    }
+                },
+                Event::Ready(taken) => {
+                    let taken = taken?;
+                    let messages = taken.deliveries.iter().map(|d| convert::delivery(d, taken.counted));
+                    return Ok(Some(self.with(messages.collect())));
+                }
+                Event::Idle => return Ok(Some(self.with(Vec::new()))),
+            }
+        }
+    }
+
+    async fn event(&mut self) -> Event {
+        let heartbeats = self.heartbeats;
+        let idle = async {
+            if heartbeats {
+                self.pubsub.clock.sleep(HEARTBEAT).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            request = self.requests.message() => Event::Asked(request),
+            taken = self.puller.wait() => Event::Ready(taken),
+            () = idle => Event::Idle,
+        }
+    }
+
+    /// Does what a request says. Exactly-once subscriptions confirm it.
+    fn apply(&mut self, request: StreamingPullRequest) -> Result<Option<StreamingPullResponse>, ApiError> {
+        if request.stream_ack_deadline_seconds != 0 {
+            self.puller.deadline = stream_deadline(request.stream_ack_deadline_seconds)?;
+        }
+        let (mut acked, mut modified) = (None, None);
+        if !request.ack_ids.is_empty() {
+            let Invalid(invalid) = self.pubsub.acknowledge(&self.subscription, &request.ack_ids)?;
+            let ack_ids = without(request.ack_ids, &invalid);
+            acked = Some(AcknowledgeConfirmation {
+                ack_ids,
+                invalid_ack_ids: invalid,
+                ..AcknowledgeConfirmation::default()
+            });
+        }
+        if !request.modify_deadline_ack_ids.is_empty() {
+            let invalid = self.modify(&request.modify_deadline_ack_ids, &request.modify_deadline_seconds)?;
+            let ack_ids = without(request.modify_deadline_ack_ids, &invalid);
+            modified = Some(ModifyAckDeadlineConfirmation {
+                ack_ids,
+                invalid_ack_ids: invalid,
+                ..ModifyAckDeadlineConfirmation::default()
+            });
+        }
+        let confirms =
+            self.properties.exactly_once_delivery_enabled && (acked.is_some() || modified.is_some());
+        Ok(confirms.then(|| StreamingPullResponse {
+            acknowledge_confirmation: acked,
+            modify_ack_deadline_confirmation: modified,
+            ..self.with(Vec::new())
+        }))
+    }
+
+    fn modify(&self, ack_ids: &[String], seconds: &[i32]) -> Result<Vec<String>, ApiError> {
+        if ack_ids.len() != seconds.len() {
+            return Err(ApiError::invalid_argument(
+                "modify_deadline_seconds and modify_deadline_ack_ids must have the same length.",
+            ));
+        }
+        let mut by_seconds: HashMap<i32, Vec<String>> = HashMap::new();
+        for (ack_id, seconds) in ack_ids.iter().zip(seconds) {
+            by_seconds.entry(*seconds).or_default().push(ack_id.clone());
+        }
+        let mut all = Vec::new();
+        for (seconds, ack_ids) in by_seconds {
+            let Invalid(invalid) = self.pubsub.modify_deadline(&self.subscription, &ack_ids, seconds)?;
+            all.extend(invalid);
+        }
+        Ok(all)
+    }
+
+    fn with(&self, received_messages: Vec<crate::pubsub::proto::ReceivedMessage>) -> StreamingPullResponse {
+        StreamingPullResponse {
+            received_messages,
+            subscription_properties: Some(self.properties),
+            ..StreamingPullResponse::default()
+        }
+    }
+}
+
+/// What is not positive is no limit.
+fn limit(outstanding: i64) -> usize {
+    match usize::try_from(outstanding) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(limit) => limit,
+    }
+}
+
+fn without(mut ack_ids: Vec<String>, invalid: &[String]) -> Vec<String> {
+    ack_ids.retain(|ack_id| !invalid.contains(ack_id));
+    ack_ids
+}
+
+/// Under exactly-once delivery a lost lease is an error that names each ack id.
+pub(super) fn refuse(Invalid(ack_ids): Invalid) -> Result<(), Status> {
+    if ack_ids.is_empty() {
+        return Ok(());
+    }
+    let message = "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement ids have expired or the acknowledgement ids were malformed.";
+    let metadata = ack_ids.into_iter().map(|id| (id, "PERMANENT_FAILURE_INVALID_ACK_ID".to_owned()));
+    let info = rpc::ErrorInfo {
+        reason: "EXACTLY_ONCE_ACKID_FAILURE".into(),
+        domain: "pubsub.googleapis.com".into(),
+        metadata: metadata.collect(),
+    };
+    let detail = prost_types::Any {
+        type_url: "type.googleapis.com/google.rpc.ErrorInfo".into(),
+        value: info.encode_to_vec(),
+    };
+    let code = tonic::Code::FailedPrecondition;
+    let status = rpc::Status { code: code.into(), message: message.into(), details: vec![detail] };
+    Err(Status::with_details(code, message, status.encode_to_vec().into()))
+}

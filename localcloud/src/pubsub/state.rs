@@ -1,0 +1,218 @@
+//! Everything that Pub/Sub knows, and how it is written down: topics and subscriptions as one row
+//! each, a message as one row for each subscription that still has to deliver it. Leases are not
+//! written: after a restart everything that is not acknowledged is deliverable.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::backlog::{Backlog, StreamId};
+use super::filter::Filter;
+use super::message::{Content, Message, MessageId};
+use super::names;
+use super::subscription::Subscription;
+use super::topic::Topic;
+use crate::clock::Clock;
+use crate::error::ApiError;
+use crate::iam::{Iam, Policy};
+use crate::journal::{Journal, Tables};
+
+const TOPICS: &str = "pubsub.topics";
+const SUBSCRIPTIONS: &str = "pubsub.subscriptions";
+const MESSAGES: &str = "pubsub.messages";
+
+/// The service.
+pub(crate) struct Pubsub {
+    state: Mutex<State>,
+    journal: Journal,
+    pub(super) clock: Clock,
+    /// Who is who in policies.
+    pub(super) iam: Arc<Iam>,
+    /// Told when the earliest timer of any backlog moves forward.
+    pub(super) timers: watch::Sender<()>,
+    last_stream: AtomicU64,
+}
+
+/// What a person wants to know of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionStatus {
+    /// Full name.
+    pub name: String,
+    /// Messages that are not acknowledged, leased ones among them.
+    pub undelivered: usize,
+    /// Messages that somebody holds.
+    pub leased: usize,
+    /// Age of the oldest message, in seconds.
+    pub oldest_seconds: Option<u64>,
+}
+
+/// Rows of a topic.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct TopicRow {
+    pub(super) settings: Topic,
+    pub(super) policy: Policy,
+}
+
+/// Rows of a subscription.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct SubscriptionRow {
+    pub(super) settings: Subscription,
+    pub(super) policy: Policy,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MessageRow<'a> {
+    subscription: std::borrow::Cow<'a, str>,
+    id: MessageId,
+    published: Timestamp,
+    content: std::borrow::Cow<'a, Content>,
+}
+
+/// A subscription at work.
+pub(super) struct LiveSubscription {
+    pub(super) row: SubscriptionRow,
+    pub(super) filter: Filter,
+    pub(super) backlog: Backlog,
+    /// Told when a message becomes ready, and gone with the subscription.
+    pub(super) changed: watch::Sender<()>,
+}
+
+/// What the lock protects.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) topics: BTreeMap<String, TopicRow>,
+    pub(super) subscriptions: BTreeMap<String, LiveSubscription>,
+    last_id: u64,
+}
+
+impl Pubsub {
+    /// Takes what the journal holds.
+    pub(crate) fn open(
+        journal: &Journal,
+        tables: &mut Tables,
+        clock: &Clock,
+        iam: &Arc<Iam>,
+    ) -> io::Result<Arc<Self>> {
+        let mut state = State { topics: tables.take(TOPICS)?, ..State::default() };
+        for (name, row) in tables.take::<SubscriptionRow>(SUBSCRIPTIONS)? {
+            let live = LiveSubscription::new(row).map_err(|error| io::Error::other(error.message))?;
+            state.subscriptions.insert(name, live);
+        }
+        for row in tables.take::<MessageRow<'_>>(MESSAGES)?.into_values() {
+            state.take_in(row);
+        }
+        Ok(Arc::new(Self {
+            state: Mutex::new(state),
+            journal: journal.clone(),
+            clock: clock.clone(),
+            iam: iam.clone(),
+            timers: watch::Sender::new(()),
+            last_stream: AtomicU64::default(),
+        }))
+    }
+
+    /// How every subscription stands.
+    pub(crate) fn status(&self) -> Vec<SubscriptionStatus> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        self.tick(&mut state, now);
+        let of = |(name, live): (&String, &LiveSubscription)| {
+            let counts = live.backlog.counts();
+            let age = |oldest| u64::try_from(now.duration_since(oldest).as_secs()).unwrap_or_default();
+            SubscriptionStatus {
+                name: name.clone(),
+                undelivered: counts.undelivered,
+                leased: counts.leased,
+                oldest_seconds: counts.oldest.map(age),
+            }
+        };
+        state.subscriptions.iter().map(of).collect()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // Whoever panicked held the lock between two whole steps: no step here can panic halfway.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn next_stream(&self) -> StreamId {
+        StreamId(self.last_stream.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn save_topic(&self, row: &TopicRow) -> Result<(), ApiError> {
+        self.journal.put(TOPICS, &row.settings.name, row).map_err(unwritten)
+    }
+
+    pub(super) fn erase_topic(&self, name: &str) -> Result<(), ApiError> {
+        self.journal.delete(TOPICS, name).map_err(unwritten)
+    }
+
+    pub(super) fn save_subscription(&self, row: &SubscriptionRow) -> Result<(), ApiError> {
+        self.journal.put(SUBSCRIPTIONS, &row.settings.name, row).map_err(unwritten)
+    }
+
+    pub(super) fn erase_subscription(&self, name: &str) -> Result<(), ApiError> {
+        self.journal.delete(SUBSCRIPTIONS, name).map_err(unwritten)
+    }
+
+    pub(super) fn save_message(&self, subscription: &str, message: &Message) -> Result<(), ApiError> {
+        let row = MessageRow {
+            subscription: subscription.into(),
+            id: message.id,
+            published: message.published,
+            content: std::borrow::Cow::Borrowed(&message.content),
+        };
+        self.journal.put(MESSAGES, &message_key(subscription, message.id), &row).map_err(unwritten)
+    }
+
+    pub(super) fn erase_message(&self, subscription: &str, id: MessageId) -> Result<(), ApiError> {
+        self.journal.delete(MESSAGES, &message_key(subscription, id)).map_err(unwritten)
+    }
+}
+
+impl State {
+    /// Ids are microseconds of the clock, and never twice the same: no restart repeats one.
+    pub(super) fn next_id(&mut self, now: Timestamp) -> MessageId {
+        let now = u64::try_from(now.as_microsecond()).unwrap_or_default();
+        self.last_id = now.max(self.last_id + 1);
+        MessageId(self.last_id)
+    }
+
+    pub(super) fn topic(&self, name: &str) -> Result<&TopicRow, ApiError> {
+        names::Kind::Topic.check(name)?;
+        self.topics.get(name).ok_or_else(|| names::not_found(name))
+    }
+
+    pub(super) fn subscription(&mut self, name: &str) -> Result<&mut LiveSubscription, ApiError> {
+        names::Kind::Subscription.check(name)?;
+        self.subscriptions.get_mut(name).ok_or_else(|| names::not_found(name))
+    }
+
+    fn take_in(&mut self, row: MessageRow<'_>) {
+        self.last_id = self.last_id.max(row.id.0);
+        // A kill between a subscription's deletion and its messages' leaves rows without a home.
+        let Some(live) = self.subscriptions.get_mut(row.subscription.as_ref()) else { return };
+        let content = row.content.into_owned();
+        live.backlog.push(Arc::new(Message { id: row.id, published: row.published, content }));
+    }
+}
+
+impl LiveSubscription {
+    pub(super) fn new(row: SubscriptionRow) -> Result<Self, ApiError> {
+        let filter = Filter::parse(&row.settings.filter)?;
+        let backlog = Backlog::new(row.settings.enable_message_ordering);
+        Ok(Self { row, filter, backlog, changed: watch::Sender::new(()) })
+    }
+}
+
+fn message_key(subscription: &str, id: MessageId) -> String {
+    format!("{subscription} {id}")
+}
+
+fn unwritten(error: io::Error) -> ApiError {
+    ApiError::internal(format!("the local cloud could not write its journal: {error}"))
+}
