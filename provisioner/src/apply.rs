@@ -46,7 +46,13 @@ enum State {
 
 /// Carries a plan out. A failure stops what waits for it; the rest goes on. Once `stop` is
 /// cancelled nothing new begins, and what is under way is finished.
-pub async fn run(plan: &Plan, cloud: &Cloud, allowed: Allowed, stop: &CancellationToken, watch: &Watch<'_>) -> Applied {
+pub async fn run(
+    plan: &Plan,
+    cloud: &Cloud,
+    allowed: Allowed,
+    stop: &CancellationToken,
+    watch: &Watch<'_>,
+) -> Applied {
     let changes = plan.changes();
     let mut states = vec![State::Waiting; changes.len()];
     let mut running = FuturesUnordered::new();
@@ -120,8 +126,11 @@ async fn once(change: &Change, cloud: &Cloud, allowed: Allowed, watch: &Watch<'_
     match change.action {
         Action::Create => create(kind, change, cloud, &place).await,
         Action::Update => {
-            let mut fields: Vec<String> =
-                change.fields.iter().filter_map(|f| f.path.split(['.', '[']).next().map(str::to_owned)).collect();
+            let mut fields: Vec<String> = change
+                .fields
+                .iter()
+                .filter_map(|f| f.path.split(['.', '[']).next().map(str::to_owned))
+                .collect();
             fields.dedup();
             kind.update(cloud, wanted(change)?, &place, &fields).await
         }
@@ -142,7 +151,9 @@ async fn create(kind: &dyn AnyKind, change: &Change, cloud: &Cloud, place: &Plac
     };
     let want = change.desired.as_ref().context("a creation without a wish")?;
     match kind.observe(cloud, want).await? {
-        Some(live) if live.owner == Owner::Ours && differences(&want.fields, &live.fields).is_empty() => Ok(()),
+        Some(live) if live.owner == Owner::Ours && differences(&want.fields, &live.fields).is_empty() => {
+            Ok(())
+        }
         Some(live) if live.owner == Owner::Ours => {
             bail!("{} was made meanwhile by somebody else, differently: plan again", live.id)
         }

@@ -66,7 +66,9 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
     /// Something of that name is there, and is not ours.
-    #[error("{address}: {id} exists and {whose}; give yours another `name`, or say `existing = true` to use it as it is")]
+    #[error(
+        "{address}: {id} exists and {whose}; give yours another `name`, or say `existing = true` to use it as it is"
+    )]
     NotOurs {
         /// The resource.
         address: Address,
@@ -153,15 +155,18 @@ fn deletion(live: Live) -> Change {
 /// is still wanted it is created anew.
 fn with_contents(desired: &[Desired], changes: &mut Vec<Change>) {
     let gone = |changes: &[Change], container: &Address| {
-        changes.iter().find(|c| &c.address == container).map(|c| c.action).filter(|action| {
-            matches!(action, Action::Delete | Action::Replace)
-        })
+        changes
+            .iter()
+            .find(|c| &c.address == container)
+            .map(|c| c.action)
+            .filter(|action| matches!(action, Action::Delete | Action::Replace))
     };
     for want in desired.iter().filter(|want| !want.existing) {
         let replaced = want.inside.as_ref().is_some_and(|c| gone(changes, c) == Some(Action::Replace));
         if replaced {
             changes.retain(|change| change.address != want.address);
-            let reason = format!("goes with {}", want.inside.as_ref().map(Address::to_string).unwrap_or_default());
+            let reason =
+                format!("goes with {}", want.inside.as_ref().map(Address::to_string).unwrap_or_default());
             changes.push(Change {
                 address: want.address.clone(),
                 action: Action::Create,
@@ -251,12 +256,16 @@ mod tests {
 
     fn actions(desired: &[Desired], observed: Observed) -> Vec<String> {
         let changes = between(desired, observed, |_| FIXED).expect("no conflict");
-        changes.iter().map(|change| format!("{} {} ({})", change.action.sign(), change.address, change.reason)).collect()
+        changes
+            .iter()
+            .map(|change| format!("{} {} ({})", change.action.sign(), change.address, change.reason))
+            .collect()
     }
 
     #[test]
     fn each_resource_has_one_action() {
-        let wanted = ["new", "same", "other", "fixed"].map(|key| desired(key, json!({"filter": key, "size": 1})));
+        let wanted =
+            ["new", "same", "other", "fixed"].map(|key| desired(key, json!({"filter": key, "size": 1})));
         let there = vec![
             None,
             Some(live("same", json!({"filter": "same", "size": 1, "set_by_the_server": true}))),
@@ -314,6 +323,9 @@ mod tests {
         let in_box = |key| Live { inside: Some(Address::new("thing", "box")), ..live(key, json!({})) };
         let there = vec![Some(live("box", json!({"filter": "old"}))), Some(in_box("inner"))];
         let observed = Observed { wanted: there, unwanted: vec![in_box("left")] };
-        assert_eq!(actions(&wanted, observed), ["± thing.box (a filter is fixed)", "+ thing.inner (goes with thing.box)"]);
+        assert_eq!(
+            actions(&wanted, observed),
+            ["± thing.box (a filter is fixed)", "+ thing.inner (goes with thing.box)"]
+        );
     }
 }

@@ -23,9 +23,10 @@ impl Graph {
             let needs = needs.filter_map(|need| at.get(need).copied());
             let goes = matches!(change.action, Action::Delete | Action::Replace);
             let before = if goes { deleted_after(change.address.kind) } else { &[] };
-            let gone = changes.iter().enumerate().filter(|(_, other)| {
-                other.action == Action::Delete && before.contains(&other.address.kind)
-            });
+            let gone = changes
+                .iter()
+                .enumerate()
+                .filter(|(_, other)| other.action == Action::Delete && before.contains(&other.address.kind));
             let mut all: Vec<usize> = needs.chain(gone.map(|(i, _)| i)).collect();
             all.sort_unstable();
             all.dedup();
@@ -88,7 +89,8 @@ mod tests {
     }
 
     fn order(changes: Vec<Change>) -> Vec<String> {
-        let after = |kind: &str| -> &'static [&'static str] { if kind == "topic" { &["subscription"] } else { &[] } };
+        let after =
+            |kind: &str| -> &'static [&'static str] { if kind == "topic" { &["subscription"] } else { &[] } };
         let graph = Graph::of(changes, after);
         for (i, waits) in graph.waits_for.iter().enumerate() {
             assert!(waits.iter().all(|&w| w < i));
@@ -98,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_subscription_is_created_after_its_topic_and_deleted_before_it() {
-        let create = [change("subscription", Action::Create, &["topic"]), change("topic", Action::Create, &[])];
+        let create =
+            [change("subscription", Action::Create, &["topic"]), change("topic", Action::Create, &[])];
         assert_eq!(order(create.into()), ["+ topic", "+ subscription"]);
         let delete = [change("topic", Action::Delete, &[]), change("subscription", Action::Delete, &[])];
         assert_eq!(order(delete.into()), ["- subscription", "- topic"]);

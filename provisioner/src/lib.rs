@@ -3,19 +3,19 @@
 //! The modules stand in the order of the flow:
 //! `stack.toml → desired resources → observe live → diff → plan → apply → report`.
 
-pub mod stack;
-pub mod resource;
-pub(crate) mod kinds;
-pub(crate) mod cloud;
-pub(crate) mod observe;
-pub mod diff;
-pub mod graph;
-pub mod plan;
-pub mod events;
 pub mod apply;
-pub mod runs;
-pub(crate) mod report;
+pub(crate) mod cloud;
 pub mod commands;
+pub mod diff;
+pub mod events;
 pub mod exit;
+pub mod graph;
+pub(crate) mod kinds;
+pub(crate) mod observe;
+pub mod plan;
+pub(crate) mod report;
+pub mod resource;
+pub mod runs;
+pub mod stack;
 
 pub use cloud::Cloud;

@@ -53,7 +53,9 @@ async fn between(stack: &Stack, desired: Vec<Desired>, cloud: &Cloud) -> Result<
     let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
     let changes = match diff::between(&desired, observed, fixed) {
         Ok(changes) => changes,
-        Err(conflicts) => bail!("{}", conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        Err(conflicts) => {
+            bail!("{}", conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        }
     };
     let deleted_after = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.deleted_after());
     Ok(Plan {
@@ -92,7 +94,8 @@ impl Plan {
 
     /// What of the plan is not done without leave.
     pub fn check(&self, allowed: Allowed) -> Result<(), Refused> {
-        let refused: Vec<String> = self.changes().iter().filter_map(|change| self.refusal(change, allowed)).collect();
+        let refused: Vec<String> =
+            self.changes().iter().filter_map(|change| self.refusal(change, allowed)).collect();
         if refused.is_empty() { Ok(()) } else { Err(Refused(refused)) }
     }
 
@@ -106,9 +109,8 @@ impl Plan {
             return Some(format!("{address} would be {done}, but [stack] protect names it"));
         }
         let holds = change.live.as_ref()?.holds.as_ref()?;
-        (!allowed.delete_data).then(|| {
-            format!("{address} would be {done} with {holds}: add --delete-data if they may go")
-        })
+        (!allowed.delete_data)
+            .then(|| format!("{address} would be {done} with {holds}: add --delete-data if they may go"))
     }
 }
 

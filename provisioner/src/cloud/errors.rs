@@ -24,7 +24,8 @@ pub(crate) fn is_already_there(error: &Error) -> bool {
 
 /// Whether somebody else wrote between our read and our write.
 pub(crate) fn is_race(error: &Error) -> bool {
-    has_code(error, Code::Aborted) || has(error, 412, Code::FailedPrecondition) && text(error).contains("etag")
+    has_code(error, Code::Aborted)
+        || has(error, 412, Code::FailedPrecondition) && text(error).contains("etag")
 }
 
 /// "Not found" as an answer.

@@ -36,7 +36,9 @@ impl Kubernetes {
     pub(super) async fn of(cluster: &Cluster, credentials: &Credentials) -> Result<Option<Self>> {
         let usable = matches!(cluster.status, Status::Running | Status::Reconciling | Status::Degraded);
         let Some((host, by_dns)) = endpoint(cluster).filter(|_| usable) else { return Ok(None) };
-        let url = format!("https://{host}").parse().with_context(|| format!("the cluster's endpoint is `{host}`"))?;
+        let url = format!("https://{host}")
+            .parse()
+            .with_context(|| format!("the cluster's endpoint is `{host}`"))?;
         let mut config = Config::new(url);
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(READ);
@@ -66,7 +68,12 @@ impl Kubernetes {
     }
 
     /// Creates or changes an object by server-side apply.
-    pub(crate) async fn apply<K>(&self, api: &Api<K>, name: &str, object: &(impl Serialize + Debug)) -> Result<K>
+    pub(crate) async fn apply<K>(
+        &self,
+        api: &Api<K>,
+        name: &str,
+        object: &(impl Serialize + Debug),
+    ) -> Result<K>
     where
         K: Clone + DeserializeOwned + Debug,
     {

@@ -43,8 +43,6 @@ pub struct Cloud {
     pub project: Project,
     /// The stack's owner name.
     pub owner: String,
-    /// Where Storage's calls go.
-    pub(crate) storage: Target,
     /// Where Pub/Sub's calls go.
     pub(crate) pubsub: Target,
     pub(crate) topics: TopicAdmin,
@@ -69,7 +67,8 @@ struct Seen {
 macro_rules! client {
     ($client:ty, $target:expr) => {{
         let retry = Aip194Strict.with_time_limit(CALL_LIMIT);
-        let builder = <$client>::builder().with_credentials($target.credentials.clone()).with_retry_policy(retry);
+        let builder =
+            <$client>::builder().with_credentials($target.credentials.clone()).with_retry_policy(retry);
         match &$target.endpoint {
             Some(endpoint) => builder.with_endpoint(endpoint).build().await?,
             None => builder.build().await?,
@@ -102,7 +101,6 @@ impl Cloud {
             accounts: client!(Iam, target),
             projects: client!(Projects, target),
             clusters: client!(ClusterManager, target),
-            storage: target.clone(),
             pubsub: target.clone(),
             target,
             seen: Seen::default(),
@@ -140,7 +138,8 @@ impl Cloud {
     pub(crate) async fn cluster(&self, id: &str) -> Result<Option<Cluster>> {
         let cell = self.seen.clusters.lock().await.entry(id.to_owned()).or_default().clone();
         let get = || async {
-            let answer = limited("look up the cluster", self.clusters.get_cluster().set_name(id).send()).await;
+            let answer =
+                limited("look up the cluster", self.clusters.get_cluster().set_name(id).send()).await;
             errors::found(answer)
         };
         cell.get_or_try_init(get).await.cloned()
@@ -196,4 +195,3 @@ where
         Err(_) => bail!("cannot {doing}: no answer for {} seconds", (TRY_LIMIT + CALL_LIMIT).as_secs()),
     }
 }
-

@@ -78,17 +78,20 @@ impl Cloud {
         let answer = match of {
             PolicyOf::Project => {
                 let get = self.projects.get_iam_policy();
-                limited("read a policy", get.set_resource(format!("projects/{}", self.project.id)).send()).await
+                limited("read a policy", get.set_resource(format!("projects/{}", self.project.id)).send())
+                    .await
             }
             PolicyOf::Pubsub(name) => {
-                limited("read a policy", self.pubsub_policies.get_iam_policy().set_resource(name).send()).await
+                limited("read a policy", self.pubsub_policies.get_iam_policy().set_resource(name).send())
+                    .await
             }
             PolicyOf::Bucket(name) => {
                 let get = self.buckets.get_iam_policy().set_resource(format!("projects/_/buckets/{name}"));
                 limited("read a policy", get.send()).await
             }
             PolicyOf::ServiceAccount(email) => {
-                limited("read a policy", self.accounts.get_iam_policy().set_resource(account(email)).send()).await
+                limited("read a policy", self.accounts.get_iam_policy().set_resource(account(email)).send())
+                    .await
             }
         };
         answer.with_context(|| format!("cannot read the policy of {of}"))
@@ -98,7 +101,8 @@ impl Cloud {
         let answer = match of {
             PolicyOf::Project => {
                 let set = self.projects.set_iam_policy().set_policy(policy);
-                limited("write a policy", set.set_resource(format!("projects/{}", self.project.id)).send()).await
+                limited("write a policy", set.set_resource(format!("projects/{}", self.project.id)).send())
+                    .await
             }
             PolicyOf::Pubsub(name) => {
                 let set = self.pubsub_policies.set_iam_policy().set_resource(name).set_policy(policy);
@@ -164,7 +168,8 @@ mod tests {
     use super::*;
 
     fn policy() -> Policy {
-        Policy::new().set_bindings([Binding::new().set_role("roles/viewer").set_members(["user:a", "user:b"])])
+        Policy::new()
+            .set_bindings([Binding::new().set_role("roles/viewer").set_members(["user:a", "user:b"])])
     }
 
     #[test]

@@ -9,7 +9,7 @@ use localcloud::Settings;
 use localcloud::daemon::{self, Daemon};
 use serde_json::json;
 
-use super::session::{ensure, local_folder};
+use super::session::{LOCAL_PROJECT, ensure, local_folder};
 use crate::exit::Exit;
 use crate::report::{self, Format, local_text};
 use crate::stack::Stack;
@@ -73,7 +73,7 @@ impl Folder {
     /// The project that the stack has there.
     fn project(&self) -> String {
         let named = Stack::read(&self.file).ok().and_then(|stack| stack.header.project);
-        named.unwrap_or_else(|| "local".to_owned())
+        named.unwrap_or_else(|| LOCAL_PROJECT.to_owned())
     }
 }
 
@@ -93,7 +93,8 @@ impl Local {
             Command::Env(folder) => {
                 let daemon = ensure(folder.stack()).await?;
                 let variables = daemon.endpoints().variables(&folder.project());
-                let lines = variables.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value)));
+                let lines =
+                    variables.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value)));
                 report::data(&lines.collect::<String>());
             }
             Command::Serve => serve().await?,
@@ -128,7 +129,8 @@ async fn status(folder: &Folder, format: Format) -> Result<()> {
 }
 
 async fn preempt(folder: &Folder, node: Option<&str>, grace: Option<f64>) -> Result<()> {
-    let grace = grace.map(Duration::try_from_secs_f64).transpose().context("--grace is a number of seconds")?;
+    let grace =
+        grace.map(Duration::try_from_secs_f64).transpose().context("--grace is a number of seconds")?;
     let nodes = folder.running().await?.preempt(node, grace).await?;
     if nodes.is_empty() {
         bail!("there is no Spot node to preempt");
@@ -142,7 +144,8 @@ async fn serve() -> Result<()> {
     let program = std::env::current_exe().context("cannot tell which program this is")?;
     let working_folder = std::env::current_dir().context("the current folder is gone")?;
     let worker_program = program.with_file_name("worker");
-    let settings = Settings { folder: local_folder(&working_folder), working_folder, worker_program, port: 0 };
+    let settings =
+        Settings { folder: local_folder(&working_folder), working_folder, worker_program, port: 0 };
     daemon::serve(settings, &program).await
 }
 

@@ -81,4 +81,3 @@ async fn print(pods: Api<Pod>, name: String, params: LogParams) -> Result<()> {
     }
     Ok(())
 }
-

@@ -92,10 +92,12 @@ pub fn main() -> ExitCode {
     };
     let result = runtime.block_on(run(cli.command));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    result.unwrap_or_else(|error| {
-        report::error(&error);
-        if error.is::<Refused>() { Exit::Refused } else { Exit::Error }
-    }).into()
+    result
+        .unwrap_or_else(|error| {
+            report::error(&error);
+            if error.is::<Refused>() { Exit::Refused } else { Exit::Error }
+        })
+        .into()
 }
 
 async fn run(command: Command) -> anyhow::Result<Exit> {

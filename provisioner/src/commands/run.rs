@@ -45,7 +45,9 @@ pub(super) struct Run {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    crate::stack::parse_time(text).filter(|time| !time.is_zero()).ok_or_else(|| "write it as \"1s\" or \"1m30s\"".to_owned())
+    crate::stack::parse_time(text)
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "write it as \"1s\" or \"1m30s\"".to_owned())
 }
 
 impl Run {
@@ -87,7 +89,10 @@ impl Run {
                 Ok(told(run, &closed, &receipts, self.format))
             }
             Ended::Detached => {
-                report::note(&format!("run {} goes on; `provision runs show {}` tells how it stands", run.run, run.run));
+                report::note(&format!(
+                    "run {} goes on; `provision runs show {}` tells how it stands",
+                    run.run, run.run
+                ));
                 report::note("the same command again follows it to its end");
                 Ok(Exit::Interrupted)
             }
@@ -96,7 +101,9 @@ impl Run {
 
     async fn read_items(&self) -> Result<Items> {
         let path = self.items.clone();
-        let items = tokio::task::spawn_blocking(move || Items::read(&path)).await.context("reading the items panicked")??;
+        let items = tokio::task::spawn_blocking(move || Items::read(&path))
+            .await
+            .context("reading the items panicked")??;
         if items.duplicates > 0 {
             report::warning(&format!("{} items came more than once: each is done once", items.duplicates));
         }
@@ -111,7 +118,8 @@ impl Run {
         }
         report::note(&plan_text(&plan, Style::of_stderr()));
         if plan.is_destructive() {
-            let what = "`run` only creates and updates in place; look at the plan above and `provision apply` it";
+            let what =
+                "`run` only creates and updates in place; look at the plan above and `provision apply` it";
             bail!(Refused(vec![what.to_owned()]));
         }
         carry_out(session, &plan, Allowed::default(), self.yes, "apply").await

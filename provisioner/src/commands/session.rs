@@ -12,7 +12,7 @@ use crate::runs::{Cluster, Store};
 use crate::stack::{Scope, Stack};
 
 /// The project of a local cloud, where nothing names one.
-const LOCAL_PROJECT: &str = "local";
+pub(super) const LOCAL_PROJECT: &str = "local-cloud";
 
 /// Which stack, and where.
 #[derive(Args, Clone)]
@@ -50,7 +50,11 @@ impl StackArgs {
     }
 
     fn project(&self, stack: &Stack) -> Result<String> {
-        let named = if self.local { stack.header.project.as_ref() } else { self.project.as_ref().or(stack.header.project.as_ref()) };
+        let named = if self.local {
+            stack.header.project.as_ref()
+        } else {
+            self.project.as_ref().or(stack.header.project.as_ref())
+        };
         match named {
             Some(project) => Ok(project.clone()),
             None if self.local => Ok(LOCAL_PROJECT.to_owned()),
@@ -86,7 +90,9 @@ impl Session {
         match (jobs.next(), jobs.next(), name) {
             (Some(job), None, _) => Ok(job),
             (Some(_), Some(_), _) => bail!("which job? --job is one of {}", all()),
-            (None, _, Some(name)) => bail!("no job \"{name}\" in {}: it has {}", self.stack.path.display(), all()),
+            (None, _, Some(name)) => {
+                bail!("no job \"{name}\" in {}: it has {}", self.stack.path.display(), all())
+            }
             (None, _, None) => bail!("{} has no job", self.stack.path.display()),
         }
     }
@@ -99,7 +105,8 @@ impl Session {
     /// The records of every job's runs: one store for each bucket.
     pub(super) fn stores(&self) -> Vec<Store> {
         let scope = self.scope();
-        let mut buckets: Vec<String> = self.stack.jobs().map(|(_, job)| scope.name("bucket", &job.bucket)).collect();
+        let mut buckets: Vec<String> =
+            self.stack.jobs().map(|(_, job)| scope.name("bucket", &job.bucket)).collect();
         buckets.sort();
         buckets.dedup();
         buckets.iter().map(|bucket| Store { bucket: self.cloud.bucket(bucket) }).collect()

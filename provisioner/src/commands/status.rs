@@ -74,7 +74,11 @@ async fn status(session: &Session) -> Result<StackStatus> {
     Ok(StackStatus {
         stack: session.stack.owner().to_owned(),
         project: session.cloud.project.id.clone(),
-        differences: plan.changes().iter().map(|change| (change.address.to_string(), change.action)).collect(),
+        differences: plan
+            .changes()
+            .iter()
+            .map(|change| (change.address.to_string(), change.action))
+            .collect(),
         pools: pools(session).await?,
         runs: open_runs(session).await?,
     })
@@ -82,11 +86,15 @@ async fn status(session: &Session) -> Result<StackStatus> {
 
 async fn pools(session: &Session) -> Result<BTreeMap<String, PoolStatus>> {
     let scope = session.scope();
-    let mut pools: BTreeMap<String, PoolStatus> =
-        scope.pools.iter().map(|(key, facts)| (key.clone(), PoolStatus { ready: 0, max: facts.max_nodes })).collect();
+    let mut pools: BTreeMap<String, PoolStatus> = scope
+        .pools
+        .iter()
+        .map(|(key, facts)| (key.clone(), PoolStatus { ready: 0, max: facts.max_nodes }))
+        .collect();
     for key in scope.keys("cluster") {
         let Some(kubernetes) = session.cloud.kubernetes(&scope.cluster(key)).await? else { continue };
-        let nodes = limited("list nodes", Api::<Node>::all(kubernetes.0).list(&ListParams::default())).await?;
+        let nodes =
+            limited("list nodes", Api::<Node>::all(kubernetes.0).list(&ListParams::default())).await?;
         for node in nodes.items.iter().filter(|node| is_ready(node)) {
             let pool = node.labels().get(POOL).map(|pool| format!("{key}/{pool}"));
             if let Some(pool) = pool.and_then(|pool| pools.get_mut(&pool)) {

@@ -132,12 +132,14 @@ impl Kind for Bucket {
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let bucket = self.wire(cloud, at).set_project(format!("projects/{}", cloud.project.id));
-        let create = cloud.buckets.create_bucket().set_parent("projects/_").set_bucket_id(at.id).set_bucket(bucket);
+        let create =
+            cloud.buckets.create_bucket().set_parent("projects/_").set_bucket_id(at.id).set_bucket(bucket);
         limited("create the bucket", create.send()).await.map(drop)
     }
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
-        let live = limited("look up the bucket", cloud.buckets.get_bucket().set_name(path(at.id)).send()).await?;
+        let live =
+            limited("look up the bucket", cloud.buckets.get_bucket().set_name(path(at.id)).send()).await?;
         let paths = fields.iter().map(|field| match field.as_str() {
             "uniform_access" | "public_access_prevention" => "iam_config",
             field => field,
@@ -155,7 +157,9 @@ impl Kind for Bucket {
         if at.delete_data {
             empty(cloud, at).await?;
         }
-        errors::gone(limited("delete the bucket", cloud.buckets.delete_bucket().set_name(path(at.id)).send()).await)
+        errors::gone(
+            limited("delete the bucket", cloud.buckets.delete_bucket().set_name(path(at.id)).send()).await,
+        )
     }
 }
 
@@ -224,12 +228,14 @@ async fn holds(cloud: &Cloud, bucket: &str) -> Result<Option<String>> {
 /// Deletes every object, noncurrent versions too. Soft delete goes first: it bills for what is
 /// deleted while it is on.
 async fn empty(cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-    let bucket = model::Bucket::new()
-        .set_name(path(at.id))
-        .set_soft_delete_policy(SoftDeletePolicy::new().set_retention_duration(google_cloud_wkt::Duration::clamp(0, 0)));
+    let bucket = model::Bucket::new().set_name(path(at.id)).set_soft_delete_policy(
+        SoftDeletePolicy::new().set_retention_duration(google_cloud_wkt::Duration::clamp(0, 0)),
+    );
     let mask = FieldMask::default().set_paths(["soft_delete_policy"]);
     let update = cloud.buckets.update_bucket().set_bucket(bucket).set_update_mask(mask);
-    let Some(_) = errors::found(limited("switch off soft delete", update.send()).await)? else { return Ok(()) };
+    let Some(_) = errors::found(limited("switch off soft delete", update.send()).await)? else {
+        return Ok(());
+    };
 
     let list = cloud.buckets.list_objects().set_parent(path(at.id)).set_versions(true).by_item();
     let objects = futures::stream::unfold(list, |mut list| async move {

@@ -34,9 +34,15 @@ pub(super) fn problems(files: &BTreeMap<String, String>, folder: &Path) -> Vec<F
         let found = folder.join(path);
         match (object.ends_with('/'), std::fs::metadata(&found)) {
             (_, Err(error)) => Some(at(format!("cannot read {}: {error}", found.display()))),
-            (true, Ok(meta)) if !meta.is_dir() => Some(at(format!("{path} is not a folder")).help("drop the `/` from the key")),
-            (false, Ok(meta)) if meta.is_dir() => Some(at(format!("{path} is a folder")).help("end the key with `/`")),
-            _ if object.starts_with("runs/") => Some(at("`runs/` is where the stack's runs are recorded".into())),
+            (true, Ok(meta)) if !meta.is_dir() => {
+                Some(at(format!("{path} is not a folder")).help("drop the `/` from the key"))
+            }
+            (false, Ok(meta)) if meta.is_dir() => {
+                Some(at(format!("{path} is a folder")).help("end the key with `/`"))
+            }
+            _ if object.starts_with("runs/") => {
+                Some(at("`runs/` is where the stack's runs are recorded".into()))
+            }
             _ => None,
         }
     };
@@ -57,7 +63,8 @@ impl BucketFile {
         }
         let owner = Address::new("bucket", key);
         let one = |(object, source): (String, PathBuf)| {
-            let content = std::fs::read(&source).with_context(|| format!("cannot read {}", source.display()))?;
+            let content =
+                std::fs::read(&source).with_context(|| format!("cannot read {}", source.display()))?;
             let file = Self { crc32c: format!("{:08x}", crc32c::crc32c(&content)), source };
             let key = format!("{key}/{object}");
             Ok(Desired::new(&key, format!("{bucket}/{object}"), &file)?.inside(owner.clone()))
@@ -79,7 +86,8 @@ fn collect(object: &str, path: &Path, found: &mut BTreeMap<String, PathBuf>) -> 
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_str().with_context(|| format!("{} is not UTF-8", entry.path().display()))?;
-        let inner = if entry.path().is_dir() { format!("{object}{name}/") } else { format!("{object}{name}") };
+        let inner =
+            if entry.path().is_dir() { format!("{object}{name}/") } else { format!("{object}{name}") };
         collect(&inner, &entry.path(), found)?;
         if found.len() > MOST {
             bail!("{} holds more than {MOST} files: upload them by other means", path.display());
@@ -95,7 +103,13 @@ impl Kind for BucketFile {
         let (bucket, object) = Self::split(id);
         let stored = match limited("look up the object", cloud.bucket(bucket).stat(object)).await {
             Ok(stored) => stored,
-            Err(error) if error.downcast_ref::<clients::ObjectError>().is_some_and(clients::ObjectError::is_not_found) => None,
+            Err(error)
+                if error
+                    .downcast_ref::<clients::ObjectError>()
+                    .is_some_and(clients::ObjectError::is_not_found) =>
+            {
+                None
+            }
             Err(error) => return Err(error),
         };
         Ok(stored.map(|stored| Found {

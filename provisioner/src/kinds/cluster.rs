@@ -87,7 +87,11 @@ impl Table for ClusterSpec {
 
     fn introduce(&self, key: &str, scope: &mut Scope) {
         for (name, pool) in &self.pool {
-            let facts = PoolFacts { machine_type: pool.machine_type.clone(), spot: pool.spot, max_nodes: pool.most() };
+            let facts = PoolFacts {
+                machine_type: pool.machine_type.clone(),
+                spot: pool.spot,
+                max_nodes: pool.most(),
+            };
             scope.pools.insert(format!("{key}/{name}"), facts);
         }
     }
@@ -131,7 +135,8 @@ impl Table for ClusterSpec {
         let address = Address::new(<Cluster as Kind>::NAME, key);
         let account_key = format!("{key}-nodes");
         let account_address = Address::new(<ServiceAccount as Kind>::NAME, &account_key);
-        let account = ServiceAccount { display_name: Some(format!("nodes of {}", scope.name("cluster", key))) };
+        let account =
+            ServiceAccount { display_name: Some(format!("nodes of {}", scope.name("cluster", key))) };
 
         let mut all = vec![
             Desired::new(key, id.clone(), &own)?.after([account_address.clone()]),
@@ -164,7 +169,10 @@ impl Kind for Cluster {
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let live = cloud.cluster(id).await?.filter(|live| live.status != Status::Stopping);
-        Ok(live.map(|live| Found { fields: Self { pools: self.pools.clone(), ..fields(cloud, &live) }, ..found(cloud, id, live) }))
+        Ok(live.map(|live| Found {
+            fields: Self { pools: self.pools.clone(), ..fields(cloud, &live) },
+            ..found(cloud, id, live)
+        }))
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
@@ -180,7 +188,8 @@ impl Kind for Cluster {
             .set_resource_labels(cloud.marked(at.key, &self.labels))
             .set_release_channel(model::ReleaseChannel::new().set_channel(self.release_channel.wire()))
             .set_workload_identity_config(
-                model::WorkloadIdentityConfig::new().set_workload_pool(format!("{}.svc.id.goog", cloud.project.id)),
+                model::WorkloadIdentityConfig::new()
+                    .set_workload_pool(format!("{}.svc.id.goog", cloud.project.id)),
             )
             .set_ip_allocation_policy(model::IPAllocationPolicy::new().set_use_ip_aliases(true))
             .set_shielded_nodes(model::ShieldedNodes::new().set_enabled(true))
@@ -200,7 +209,9 @@ impl Kind for Cluster {
         for field in fields {
             let started = match field.as_str() {
                 "labels" => {
-                    let live = limited("look up the cluster", cloud.clusters.get_cluster().set_name(at.id).send()).await?;
+                    let live =
+                        limited("look up the cluster", cloud.clusters.get_cluster().set_name(at.id).send())
+                            .await?;
                     let set = cloud
                         .clusters
                         .set_labels()
@@ -216,8 +227,8 @@ impl Kind for Cluster {
                     limited("update the cluster", set.send()).await?
                 }
                 "endpoint" => {
-                    let update =
-                        model::ClusterUpdate::new().set_desired_control_plane_endpoints_config(self.endpoint.wire());
+                    let update = model::ClusterUpdate::new()
+                        .set_desired_control_plane_endpoints_config(self.endpoint.wire());
                     let set = cloud.clusters.update_cluster().set_name(at.id).set_update(update);
                     limited("update the cluster", set.send()).await?
                 }
@@ -240,7 +251,8 @@ impl Kind for Cluster {
 
 /// The clusters that the stack owns, with their full names.
 pub(super) async fn owned(cloud: &Cloud) -> Result<Vec<(String, model::Cluster)>> {
-    let list = cloud.clusters.list_clusters().set_parent(format!("projects/{}/locations/-", cloud.project.id));
+    let list =
+        cloud.clusters.list_clusters().set_parent(format!("projects/{}/locations/-", cloud.project.id));
     let clusters = limited("list clusters", list.send()).await?.clusters;
     let ours = clusters.into_iter().filter(|live| {
         live.status != Status::Stopping && cloud.unmarked(live.resource_labels.clone()).0 == Owner::Ours
@@ -252,7 +264,11 @@ pub(super) async fn owned(cloud: &Cloud) -> Result<Vec<(String, model::Cluster)>
 }
 
 /// Waits until a cluster can be worked in, whoever is creating it.
-pub(super) async fn running(cloud: &Cloud, id: &str, progress: &(dyn Fn(String) + Send + Sync)) -> Result<()> {
+pub(super) async fn running(
+    cloud: &Cloud,
+    id: &str,
+    progress: &(dyn Fn(String) + Send + Sync),
+) -> Result<()> {
     let started = tokio::time::Instant::now();
     loop {
         let live = limited("look up the cluster", cloud.clusters.get_cluster().set_name(id).send()).await?;
@@ -261,12 +277,20 @@ pub(super) async fn running(cloud: &Cloud, id: &str, progress: &(dyn Fn(String) 
                 cloud.forget().await;
                 return Ok(());
             }
-            Status::Error | Status::Stopping => bail!("the cluster is {}: {}", live.status, live.status_message),
+            Status::Error | Status::Stopping => {
+                bail!("the cluster is {}: {}", live.status, said(&live))
+            }
             ref status if started.elapsed() > LONGEST => bail!("the cluster is still {status}"),
             status => progress(format!("the cluster is {status}")),
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// What GKE says of a cluster's state.
+fn said(live: &model::Cluster) -> String {
+    let messages: Vec<&str> = live.conditions.iter().map(|condition| condition.message.as_str()).collect();
+    messages.join("; ")
 }
 
 async fn is_ours(cloud: &Cloud, id: &str) -> Result<bool> {
@@ -281,7 +305,8 @@ fn found(cloud: &Cloud, id: &str, live: model::Cluster) -> Found<Cluster> {
 }
 
 fn fields(cloud: &Cloud, live: &model::Cluster) -> Cluster {
-    let dns = live.control_plane_endpoints_config.as_ref().and_then(|config| config.dns_endpoint_config.as_ref());
+    let dns =
+        live.control_plane_endpoints_config.as_ref().and_then(|config| config.dns_endpoint_config.as_ref());
     let by_name = dns.is_some_and(|dns| dns.allow_external_traffic == Some(true));
     Cluster {
         release_channel: live.release_channel.as_ref().map(ReleaseChannel::read).unwrap_or_default(),

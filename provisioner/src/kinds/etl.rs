@@ -27,12 +27,17 @@ pub(super) fn problems(etl: &EtlConfig) -> Vec<FieldProblem> {
         problems.push(at("load", "`{item}` may not choose the bucket".into()));
     }
     if !etl.load.contains(ITEM) {
-        problems.push(at("load", "every item would overwrite the same object".into()).help("put `{item}` in its name"));
+        problems.push(
+            at("load", "every item would overwrite the same object".into()).help("put `{item}` in its name"),
+        );
     }
     for (field, address) in [("extract", &etl.extract), ("load", &etl.load)] {
         match format(address) {
             Some("csv") if field == "extract" && etl.schema.is_empty() => {
-                problems.push(FieldProblem::at(&["etl"], "CSV needs a `schema`").help("date = \"date\"\nrate = \"double\""));
+                problems.push(
+                    FieldProblem::at(&["etl"], "CSV needs a `schema`")
+                        .help("date = \"date\"\nrate = \"double\""),
+                );
             }
             Some(_) => {}
             None => {
@@ -54,7 +59,10 @@ pub(super) fn problems(etl: &EtlConfig) -> Vec<FieldProblem> {
 /// The etl with the cloud names of the stack's buckets.
 pub(super) fn resolved(etl: &EtlConfig, scope: &Scope) -> Result<EtlConfig> {
     if etl.extract.starts_with("file:") && !scope.project.local {
-        bail!("`extract = \"{}\"`: a local file can only be read with `--local`; keep it in a bucket (`files = …`)", etl.extract);
+        bail!(
+            "`extract = \"{}\"`: a local file can only be read with `--local`; keep it in a bucket (`files = …`)",
+            etl.extract
+        );
     }
     let resolve = |address: &str| match in_bucket(address) {
         Some((bucket, object)) if scope.has("bucket", bucket) => {

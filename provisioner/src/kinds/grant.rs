@@ -71,16 +71,21 @@ impl Table for GrantSpec {
         let mut problems = Vec::new();
         let is_on_something = self.references().iter().any(|reference| reference.field == ["on"]);
         if !is_on_something && self.on != "project" {
-            let help = format!("write `project`, or one of {}", ON.map(|table| format!("{table}.NAME")).join(", "));
-            problems.push(FieldProblem::at(&["on"], format!("a grant cannot be on `{}`", self.on)).help(help));
+            let help =
+                format!("write `project`, or one of {}", ON.map(|table| format!("{table}.NAME")).join(", "));
+            problems
+                .push(FieldProblem::at(&["on"], format!("a grant cannot be on `{}`", self.on)).help(help));
         }
         if self.account().is_none() && !self.member.contains(':') {
             let help = "write `service_account.NAME`, or an IAM member such as `user:ann@example.com`";
-            problems.push(FieldProblem::at(&["member"], format!("`{}` is not a member", self.member)).help(help));
+            problems
+                .push(FieldProblem::at(&["member"], format!("`{}` is not a member", self.member)).help(help));
         }
         if self.account().is_none() && self.on == "project" {
-            let what = "neither the member nor the resource is the stack's own: nobody could tell whose grant it is";
-            problems.push(FieldProblem::at(&["member"], what).help("use a `service_account.NAME` of this file"));
+            let what =
+                "neither the member nor the resource is the stack's own: nobody could tell whose grant it is";
+            problems
+                .push(FieldProblem::at(&["member"], what).help("use a `service_account.NAME` of this file"));
         }
         let custom = ["roles/", "projects/", "organizations/"];
         if !custom.iter().any(|prefix| self.role.starts_with(prefix)) {
@@ -92,7 +97,9 @@ impl Table for GrantSpec {
 
     fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
         let member = match self.account() {
-            Some(account) => format!("serviceAccount:{}", scope.email(&scope.name("service_account", account))),
+            Some(account) => {
+                format!("serviceAccount:{}", scope.email(&scope.name("service_account", account)))
+            }
             None => self.member.clone(),
         };
         let (table, on) = self.on.split_once('.').unwrap_or((&self.on, ""));
@@ -179,7 +186,10 @@ impl Kind for Grant {
             targets.push((PolicyOf::Bucket(bucket.id), inside("bucket", &bucket.key)));
         }
         for account in &accounts {
-            targets.push((PolicyOf::ServiceAccount(account.id.clone()), inside("service_account", &account.key)));
+            targets.push((
+                PolicyOf::ServiceAccount(account.id.clone()),
+                inside("service_account", &account.key),
+            ));
         }
         let policies = targets.iter().map(|(of, _)| cloud.policy(of));
         let policies = futures::future::try_join_all(policies).await?;
@@ -219,7 +229,8 @@ fn is_ours(cloud: &Cloud, emails: &[&str], member: &str) -> bool {
     account.is_some_and(|account| emails.contains(&account))
         || account.is_some_and(|account| account.starts_with(&format!("{project}.svc.id.goog[{namespace}/")))
         || member.starts_with("principal://")
-            && member.contains(&format!("/workloadIdentityPools/{project}.svc.id.goog/subject/ns/{namespace}/sa/"))
+            && member
+                .contains(&format!("/workloadIdentityPools/{project}.svc.id.goog/subject/ns/{namespace}/sa/"))
 }
 
 impl fmt::Display for On {

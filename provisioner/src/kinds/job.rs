@@ -107,7 +107,10 @@ impl Table for JobSpec {
     fn references(&self) -> Vec<Reference> {
         let reference = |field, table, key: &str| Reference { field, table, key: key.to_owned() };
         let cluster = self.pool.split('/').next().unwrap_or_default();
-        let account = self.service_account.as_deref().map(|key| reference(&["service_account"], "service_account", key));
+        let account = self
+            .service_account
+            .as_deref()
+            .map(|key| reference(&["service_account"], "service_account", key));
         let mut all = vec![
             reference(&["subscription"], "subscription", &self.subscription),
             reference(&["bucket"], "bucket", &self.bucket),
@@ -138,13 +141,18 @@ impl Table for JobSpec {
             }
         }
         let bounds = [("concurrency", self.concurrency, 1000), ("attempts", self.attempts, 100)];
-        for (field, value, most) in bounds.into_iter().chain(self.max_workers.map(|n| ("max_workers", n, 100_000))) {
+        for (field, value, most) in
+            bounds.into_iter().chain(self.max_workers.map(|n| ("max_workers", n, 100_000)))
+        {
             if !(1..=most).contains(&value) {
                 problems.push(FieldProblem::at(&[field], format!("`{field}` is from 1 to {most}")));
             }
         }
         if self.max_run_time.get() < self.item_timeout.get() {
-            problems.push(FieldProblem::at(&["max_run_time"], "`max_run_time` is shorter than one item's `item_timeout`"));
+            problems.push(FieldProblem::at(
+                &["max_run_time"],
+                "`max_run_time` is shorter than one item's `item_timeout`",
+            ));
         }
         problems.extend(self.pool_problem(key, scope));
         problems
@@ -157,7 +165,8 @@ impl Table for JobSpec {
         let email = account.map(|account| scope.email(&scope.name("service_account", account)));
 
         let namespace = Namespace::desired(cluster, scope)?.implied(&address);
-        let identity = KubernetesServiceAccount::desired(cluster, key, email.as_deref(), scope)?.implied(&address);
+        let identity =
+            KubernetesServiceAccount::desired(cluster, key, email.as_deref(), scope)?.implied(&address);
         let grants = self.grants(key, &address, email.as_deref(), scope)?;
         let config = serde_json::to_value(self.config(scope)?)?;
         let own = Job { manifest: self.manifest(key, scope)?, config };
@@ -188,26 +197,32 @@ impl JobSpec {
             Some(parts) => parts,
             None => {
                 let help = "write it as `pool = \"main/workers\"`";
-                return Some(FieldProblem::at(&["pool"], "`pool` names a cluster and one of its pools").help(help));
+                return Some(
+                    FieldProblem::at(&["pool"], "`pool` names a cluster and one of its pools").help(help),
+                );
             }
         };
         if !scope.has("cluster", cluster) {
             return None;
         }
         let Some(facts) = scope.pools.get(&self.pool) else {
-            let known: Vec<&str> = scope.pools.keys().filter_map(|p| p.strip_prefix(&format!("{cluster}/"))).collect();
+            let known: Vec<&str> =
+                scope.pools.keys().filter_map(|p| p.strip_prefix(&format!("{cluster}/"))).collect();
             let help = match crate::stack::nearest(pool, known.iter().copied()) {
                 Some(near) => format!("did you mean \"{cluster}/{near}\"?"),
                 None => format!("cluster.{cluster} has the pools {}", known.join(", ")),
             };
-            return Some(FieldProblem::at(&["pool"], format!("cluster.{cluster} has no pool \"{pool}\"")).help(help));
+            return Some(
+                FieldProblem::at(&["pool"], format!("cluster.{cluster} has no pool \"{pool}\"")).help(help),
+            );
         };
         if self.cpu_millis.is_some() && self.memory_mib.is_some() {
             return None;
         }
         allocatable(&facts.machine_type).is_none().then(|| {
             let what = format!("how much a worker may use of a `{}` is not known here", facts.machine_type);
-            FieldProblem::at(&["pool"], what).help(format!("set `cpu_millis` and `memory_mib` in [job.{key}]"))
+            FieldProblem::at(&["pool"], what)
+                .help(format!("set `cpu_millis` and `memory_mib` in [job.{key}]"))
         })
     }
 
@@ -228,7 +243,11 @@ impl JobSpec {
             Ok(())
         };
         let subscription = Address::new("subscription", self.subscription.as_str());
-        let pull = Grant::on_subscription(&scope.subscription(&self.subscription), "roles/pubsub.subscriber", &identity);
+        let pull = Grant::on_subscription(
+            &scope.subscription(&self.subscription),
+            "roles/pubsub.subscriber",
+            &identity,
+        );
         add("pull".into(), pull, subscription)?;
         if let Some(topic) = scope.topic_of.get(&self.subscription) {
             let publish = Grant::on_topic(&scope.topic(topic), "roles/pubsub.publisher", &identity);
@@ -239,7 +258,14 @@ impl JobSpec {
         let mut buckets = std::collections::BTreeMap::from([records]);
         for (bucket, role) in etl {
             // Who may write may read.
-            buckets.entry(bucket).and_modify(|had| if role.ends_with("User") { *had = role }).or_insert(role);
+            buckets
+                .entry(bucket)
+                .and_modify(|had| {
+                    if role.ends_with("User") {
+                        *had = role
+                    }
+                })
+                .or_insert(role);
         }
         for (bucket, role) in buckets {
             let grant = Grant::on_bucket(&scope.name("bucket", bucket), role, &identity);
@@ -281,7 +307,8 @@ impl JobSpec {
         pod["nodeSelector"] = json!({ "cloud.google.com/gke-nodepool": pool });
         if facts.spot {
             pod["nodeSelector"][SPOT] = "true".into();
-            pod["tolerations"] = json!([{ "key": SPOT, "operator": "Equal", "value": "true", "effect": "NoSchedule" }]);
+            pod["tolerations"] =
+                json!([{ "key": SPOT, "operator": "Equal", "value": "true", "effect": "NoSchedule" }]);
         }
         let container = &mut pod["containers"][0];
         container["image"] = self.image.as_deref().unwrap_or(LOCAL_IMAGE).into();
@@ -297,13 +324,15 @@ impl JobSpec {
         let memory = self.memory_mib.or(node.map(|node| node.memory_mib * 75 / 100)).unwrap_or(512);
         // Kubernetes writes whole CPUs without the `m`, and would show a difference for ever.
         let cpu = if cpu.is_multiple_of(1000) { format!("{}", cpu / 1000) } else { format!("{cpu}m") };
-        let memory = if memory.is_multiple_of(1024) { format!("{}Gi", memory / 1024) } else { format!("{memory}Mi") };
+        let memory =
+            if memory.is_multiple_of(1024) { format!("{}Gi", memory / 1024) } else { format!("{memory}Mi") };
         json!({ "requests": { "cpu": cpu, "memory": memory }, "limits": { "memory": memory } })
     }
 
     /// What every run of the job has in common; the run itself adds its name.
     fn environment(&self, scope: &Scope) -> Value {
-        let topic = scope.topic_of.get(&self.subscription).map(|topic| scope.topic(topic)).unwrap_or_default();
+        let topic =
+            scope.topic_of.get(&self.subscription).map(|topic| scope.topic(topic)).unwrap_or_default();
         let lease = scope.lease_of.get(&self.subscription).copied().unwrap_or(60);
         let field = |path: &str| json!({ "fieldRef": { "apiVersion": "v1", "fieldPath": path } });
         let plain = [
@@ -320,7 +349,8 @@ impl JobSpec {
             (environment::POD, "metadata.name"),
             (environment::NODE, "spec.nodeName"),
         ];
-        let of_the_pod = of_the_pod.into_iter().map(|(name, path)| json!({ "name": name, "valueFrom": field(path) }));
+        let of_the_pod =
+            of_the_pod.into_iter().map(|(name, path)| json!({ "name": name, "valueFrom": field(path) }));
         plain.chain(of_the_pod).collect()
     }
 }

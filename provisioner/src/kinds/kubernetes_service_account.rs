@@ -19,7 +19,12 @@ pub(crate) struct KubernetesServiceAccount {
 
 impl KubernetesServiceAccount {
     /// The identity of a job's workers; `account` is the Google service account that it acts as.
-    pub(super) fn desired(cluster_key: &str, name: &str, account: Option<&str>, scope: &Scope) -> Result<Desired> {
+    pub(super) fn desired(
+        cluster_key: &str,
+        name: &str,
+        account: Option<&str>,
+        scope: &Scope,
+    ) -> Result<Desired> {
         let mut manifest = manifest::read(include_str!("../../../manifests/service-account.yaml"))?;
         manifest["metadata"]["name"] = name.into();
         manifest["metadata"]["namespace"] = scope.owner.as_str().into();
@@ -29,7 +34,9 @@ impl KubernetesServiceAccount {
         }
         let id = format!("{}/namespaces/{}/serviceaccounts/{name}", scope.cluster(cluster_key), scope.owner);
         let namespace = Address::new("namespace", format!("{cluster_key}/{}", scope.owner));
-        Ok(Desired::new(&format!("{cluster_key}/{name}"), id, &Self { manifest })?.inside(Address::new("cluster", cluster_key)).after([namespace]))
+        Ok(Desired::new(&format!("{cluster_key}/{name}"), id, &Self { manifest })?
+            .inside(Address::new("cluster", cluster_key))
+            .after([namespace]))
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// Kubernetes' share of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allocatable {
+pub(super) struct Allocatable {
     /// Thousandths of a CPU.
     pub cpu_millis: u64,
     /// MiB.
@@ -25,12 +25,13 @@ const SERIES: [(&str, u64, u64, u64); 10] = [
 ];
 
 /// Shared-core types: name, vCPUs in thousandths that pods may count on, MiB.
-const SHARED: [(&str, u64, u64); 3] = [("e2-micro", 1060, 1024), ("e2-small", 1060, 2048), ("e2-medium", 1060, 4096)];
+const SHARED: [(&str, u64, u64); 3] =
+    [("e2-micro", 1060, 1024), ("e2-small", 1060, 2048), ("e2-medium", 1060, 4096)];
 
 /// The allocatable share of a machine type, or none if the type is not known here.
 /// Source: GKE's "Plan node sizes", the reservations for memory and CPU.
 #[must_use]
-pub fn allocatable(machine_type: &str) -> Option<Allocatable> {
+pub(super) fn allocatable(machine_type: &str) -> Option<Allocatable> {
     if let Some((_, cpu, memory)) = SHARED.into_iter().find(|(name, ..)| *name == machine_type) {
         return Some(Allocatable { cpu_millis: cpu - 120, memory_mib: memory - reserved_memory(memory) });
     }
@@ -66,7 +67,8 @@ fn reserved_cpu(cpus: u64) -> u64 {
 /// rest; and 100 MiB below which pods are evicted.
 fn reserved_memory(mib: u64) -> u64 {
     let share = |from: u64, to: u64, percent: u64| mib.clamp(from, to).saturating_sub(from) * percent / 100;
-    let tiers = [(0, 4096, 25), (4096, 8192, 20), (8192, 16_384, 10), (16_384, 131_072, 6), (131_072, u64::MAX, 2)];
+    let tiers =
+        [(0, 4096, 25), (4096, 8192, 20), (8192, 16_384, 10), (16_384, 131_072, 6), (131_072, u64::MAX, 2)];
     tiers.into_iter().map(|(from, to, percent)| share(from, to, percent)).sum::<u64>() + 100
 }
 
@@ -83,7 +85,9 @@ mod tests {
 
     #[test]
     fn a_type_that_is_not_known_is_not_guessed() {
-        for name in ["", "e2", "e2-standard", "e2-standard-0", "e2-standard-2-x", "x9-standard-2", "t2d-highmem-2"] {
+        for name in
+            ["", "e2", "e2-standard", "e2-standard-0", "e2-standard-2-x", "x9-standard-2", "t2d-highmem-2"]
+        {
             assert_eq!(allocatable(name), None, "{name}");
         }
     }

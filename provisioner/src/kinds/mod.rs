@@ -82,7 +82,12 @@ pub(crate) trait Kind: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn create(&self, cloud: &Cloud, at: &Place<'_>) -> impl Future<Output = Result<()>> + Send;
 
     /// Brings the named top-level fields of the live one to what they are here.
-    fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> impl Future<Output = Result<()>> + Send;
+    fn update(
+        &self,
+        cloud: &Cloud,
+        at: &Place<'_>,
+        fields: &[String],
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Deletes the live one, and returns when it is gone. One that is gone already is no error.
     fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> impl Future<Output = Result<()>> + Send;
@@ -188,7 +193,8 @@ pub(crate) trait AnyKind: Sync {
     fn takes(&self) -> Option<&'static str>;
     fn observe<'a>(&self, cloud: &'a Cloud, want: &'a Desired) -> BoxFuture<'a, Result<Option<Live>>>;
     fn owned<'a>(&self, cloud: &'a Cloud) -> BoxFuture<'a, Result<Vec<Live>>>;
-    fn create<'a>(&self, cloud: &'a Cloud, fields: &'a Value, at: &'a Place<'a>) -> BoxFuture<'a, Result<()>>;
+    fn create<'a>(&self, cloud: &'a Cloud, fields: &'a Value, at: &'a Place<'a>)
+    -> BoxFuture<'a, Result<()>>;
     fn update<'a>(
         &self,
         cloud: &'a Cloud,
@@ -196,7 +202,8 @@ pub(crate) trait AnyKind: Sync {
         at: &'a Place<'a>,
         changed: &'a [String],
     ) -> BoxFuture<'a, Result<()>>;
-    fn delete<'a>(&self, cloud: &'a Cloud, fields: &'a Value, at: &'a Place<'a>) -> BoxFuture<'a, Result<()>>;
+    fn delete<'a>(&self, cloud: &'a Cloud, fields: &'a Value, at: &'a Place<'a>)
+    -> BoxFuture<'a, Result<()>>;
 }
 
 /// Forgets the type of a kind or a table.
@@ -251,7 +258,8 @@ impl<T: Kind> AnyKind for Of<T> {
             let typed: T = typed(&want.fields)?;
             let found = typed.observe(cloud, &want.id).await?;
             // The file's address counts, not the one that the marks tell.
-            let as_declared = |live| Live { address: want.address.clone(), inside: want.inside.clone(), ..live };
+            let as_declared =
+                |live| Live { address: want.address.clone(), inside: want.inside.clone(), ..live };
             found.map(|found| erased(found).map(as_declared)).transpose()
         })
     }
@@ -260,7 +268,12 @@ impl<T: Kind> AnyKind for Of<T> {
         Box::pin(async move { T::owned(cloud).await?.into_iter().map(erased).collect() })
     }
 
-    fn create<'a>(&self, cloud: &'a Cloud, fields: &'a Value, at: &'a Place<'a>) -> BoxFuture<'a, Result<()>> {
+    fn create<'a>(
+        &self,
+        cloud: &'a Cloud,
+        fields: &'a Value,
+        at: &'a Place<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { typed::<T>(fields)?.create(cloud, at).await })
     }
 
@@ -274,13 +287,19 @@ impl<T: Kind> AnyKind for Of<T> {
         Box::pin(async move { typed::<T>(fields)?.update(cloud, at, changed).await })
     }
 
-    fn delete<'a>(&self, cloud: &'a Cloud, fields: &'a Value, at: &'a Place<'a>) -> BoxFuture<'a, Result<()>> {
+    fn delete<'a>(
+        &self,
+        cloud: &'a Cloud,
+        fields: &'a Value,
+        at: &'a Place<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { typed::<T>(fields)?.delete(cloud, at).await })
     }
 }
 
 fn typed<T: Kind>(fields: &Value) -> Result<T> {
-    T::deserialize(fields).with_context(|| format!("internal error: these are not the fields of a {}", T::NAME))
+    T::deserialize(fields)
+        .with_context(|| format!("internal error: these are not the fields of a {}", T::NAME))
 }
 
 fn erased<T: Kind>(found: Found<T>) -> Result<Live> {
@@ -305,7 +324,9 @@ fn wkt<const MIN: u64, const MAX: u64>(time: crate::stack::Seconds<MIN, MAX>) ->
 }
 
 /// Seconds as we have them.
-fn seconds<const MIN: u64, const MAX: u64>(time: google_cloud_wkt::Duration) -> crate::stack::Seconds<MIN, MAX> {
+fn seconds<const MIN: u64, const MAX: u64>(
+    time: google_cloud_wkt::Duration,
+) -> crate::stack::Seconds<MIN, MAX> {
     crate::stack::Seconds::clamped(u64::try_from(time.seconds()).unwrap_or_default())
 }
 

@@ -97,13 +97,18 @@ impl PoolSpec {
             problems.push(FieldProblem::at(&path, what).help(help));
         };
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if !name.bytes().all(plain) || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 40 {
+        if !name.bytes().all(plain) || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 40
+        {
             let help = "at most 40 lower-case letters, digits and hyphens, beginning with a letter";
             problem("", format!("`{name}` cannot be the name of a pool"), help);
         }
         match (self.nodes, self.min_nodes, self.max_nodes) {
-            (None, None, None) => problem("", "how many nodes?".into(), "set `nodes`, or `min_nodes` and `max_nodes`"),
-            (None, Some(_), None) => problem("min_nodes", "`min_nodes` needs `max_nodes`".into(), "add `max_nodes = 10`"),
+            (None, None, None) => {
+                problem("", "how many nodes?".into(), "set `nodes`, or `min_nodes` and `max_nodes`")
+            }
+            (None, Some(_), None) => {
+                problem("min_nodes", "`min_nodes` needs `max_nodes`".into(), "add `max_nodes = 10`")
+            }
             (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
                 problem("nodes", "`nodes` fixes the size".into(), "drop it, or `min_nodes` and `max_nodes`");
             }
@@ -136,7 +141,9 @@ impl Kind for NodePool {
         let (cluster_id, name) = id.split_once("/nodePools/").unwrap_or((id, ""));
         let Some(cluster) = cloud.cluster(cluster_id).await? else { return Ok(None) };
         let pools = cluster.node_pools.into_iter();
-        let live = pools.into_iter().find(|pool| pool.name == name && pool.status != model::node_pool::Status::Stopping);
+        let live = pools
+            .into_iter()
+            .find(|pool| pool.name == name && pool.status != model::node_pool::Status::Stopping);
         Ok(live.map(|live| found(cloud, cluster_id, live, None)))
     }
 
@@ -161,7 +168,11 @@ impl Kind for NodePool {
             return Ok(());
         }
         let key = at.key.split('/').next().unwrap_or_default();
-        let create = cloud.clusters.create_node_pool().set_parent(cluster_id).set_node_pool(self.wire(cloud, name, key));
+        let create = cloud
+            .clusters
+            .create_node_pool()
+            .set_parent(cluster_id)
+            .set_node_pool(self.wire(cloud, name, key));
         let started = limited("create the pool", create.send()).await?;
         operation::wait(cloud, parent, started, at.progress).await
     }
@@ -171,7 +182,11 @@ impl Kind for NodePool {
         let (parent, _) = cluster_id.split_once("/clusters/").unwrap_or((cluster_id, ""));
         let changed = |name: &str| fields.iter().any(|field| field == name);
         if changed("min_nodes") || changed("max_nodes") {
-            let set = cloud.clusters.set_node_pool_autoscaling().set_name(at.id).set_autoscaling(self.autoscaling());
+            let set = cloud
+                .clusters
+                .set_node_pool_autoscaling()
+                .set_name(at.id)
+                .set_autoscaling(self.autoscaling());
             let started = limited("resize the pool", set.send()).await?;
             operation::wait(cloud, parent, started, at.progress).await?;
         }
@@ -205,7 +220,9 @@ impl Kind for NodePool {
 
 impl NodePool {
     pub(super) fn wire(&self, cloud: &Cloud, name: &str, cluster_key: &str) -> model::NodePool {
-        let taint = || NodeTaint::new().set_key(SPOT).set_value("true").set_effect(model::node_taint::Effect::NoSchedule);
+        let taint = || {
+            NodeTaint::new().set_key(SPOT).set_value("true").set_effect(model::node_taint::Effect::NoSchedule)
+        };
         let config = NodeConfig::new()
             .set_machine_type(&self.machine_type)
             .set_disk_size_gb(whole(self.disk_gb))
@@ -221,7 +238,9 @@ impl NodePool {
                 WorkloadMetadataConfig::new().set_mode(model::workload_metadata_config::Mode::GkeMetadata),
             )
             .set_shielded_instance_config(
-                ShieldedInstanceConfig::new().set_enable_secure_boot(true).set_enable_integrity_monitoring(true),
+                ShieldedInstanceConfig::new()
+                    .set_enable_secure_boot(true)
+                    .set_enable_integrity_monitoring(true),
             );
         model::NodePool::new()
             .set_name(name)

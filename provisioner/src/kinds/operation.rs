@@ -37,7 +37,8 @@ pub(super) async fn wait(
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(SLOWEST);
         let get = cloud.clusters.get_operation().set_name(&name).send();
-        operation = limited("look up the operation", get).await.with_context(|| format!("operation {name}"))?;
+        operation =
+            limited("look up the operation", get).await.with_context(|| format!("operation {name}"))?;
     }
 }
 

@@ -57,7 +57,8 @@ impl Kind for ServiceAccount {
         let list = cloud.accounts.list_service_accounts().set_name(format!("projects/{}", cloud.project.id));
         let mut all = list.by_item();
         let mut owned = Vec::new();
-        while let Some(one) = limited("list service accounts", async { all.next().await.transpose() }).await? {
+        while let Some(one) = limited("list service accounts", async { all.next().await.transpose() }).await?
+        {
             owned.extend(Some(found(cloud, one)).filter(|found| found.owner == Owner::Ours));
         }
         Ok(owned)
@@ -115,4 +116,3 @@ fn found(cloud: &Cloud, account: model::ServiceAccount) -> Found<ServiceAccount>
         inside: None,
     }
 }
-

@@ -143,7 +143,8 @@ impl Table for Subscription {
         let dead_key = dead(key);
         let (dead_topic, id) = (scope.topic(&dead_key), scope.subscription(key));
         let dead_letter = DeadLetter { topic: dead_topic.clone(), ..self.dead_letter };
-        let own = Self { topic: scope.topic(&self.topic), labels: labels.clone(), dead_letter, ..self.clone() };
+        let own =
+            Self { topic: scope.topic(&self.topic), labels: labels.clone(), dead_letter, ..self.clone() };
 
         let address = Address::new(<Self as Kind>::NAME, key);
         let dead_address = Address::new(<Topic as Kind>::NAME, &dead_key);
@@ -157,10 +158,8 @@ impl Table for Subscription {
             filter: String::new(),
             labels: labels.clone(),
         };
-        let agent = format!(
-            "serviceAccount:service-{}@gcp-sa-pubsub.iam.gserviceaccount.com",
-            scope.project.number
-        );
+        let agent =
+            format!("serviceAccount:service-{}@gcp-sa-pubsub.iam.gserviceaccount.com", scope.project.number);
         let publishes = Grant::on_topic(&dead_topic, "roles/pubsub.publisher", &agent);
         let subscribes = Grant::on_subscription(&id, "roles/pubsub.subscriber", &agent);
         Ok(vec![

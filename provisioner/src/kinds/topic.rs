@@ -48,7 +48,8 @@ impl Kind for Topic {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let mut all = cloud.topics.list_topics().set_project(format!("projects/{}", cloud.project.id)).by_item();
+        let mut all =
+            cloud.topics.list_topics().set_project(format!("projects/{}", cloud.project.id)).by_item();
         let mut owned = Vec::new();
         while let Some(topic) = limited("list topics", async { all.next().await.transpose() }).await? {
             owned.extend(Some(found(cloud, topic)).filter(|found| found.owner == Owner::Ours));
@@ -57,7 +58,8 @@ impl Kind for Topic {
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let create = cloud.topics.create_topic().set_name(at.id).set_labels(cloud.marked(at.key, &self.labels));
+        let create =
+            cloud.topics.create_topic().set_name(at.id).set_labels(cloud.marked(at.key, &self.labels));
         let create = create.set_or_clear_message_retention_duration(self.retention.map(super::wkt));
         limited("create the topic", create.send()).await.map(drop)
     }
@@ -85,5 +87,12 @@ impl Kind for Topic {
 fn found(cloud: &Cloud, topic: model::Topic) -> Found<Topic> {
     let (owner, key, labels) = cloud.unmarked(topic.labels);
     let retention = topic.message_retention_duration.map(super::seconds);
-    Found { key: super::key(key, &topic.name), id: topic.name, owner, fields: Topic { labels, retention }, holds: None, inside: None }
+    Found {
+        key: super::key(key, &topic.name),
+        id: topic.name,
+        owner,
+        fields: Topic { labels, retention },
+        holds: None,
+        inside: None,
+    }
 }

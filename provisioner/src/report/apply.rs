@@ -58,7 +58,10 @@ impl ApplyReport {
     fn begin(&self, address: &str, _: Action) {
         let Some(bars) = &self.bars else { return };
         let bar = bars.add(ProgressBar::new_spinner());
-        bar.set_style(ProgressStyle::with_template("  {spinner} {prefix} {elapsed} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.set_style(
+            ProgressStyle::with_template("  {spinner} {prefix} {elapsed} {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
         bar.set_prefix(address.to_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
         lock(&self.running).insert(address.to_owned(), bar);

@@ -21,16 +21,6 @@ const REMARKS: usize = 44;
 const FORMAT_VERSION: u32 = 1;
 
 #[derive(Serialize)]
-struct PlanJson<'a> {
-    format_version: u32,
-    stack: &'a str,
-    project: &'a str,
-    local: bool,
-    changes: Vec<ChangeJson<'a>>,
-    summary: Summary,
-}
-
-#[derive(Serialize)]
 struct ChangeJson<'a> {
     address: &'a Address,
     action: Action,
@@ -65,14 +55,14 @@ impl Summary {
 pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
     let change = |(at, change): (usize, &'_ Change)| {
         let id = change.desired.as_ref().map(|want| &want.id).or(change.live.as_ref().map(|live| &live.id));
-        let after = plan.graph.waits_for[at].iter().map(|&w| plan.changes()[w].address.clone());
+        let after = plan.graph.waits_for[at].iter().map(|&w| &plan.changes()[w].address);
         serde_json::json!(ChangeJson {
             address: &change.address,
             action: change.action,
             reason: &change.reason,
             id: id.map_or("", String::as_str),
             fields: &change.fields,
-            after: after.collect::<Vec<_>>().iter().collect(),
+            after: after.collect(),
             implied_by: change.desired.as_ref().and_then(|want| want.implied_by.as_ref()),
             loses: loses(change),
         })
@@ -115,7 +105,8 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
         }
     }
     let Summary { create, update, replace, delete } = Summary::of(plan);
-    let _ = writeln!(text, "\n{create} to create, {update} to update, {replace} to replace, {delete} to delete");
+    let _ =
+        writeln!(text, "\n{create} to create, {update} to update, {replace} to replace, {delete} to delete");
     text
 }
 
@@ -195,7 +186,8 @@ fn folder(change: &Change) -> Option<String> {
 }
 
 fn same_folder(changes: &[Change], name: &str) -> usize {
-    let alike = |change: &&Change| change.action == changes[0].action && folder(change).as_deref() == Some(name);
+    let alike =
+        |change: &&Change| change.action == changes[0].action && folder(change).as_deref() == Some(name);
     changes.iter().take_while(alike).count()
 }
 
@@ -248,8 +240,16 @@ mod tests {
             change("job", "fx", Action::Update, vec![sql]),
             change("bucket", "data", Action::Delete, vec![]),
         ];
-        changes.extend(["a", "b", "c", "d"].map(|f| change("bucket_file", &format!("in/x/{f}"), Action::Create, vec![])));
-        Plan::for_test("fx", Graph { waits_for: vec![vec![], vec![], vec![0], vec![], vec![], vec![], vec![], vec![]], changes })
+        changes.extend(
+            ["a", "b", "c", "d"].map(|f| change("bucket_file", &format!("in/x/{f}"), Action::Create, vec![])),
+        );
+        Plan::for_test(
+            "fx",
+            Graph {
+                waits_for: vec![vec![], vec![], vec![0], vec![], vec![], vec![], vec![], vec![]],
+                changes,
+            },
+        )
     }
 
     #[test]

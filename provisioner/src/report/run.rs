@@ -41,7 +41,11 @@ impl RunProgress {
             Progress::Items { done, failed, total, workers } => self.items(done, failed, total, workers),
             Progress::Still { since, reasons } => {
                 self.line(&format!("nothing has moved for {} s", since.as_secs()));
-                let reasons = if reasons.is_empty() { vec!["no reason is to be seen; `provision logs` may tell".into()] } else { reasons };
+                let reasons = if reasons.is_empty() {
+                    vec!["no reason is to be seen; `provision logs` may tell".into()]
+                } else {
+                    reasons
+                };
                 reasons.iter().take(REASONS).for_each(|reason| self.line(&format!("  {reason}")));
             }
         }
@@ -138,7 +142,9 @@ mod tests {
     use contract::{EtlConfig, Handler, RunId, WorkerConfig};
 
     fn record() -> RunRecord {
-        let etl: EtlConfig = serde_json::from_str(r#"{"extract":"gs://b/{item}.csv","load":"gs://b/{item}.csv"}"#).expect("etl");
+        let etl: EtlConfig =
+            serde_json::from_str(r#"{"extract":"gs://b/{item}.csv","load":"gs://b/{item}.csv"}"#)
+                .expect("etl");
         RunRecord {
             format: 1,
             run: RunId("fx-20260131-120000-01234567".into()),
@@ -160,7 +166,15 @@ mod tests {
     }
 
     fn closed(outcome: Outcome, done: u64, failed: u64, preemptions: u64) -> Closed {
-        Closed { outcome, at: jiff::Timestamp::UNIX_EPOCH, done, failed, seconds: 12.34, preemptions, reason: None }
+        Closed {
+            outcome,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            done,
+            failed,
+            seconds: 12.34,
+            preemptions,
+            reason: None,
+        }
     }
 
     #[test]

@@ -52,11 +52,19 @@ pub(crate) fn run_show(details: &Details) -> String {
         let _ = writeln!(
             text,
             "  in flight: {}  attempt {}, {stage}, for {since} s, on {}",
-            shown(&item.item.0), item.attempt, held.node
+            shown(&item.item.0),
+            item.attempt,
+            held.node
         );
     }
     for failure in details.failures.iter().take(SHOWN) {
-        let _ = writeln!(text, "  failed: {}  after {} attempts: {}", shown(&failure.item.0), failure.attempts, failure.message);
+        let _ = writeln!(
+            text,
+            "  failed: {}  after {} attempts: {}",
+            shown(&failure.item.0),
+            failure.attempts,
+            failure.message
+        );
     }
     let hidden = details.failures.len().saturating_sub(SHOWN);
     if hidden > 0 {

@@ -76,7 +76,9 @@ impl Items {
             }
             if seen.insert(line.item.clone()) {
                 items.lines.push(line);
-            } else if json && items.lines.iter().any(|had| had.item == line.item && had.payload != line.payload) {
+            } else if json
+                && items.lines.iter().any(|had| had.item == line.item && had.payload != line.payload)
+            {
                 return Err(ItemsError::TwoPayloads(name.into(), number, line.item.0));
             } else {
                 items.duplicates += 1;

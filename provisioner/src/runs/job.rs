@@ -20,7 +20,8 @@ pub(crate) async fn ensure(kubernetes: &Kubernetes, namespace: &str, record: &Ru
     }
     let templates: Api<CronJob> = Api::namespaced(kubernetes.0.clone(), namespace);
     let template = kubernetes.get(&templates, &record.job).await?;
-    let template = template.with_context(|| format!("the cluster has no template of job.{}: apply the stack", record.job))?;
+    let template = template
+        .with_context(|| format!("the cluster has no template of job.{}: apply the stack", record.job))?;
     let job = of(&template, record)?;
     match limited("create the Job", jobs.create(&PostParams::default(), &job)).await {
         Err(error) if errors::is_already_there(&error) => {

@@ -62,7 +62,9 @@ impl Store {
                 let found = if id.is_valid() { self.run(&id).await? } else { None };
                 found.with_context(|| format!("no run `{name}`: `provision runs list` shows them"))
             }
-            None => self.runs().await?.pop().context("no run yet: start one with `provision run --items FILE`"),
+            None => {
+                self.runs().await?.pop().context("no run yet: start one with `provision run --items FILE`")
+            }
         }
     }
 }

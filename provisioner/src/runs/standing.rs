@@ -70,9 +70,14 @@ impl Store {
         let workers: Vec<WorkerProgress> = self.all(&layout::workers(&run)).await?;
         let failures = self.all(&layout::failures(&run)).await?;
         let standing = self.standing(summary).await?;
-        let alive = workers.iter().filter(|worker| worker.state == WorkerState::Running && standing.closed.is_none());
+        let alive =
+            workers.iter().filter(|worker| worker.state == WorkerState::Running && standing.closed.is_none());
         let held = alive.flat_map(|worker| {
-            let of = |item: &InFlight| Held { pod: worker.pod.clone(), node: worker.node.clone(), item: item.clone() };
+            let of = |item: &InFlight| Held {
+                pod: worker.pod.clone(),
+                node: worker.node.clone(),
+                item: item.clone(),
+            };
             worker.in_flight.iter().filter(|item| item.run == run).map(of).collect::<Vec<_>>()
         });
         let mut in_flight: Vec<Held> = held.collect();

@@ -40,12 +40,17 @@ pub(crate) struct Begun {
 /// Records a run, or finds the open one of the same job, items and configuration.
 pub(crate) async fn start(store: &Store, items: &Items, wish: Wish) -> Result<Begun> {
     let config_sha256 = wish.config.sha256();
-    let digest = digest(&[&wish.job, &items.sha256(), &config_sha256, wish.image.as_deref().unwrap_or_default()]);
+    let digest =
+        digest(&[&wish.job, &items.sha256(), &config_sha256, wish.image.as_deref().unwrap_or_default()]);
     let open = store.open().await?;
-    if let Some(same) = open.iter().find(|run| run.job == wish.job && run.run.digest() == &digest[..8] && !wish.new) {
+    if let Some(same) =
+        open.iter().find(|run| run.job == wish.job && run.run.digest() == &digest[..8] && !wish.new)
+    {
         return Ok(Begun { record: same.clone(), continued: true });
     }
-    if let Some(other) = open.iter().find(|run| run.subscription == wish.subscription && run.image != wish.image) {
+    if let Some(other) =
+        open.iter().find(|run| run.subscription == wish.subscription && run.image != wish.image)
+    {
         // Workers serve the items of every open run.
         bail!(
             "the open run {} uses another image ({}): wait for its end, or cancel it",

@@ -84,7 +84,8 @@ impl Tally {
                 let (receipts, failures) = (format!("{receipts}{shard}/"), format!("{failures}{shard}/"));
                 async move { futures::try_join!(bucket.list(&receipts), bucket.list(&failures)) }
             });
-            let found: Vec<_> = futures::stream::iter(listings).buffer_unordered(PARALLEL).try_collect().await?;
+            let found: Vec<_> =
+                futures::stream::iter(listings).buffer_unordered(PARALLEL).try_collect().await?;
             for (done, failed) in &found {
                 self.learn(done, failed);
             }

@@ -157,8 +157,11 @@ impl Workers {
     /// its pod does not.
     async fn cut_off(&self, cluster: &Cluster, run: &RunId) -> Result<usize> {
         let pods = cluster.pods(run).await?;
-        let alive: HashSet<&str> =
-            pods.iter().filter(|pod| phase(pod) == "Running").filter_map(|pod| pod.metadata.name.as_deref()).collect();
+        let alive: HashSet<&str> = pods
+            .iter()
+            .filter(|pod| phase(pod) == "Running")
+            .filter_map(|pod| pod.metadata.name.as_deref())
+            .collect();
         let nodes = self.said.values().filter(|worker| match worker.state {
             WorkerState::Terminated => true,
             WorkerState::Running => !alive.contains(worker.pod.as_str()),

@@ -74,7 +74,10 @@ pub(crate) async fn why_nothing_moves(cluster: &Cluster, run: &RunId) -> Result<
     match cluster.job(run).await? {
         None => reasons.push("the run's Job is not there: run the same command again".to_owned()),
         Some(job) if job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true) => {
-            reasons.push("the run's Job is suspended: `kubectl patch job … '{\"spec\":{\"suspend\":false}}'`".to_owned());
+            reasons.push(
+                "the run's Job is suspended: `kubectl patch job … '{\"spec\":{\"suspend\":false}}'`"
+                    .to_owned(),
+            );
         }
         Some(_) => {}
     }
@@ -94,28 +97,38 @@ fn reason_of_pod(pod: &Pod) -> Option<String> {
     if phase(pod) != "Pending" {
         return None;
     }
-    let unschedulable = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False");
+    let unschedulable =
+        status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False");
     if let Some(condition) = unschedulable {
-        return Some(format!("workers wait for a node: {}", condition.message.as_deref().unwrap_or("unschedulable")));
+        return Some(format!(
+            "workers wait for a node: {}",
+            condition.message.as_deref().unwrap_or("unschedulable")
+        ));
     }
-    let waiting = status.container_statuses.iter().flatten().find_map(|c| c.state.as_ref()?.waiting.as_ref())?;
+    let waiting =
+        status.container_statuses.iter().flatten().find_map(|c| c.state.as_ref()?.waiting.as_ref())?;
     let reason = waiting.reason.as_deref().unwrap_or_default();
     let what_to_do = match reason {
         "ErrImagePull" | "ImagePullBackOff" => ": is job.image right, and may the nodes read it?",
         "CreateContainerError" | "CreateContainerConfigError" => ": see `provision logs`",
         _ => return None,
     };
-    Some(format!("a worker cannot start, {reason}: {}{what_to_do}", waiting.message.as_deref().unwrap_or_default()))
+    Some(format!(
+        "a worker cannot start, {reason}: {}{what_to_do}",
+        waiting.message.as_deref().unwrap_or_default()
+    ))
 }
 
 /// What the autoscaler says of nodes that it cannot add: stock-outs and quota.
 async fn scale_up_refusals(cluster: &Cluster) -> Result<Vec<String>> {
     let events: Api<Event> = Api::namespaced(cluster.kubernetes.0.clone(), &cluster.namespace);
     let events = limited("list events", events.list(&ListParams::default())).await?.items;
-    let refusals = events.into_iter().filter(|event| {
-        matches!(event.reason.as_deref(), Some("FailedScaleUp" | "NotTriggerScaleUp"))
-    });
-    Ok(refusals.filter_map(|event| Some(format!("the autoscaler adds no node: {}", event.message?))).collect())
+    let refusals = events
+        .into_iter()
+        .filter(|event| matches!(event.reason.as_deref(), Some("FailedScaleUp" | "NotTriggerScaleUp")));
+    Ok(refusals
+        .filter_map(|event| Some(format!("the autoscaler adds no node: {}", event.message?)))
+        .collect())
 }
 
 /// `Pending`, `Running`, `Succeeded`, `Failed`, `Unknown`.

@@ -15,13 +15,15 @@ mod problem;
 pub(crate) mod read;
 mod schema;
 mod scope;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub(crate) use problem::nearest;
 pub use problem::{Invalid, Problem};
 pub use schema::json_schema;
-pub(crate) use scope::{FieldProblem, PoolFacts, Reference, Scope};
 pub use scope::Project;
+pub(crate) use scope::{FieldProblem, PoolFacts, Reference, Scope};
 pub(crate) use values::{AnyTime, Seconds, parse_time};
 
 /// Labels, as Google's services take them.

@@ -38,16 +38,10 @@ pub(super) fn stack(path: &Path, text: &str) -> Result<Stack, Invalid> {
     let root = root.get_ref();
     let header = header(root, &mut problems);
     let tables = tables(root, &mut problems);
-    if let Some(header) = header {
-        let placed_well = problems.is_empty();
-        let (places, declared): (Vec<_>, Vec<_>) = tables.into_iter().map(Placed::split).unzip();
-        let stack = Stack { path: path.to_owned(), header, declared };
-        check(&stack, root, &places, &mut problems);
-        if placed_well && problems.is_empty() {
-            return Ok(stack);
-        }
-    }
-    Err(Invalid::new(path, text, problems))
+    let (places, declared): (Vec<_>, Vec<_>) = tables.into_iter().map(Placed::split).unzip();
+    let stack = Stack { path: path.to_owned(), header: header.unwrap_or_else(any_header), declared };
+    check(&stack, root, &places, &mut problems);
+    if problems.is_empty() { Ok(stack) } else { Err(Invalid::new(path, text, problems)) }
 }
 
 fn header(root: &DeTable<'_>, problems: &mut Vec<Problem>) -> Option<Header> {
@@ -62,6 +56,18 @@ fn header(root: &DeTable<'_>, problems: &mut Vec<Problem>) -> Option<Header> {
     Some(header)
 }
 
+/// Stands in for one that could not be read, so that the rest of the file is checked all the same.
+fn any_header() -> Header {
+    Header {
+        name: "stack".into(),
+        project: None,
+        region: "region".into(),
+        zone: None,
+        labels: super::Labels::new(),
+        protect: Vec::new(),
+    }
+}
+
 fn tables<'a>(root: &'a DeTable<'a>, problems: &mut Vec<Problem>) -> Vec<Placed<'a>> {
     let mut found = Vec::new();
     for (kind, node) in root.iter().filter(|(key, _)| key.get_ref() != "stack") {
@@ -72,7 +78,8 @@ fn tables<'a>(root: &'a DeTable<'a>, problems: &mut Vec<Problem>) -> Vec<Placed<
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the kinds are {}", kinds().collect::<Vec<_>>().join(", ")),
             };
-            problems.push(Problem::new(kind.span(), format!("`{name}` is not a kind of resource")).help(help));
+            problems
+                .push(Problem::new(kind.span(), format!("`{name}` is not a kind of resource")).help(help));
             continue;
         };
         let DeValue::Table(entries) = node.get_ref() else {
@@ -125,7 +132,12 @@ fn split_common<'a>(node: &Node<'a>) -> (Node<'a>, Node<'a>) {
 }
 
 /// What is wrong between tables: dangling references, names that the cloud would refuse.
-fn check(stack: &Stack, root: &DeTable<'_>, places: &[(Range<usize>, &Node<'_>)], problems: &mut Vec<Problem>) {
+fn check(
+    stack: &Stack,
+    root: &DeTable<'_>,
+    places: &[(Range<usize>, &Node<'_>)],
+    problems: &mut Vec<Problem>,
+) {
     let unknown = Project {
         id: stack.header.project.clone().unwrap_or_else(|| "project".into()),
         number: 0,
@@ -176,7 +188,9 @@ impl FieldProblem {
         let mut here = node.get_ref();
         for step in &self.field {
             let DeValue::Table(table) = here else { break };
-            let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == step.as_str()) else { break };
+            let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == step.as_str()) else {
+                break;
+            };
             span = if matches!(value.get_ref(), DeValue::Table(_)) { key.span() } else { value.span() };
             here = value.get_ref();
         }
@@ -196,7 +210,8 @@ fn name_problem(what: &str, name: &str, longest: usize) -> Option<FieldProblem> 
             "{what} is at most {longest} lower-case letters, digits and hyphens; it begins with a letter \
              and does not end with a hyphen"
         );
-        FieldProblem::at(&["name"], format!("`{}` cannot be part of a name in the cloud", shortened(name))).help(rule)
+        FieldProblem::at(&["name"], format!("`{}` cannot be part of a name in the cloud", shortened(name)))
+            .help(rule)
     })
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 /// One thing wrong with a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,23 +55,30 @@ impl Invalid {
     /// For people: each problem with its line, and a caret under the place.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
-        let theme = if colour { GraphicalTheme::unicode() } else { plain() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_context_lines(0);
-        let name = self.path.display().to_string();
-        let mut text = String::new();
-        for problem in &self.problems {
-            let shown = Shown { problem, source: miette::NamedSource::new(&name, self.text.clone()) };
-            // Rendering to a String fails only if our own Display does.
-            let _ = handler.render_report(&mut text, &shown);
-        }
-        text
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let path = self.path.display().to_string();
+        let one = |problem: &Problem| {
+            let Range { start, end } = self.within_text(&problem.span);
+            let place = AnnotationKind::Primary.span(start..end);
+            let snippet = Snippet::source(&self.text).path(&path).annotation(place);
+            let title = Level::ERROR.primary_title(printable(&problem.message)).element(snippet);
+            let help = problem.help.iter().map(|help| Level::HELP.message(printable(help)));
+            renderer.render(&[title.elements(help)])
+        };
+        self.problems.iter().map(one).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// The span, at least one character of the text where there is one.
+    fn within_text(&self, span: &Range<usize>) -> Range<usize> {
+        let start = self.text.floor_char_boundary(span.start.min(self.text.len()));
+        let end = self.text.ceil_char_boundary(span.end.max(start + 1).min(self.text.len()));
+        start..end.max(start)
     }
 }
 
-fn plain() -> GraphicalTheme {
-    let mut theme = GraphicalTheme::none();
-    theme.characters.error = "error:".into();
-    theme
+/// A file's own words may hold anything: nothing of it reaches a terminal as a control character.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 impl fmt::Display for Invalid {
@@ -81,35 +88,6 @@ impl fmt::Display for Invalid {
 }
 
 impl std::error::Error for Invalid {}
-
-#[derive(Debug)]
-struct Shown<'a> {
-    problem: &'a Problem,
-    source: miette::NamedSource<String>,
-}
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problem.message)
-    }
-}
-
-impl std::error::Error for Shown<'_> {}
-
-impl Diagnostic for Shown<'_> {
-    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
-        self.problem.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.source)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let Range { start, end } = self.problem.span.clone();
-        Some(Box::new(std::iter::once(LabeledSpan::underline(start..end.max(start + 1)))))
-    }
-}
 
 /// The candidate that `word` was most likely meant to be.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -25,12 +25,12 @@ pub(crate) fn table<T: DeserializeOwned + JsonSchema>(
     head: &Range<usize>,
     problems: &mut Vec<Problem>,
 ) -> Option<T> {
-    let before = problems.len();
     let mut value = value.clone();
     check_keys(&schema::<T>(), &mut value, head, problems);
     loop {
         match T::deserialize(ValueDeserializer::from(value.clone())) {
-            Ok(read) => return (problems.len() == before).then_some(read),
+            // Whatever else is wrong with it, others may refer to it.
+            Ok(read) => return Some(read),
             Err(error) => {
                 let span = error.span().unwrap_or_else(|| head.clone());
                 let missing = error.message().starts_with("missing field");
@@ -76,7 +76,9 @@ fn check_keys(schema: &Value, value: &mut Node<'_>, head: &Range<usize>, problem
         if !table.keys().any(|key| key.get_ref() == name) {
             let what = schema["properties"][name]["description"].as_str().unwrap_or_default();
             let place = if head.is_empty() { &whole } else { head };
-            problems.push(Problem::new(place.clone(), format!("missing key `{name}`")).help(first_sentence(what)));
+            problems.push(
+                Problem::new(place.clone(), format!("missing key `{name}`")).help(first_sentence(what)),
+            );
         }
     }
     keep(table, |key| !unknown.contains(&key.span()));
@@ -127,6 +129,7 @@ fn plain(message: &str) -> String {
         ("i64", "a whole number"),
         ("struct ", "a table: "),
         ("a map", "a table"),
+        ("unknown variant", "unknown value"),
         ("sequence", "an array"),
         ("map", "a table"),
     ] {

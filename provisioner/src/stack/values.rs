@@ -10,34 +10,29 @@ const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1
 
 /// A time in whole seconds between `MIN` and `MAX`, written `"90s"`, `"10m"`, `"1h30m"`, `"7d"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seconds<const MIN: u64, const MAX: u64>(u64);
+pub(crate) struct Seconds<const MIN: u64, const MAX: u64>(u64);
 
 /// A time with no bound but a hundred years.
-pub type AnyTime = Seconds<0, 3_153_600_000>;
+pub(crate) type AnyTime = Seconds<0, 3_153_600_000>;
 
 impl<const MIN: u64, const MAX: u64> Seconds<MIN, MAX> {
     /// That many seconds, brought within the bounds.
     #[must_use]
-    pub const fn clamped(seconds: u64) -> Self {
+    pub(crate) const fn clamped(seconds: u64) -> Self {
         let floor = if seconds < MIN { MIN } else { seconds };
         Self(if floor > MAX { MAX } else { floor })
     }
 
     /// Whole seconds.
     #[must_use]
-    pub const fn get(self) -> u64 {
+    pub(crate) const fn get(self) -> u64 {
         self.0
     }
 
-    /// As the standard library's duration.
-    #[must_use]
-    pub const fn duration(self) -> Duration {
-        Duration::from_secs(self.0)
-    }
-
     fn parse(text: &str) -> Result<Self, String> {
-        let seconds = parse(text)
-            .ok_or_else(|| format!("`{text}` is not a time; write it as \"90s\", \"10m\", \"1h30m\" or \"7d\""))?;
+        let seconds = parse(text).ok_or_else(|| {
+            format!("`{text}` is not a time; write it as \"90s\", \"10m\", \"1h30m\" or \"7d\"")
+        })?;
         match seconds {
             s if s < MIN => Err(format!("`{text}` is too short: at least {}", Shown(MIN))),
             s if s > MAX => Err(format!("`{text}` is too long: at most {}", Shown(MAX))),

@@ -1,0 +1,28 @@
+# `just` lists these. Nothing here is needed to build or test: see README.md.
+
+_default:
+    @just --list
+
+# Both programs.
+build:
+    cargo build --workspace
+
+# What continuous integration runs.
+ci:
+    bash ci/run
+
+# The tests, as the README has them.
+test:
+    cargo build --workspace && cargo test --workspace
+
+# The main job on this machine, with nodes vanishing.
+demo: build
+    target/debug/provision run --local --yes --items examples/fx/items.txt --preempt-every 1s
+
+# The JSON Schema of stack.toml, from the types.
+schema: build
+    target/debug/provision schema > stack.schema.json
+
+# Licences, advisories and sources of every dependency (needs cargo-deny).
+deny:
+    cargo deny check

@@ -1,0 +1,219 @@
+//! The builder that every end-to-end scenario is written with: a stack in a folder of its own, the
+//! real `provision` beside the real `worker`, and the local cloud that they start.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use contract::RunId;
+use serde_json::Value;
+
+/// Longest that anything in a scenario is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A stack in a folder of its own, with its own local cloud, which ends with it.
+#[derive(Debug)]
+pub struct Scenario {
+    folder: tempfile::TempDir,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Said {
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// Its data.
+    pub stdout: String,
+    /// Its narration.
+    pub stderr: String,
+}
+
+/// The root of the repository.
+#[must_use]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A program of the workspace, built by `cargo build --workspace`.
+///
+/// # Panics
+/// If it has not been built.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("this test is a file");
+    let program = test.parent().and_then(Path::parent).expect("in target/<profile>/deps").join(name);
+    assert!(program.exists(), "{} is not built: run `cargo build --workspace` first", program.display());
+    program
+}
+
+impl Scenario {
+    /// The example of the repository: its stack.toml and its real data.
+    #[must_use]
+    pub fn fx() -> Self {
+        let stack = std::fs::read_to_string(repository().join("stack.toml")).expect("the example stack");
+        let scenario = Self::with(&stack);
+        let from = repository().join("examples/fx");
+        let to = scenario.path("examples/fx");
+        std::fs::create_dir_all(to.join("rates")).expect("a folder");
+        std::fs::copy(from.join("items.txt"), to.join("items.txt")).expect("the items");
+        for entry in std::fs::read_dir(from.join("rates")).expect("the rates") {
+            let entry = entry.expect("a file");
+            std::fs::copy(entry.path(), to.join("rates").join(entry.file_name())).expect("a copy");
+        }
+        scenario
+    }
+
+    /// A stack of one's own.
+    #[must_use]
+    pub fn with(stack: &str) -> Self {
+        let scenario = Self { folder: tempfile::tempdir().expect("a folder") };
+        scenario.write("stack.toml", stack);
+        scenario
+    }
+
+    /// A path in the stack's folder.
+    #[must_use]
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.folder.path().join(relative)
+    }
+
+    /// Writes a file in the stack's folder.
+    pub fn write(&self, relative: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(relative);
+        std::fs::create_dir_all(path.parent().expect("in a folder")).expect("a folder");
+        std::fs::write(path, content).expect("a file");
+    }
+
+    /// Changes the stack file: `from` must be in it.
+    pub fn edit(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path("stack.toml")).expect("stack.toml");
+        assert!(text.contains(from), "stack.toml has no `{from}`");
+        self.write("stack.toml", text.replacen(from, to, 1));
+    }
+
+    /// A file of a bucket, by the path of its object.
+    #[must_use]
+    pub fn object(&self, bucket: &str, object: &str) -> PathBuf {
+        self.path(".provision/local/buckets").join(bucket).join(object)
+    }
+
+    /// The names of a bucket's objects below a prefix, sorted.
+    #[must_use]
+    pub fn objects(&self, bucket: &str, prefix: &str) -> Vec<String> {
+        let root = self.object(bucket, "");
+        let mut found = Vec::new();
+        let mut folders = vec![root.join(prefix)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                } else if let Ok(name) = entry.path().strip_prefix(&root) {
+                    found.push(name.to_string_lossy().into_owned());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// The only run that there is.
+    #[must_use]
+    pub fn only_run(&self, bucket: &str) -> RunId {
+        let runs: Vec<_> = std::fs::read_dir(self.object(bucket, "runs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(runs.len(), 1, "{runs:?}");
+        RunId(runs[0].clone())
+    }
+
+    /// Begins a command of `provision`, with nobody at its terminal.
+    pub fn command<A: AsRef<OsStr>>(&self, args: &[A]) -> Command {
+        let mut command = Command::new(program("provision"));
+        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
+        // Nothing of the machine's own configuration counts.
+        for name in ["GOOGLE_CLOUD_PROJECT", "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CORE_PROJECT"] {
+            command.env_remove(name);
+        }
+        command.env("NO_COLOR", "1");
+        command
+    }
+
+    /// Starts `provision` and lets it run.
+    #[must_use]
+    pub fn start(&self, args: &[&str]) -> Child {
+        let log = std::fs::File::create(self.path("started.log")).expect("a log");
+        let mut command = self.command(args);
+        command.stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("provision starts")
+    }
+
+    /// Runs `provision` to its end.
+    pub fn provision(&self, args: &[&str]) -> Said {
+        said(self.command(args))
+    }
+
+    /// Runs `provision`, which must end with `code`; its stdout.
+    pub fn expect(&self, code: i32, args: &[&str]) -> String {
+        let said = self.provision(args);
+        assert_eq!(said.code, Some(code), "provision {}\n{}\n{}", args.join(" "), said.stdout, said.stderr);
+        said.stdout
+    }
+
+    /// Runs `provision … --format json`, which must end with `code`.
+    pub fn json(&self, code: i32, args: &[&str]) -> Value {
+        let args: Vec<&str> = args.iter().copied().chain(["--format", "json"]).collect();
+        let text = self.expect(code, &args);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("provision {args:?}: {error}\n{text}"))
+    }
+}
+
+impl Drop for Scenario {
+    fn drop(&mut self) {
+        let _ = self.command(&["local", "down"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
+/// Runs a command to its end.
+pub fn said(mut command: Command) -> Said {
+    let output = command.output().expect("the program runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// Waits until `what` holds.
+///
+/// # Panics
+/// If it never does.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited {} s in vain: {what}", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The processes of a folder's pods that run `worker`, by what stands in `/proc`.
+#[must_use]
+pub fn workers_in(folder: &Path) -> Vec<u32> {
+    let is_worker = |pid: &u32| {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let folder = folder.to_string_lossy();
+        let has = |bytes: &[u8], text: &str| String::from_utf8_lossy(bytes).contains(text);
+        has(&command, "worker") && has(&environment, "PROVISION_POD=") && has(&environment, &folder)
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_worker).collect()
+}
+
+/// `kill -9`. Whether there was such a process.
+pub fn kill(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok())
+}
