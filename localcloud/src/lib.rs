@@ -2,7 +2,9 @@
 //! official clients speak, with the services' state in one folder.
 
 pub mod clock;
-mod journal;
 mod error;
 mod iam;
+mod journal;
+mod labels;
 mod pubsub;
+mod storage;
