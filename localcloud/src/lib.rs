@@ -13,6 +13,7 @@ mod kubernetes;
 mod pubsub;
 mod resource_manager;
 mod service_usage;
+mod storage;
 
 // What they stand on.
 mod activity;
@@ -22,6 +23,7 @@ mod error;
 mod folder;
 mod guard;
 mod journal;
+mod labels;
 mod rest;
 mod server;
 
