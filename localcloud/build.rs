@@ -42,14 +42,26 @@ const PUBLISHER: &[Row] = &[
         Unary,
     ),
     ("delete_topic", "DeleteTopic", "DeleteTopicRequest", "Empty", Unary),
-    ("detach_subscription", "DetachSubscription", "DetachSubscriptionRequest", "DetachSubscriptionResponse", Unary),
+    (
+        "detach_subscription",
+        "DetachSubscription",
+        "DetachSubscriptionRequest",
+        "DetachSubscriptionResponse",
+        Unary,
+    ),
 ];
 
 const SUBSCRIBER: &[Row] = &[
     ("create_subscription", "CreateSubscription", "Subscription", "Subscription", Unary),
     ("get_subscription", "GetSubscription", "GetSubscriptionRequest", "Subscription", Unary),
     ("update_subscription", "UpdateSubscription", "UpdateSubscriptionRequest", "Subscription", Unary),
-    ("list_subscriptions", "ListSubscriptions", "ListSubscriptionsRequest", "ListSubscriptionsResponse", Unary),
+    (
+        "list_subscriptions",
+        "ListSubscriptions",
+        "ListSubscriptionsRequest",
+        "ListSubscriptionsResponse",
+        Unary,
+    ),
     ("delete_subscription", "DeleteSubscription", "DeleteSubscriptionRequest", "Empty", Unary),
     ("modify_ack_deadline", "ModifyAckDeadline", "ModifyAckDeadlineRequest", "Empty", Unary),
     ("acknowledge", "Acknowledge", "AcknowledgeRequest", "Empty", Unary),
@@ -67,7 +79,13 @@ const SUBSCRIBER: &[Row] = &[
 const IAM_POLICY: &[Row] = &[
     ("set_iam_policy", "SetIamPolicy", "SetIamPolicyRequest", "Policy", Unary),
     ("get_iam_policy", "GetIamPolicy", "GetIamPolicyRequest", "Policy", Unary),
-    ("test_iam_permissions", "TestIamPermissions", "TestIamPermissionsRequest", "TestIamPermissionsResponse", Unary),
+    (
+        "test_iam_permissions",
+        "TestIamPermissions",
+        "TestIamPermissionsRequest",
+        "TestIamPermissionsResponse",
+        Unary,
+    ),
 ];
 
 const STORAGE: &[Row] = &[
@@ -84,7 +102,13 @@ const STORAGE: &[Row] = &[
     ),
     ("get_iam_policy", "GetIamPolicy", "GetIamPolicyRequest", "Policy", Unary),
     ("set_iam_policy", "SetIamPolicy", "SetIamPolicyRequest", "Policy", Unary),
-    ("test_iam_permissions", "TestIamPermissions", "TestIamPermissionsRequest", "TestIamPermissionsResponse", Unary),
+    (
+        "test_iam_permissions",
+        "TestIamPermissions",
+        "TestIamPermissionsRequest",
+        "TestIamPermissionsResponse",
+        Unary,
+    ),
     ("update_bucket", "UpdateBucket", "UpdateBucketRequest", "Bucket", Unary),
     ("compose_object", "ComposeObject", "ComposeObjectRequest", "Object", Unary),
     ("delete_object", "DeleteObject", "DeleteObjectRequest", "Empty", Unary),

@@ -34,7 +34,9 @@ mod tests {
             assert_eq!(check(key, value), Ok(()), "{key} {value}");
         }
         let long = "a".repeat(64);
-        for (key, value) in [("", "a"), ("A", "a"), ("1a", "a"), ("a", "B"), ("a b", ""), ("a", &long), (&long, "")] {
+        for (key, value) in
+            [("", "a"), ("A", "a"), ("1a", "a"), ("a", "B"), ("a b", ""), ("a", &long), (&long, "")]
+        {
             assert!(check(key, value).is_err(), "{key} {value}");
         }
     }

@@ -8,3 +8,6 @@ mod journal;
 mod labels;
 mod pubsub;
 mod storage;
+
+#[cfg(test)]
+mod testing;

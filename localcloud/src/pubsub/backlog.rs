@@ -144,7 +144,12 @@ impl Backlog {
 
     /// Leases ready messages, oldest first. The first message may be larger than `limit.bytes`,
     /// unless that is 0.
-    pub(super) fn lease(&mut self, limit: Limit, until: Timestamp, holder: Option<StreamId>) -> Vec<Delivery> {
+    pub(super) fn lease(
+        &mut self,
+        limit: Limit,
+        until: Timestamp,
+        holder: Option<StreamId>,
+    ) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
         let mut bytes = 0;
         while deliveries.len() < limit.messages && bytes < limit.bytes {

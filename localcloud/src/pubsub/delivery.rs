@@ -44,7 +44,8 @@ impl Pubsub {
     /// Gives messages to the topic's subscriptions.
     fn spread(&self, state: &mut State, topic: &str, messages: &[Arc<Message>]) -> Result<(), ApiError> {
         let subscribed = |settings: &Subscription| settings.topic == topic && !settings.detached;
-        for (name, live) in state.subscriptions.iter_mut().filter(|(_, live)| subscribed(&live.row.settings)) {
+        for (name, live) in state.subscriptions.iter_mut().filter(|(_, live)| subscribed(&live.row.settings))
+        {
             for message in messages.iter().filter(|m| live.filter.passes(&m.content.attributes)) {
                 self.save_message(name, message)?;
                 live.backlog.push(message.clone());

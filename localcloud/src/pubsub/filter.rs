@@ -47,7 +47,9 @@ impl Filter {
             "" => Ok(filter),
             rest => Err(format!("unexpected `{rest}`")),
         });
-        filter.map_err(|why| ApiError::invalid_argument(format!("Invalid filter given (filter={text}): {why}.")))
+        filter.map_err(|why| {
+            ApiError::invalid_argument(format!("Invalid filter given (filter={text}): {why}."))
+        })
     }
 
     /// Whether a message with these attributes passes.

@@ -150,7 +150,8 @@ impl Subscription {
                     self.dead_letter_policy.get_or_insert_default().max_delivery_attempts = attempts;
                 }
                 "dead_letter_policy.dead_letter_topic" => {
-                    let topic = new.dead_letter_policy.as_ref().map(|policy| policy.dead_letter_topic.clone());
+                    let topic =
+                        new.dead_letter_policy.as_ref().map(|policy| policy.dead_letter_topic.clone());
                     self.dead_letter_policy.get_or_insert_default().dead_letter_topic =
                         topic.unwrap_or_default();
                 }

@@ -201,12 +201,14 @@ impl Settings {
         if matches!(access.public_access_prevention.as_str(), "" | "unspecified") {
             "inherited".clone_into(&mut access.public_access_prevention);
         }
-        let locked = before.and_then(|before| before.iam_configuration.uniform_bucket_level_access.locked_time);
+        let locked =
+            before.and_then(|before| before.iam_configuration.uniform_bucket_level_access.locked_time);
         let uniform = &mut access.uniform_bucket_level_access;
         uniform.locked_time =
             if uniform.enabled { locked.or_else(|| now.checked_add(day(90)).ok()) } else { None };
         if let Some(before) = before.map(|before| &before.soft_delete_policy) {
-            let same = before.retention_duration_seconds == self.soft_delete_policy.retention_duration_seconds;
+            let same =
+                before.retention_duration_seconds == self.soft_delete_policy.retention_duration_seconds;
             self.soft_delete_policy.effective_time = if same { before.effective_time } else { Some(now) };
         }
         self
@@ -237,7 +239,9 @@ impl Rule {
             one_of("storage class", &self.action.storage_class, CLASSES)?;
         }
         if self.condition == Condition::default() {
-            return Err(StorageError::invalid("A lifecycle management rule must have at least one condition."));
+            return Err(StorageError::invalid(
+                "A lifecycle management rule must have at least one condition.",
+            ));
         }
         Ok(())
     }
@@ -247,7 +251,10 @@ fn one_of(what: &str, value: &str, allowed: &[&str]) -> Result<()> {
     if allowed.contains(&value) {
         return Ok(());
     }
-    Err(StorageError::invalid(format!("Invalid {what}: \"{value}\". It must be one of {}.", allowed.join(", "))))
+    Err(StorageError::invalid(format!(
+        "Invalid {what}: \"{value}\". It must be one of {}.",
+        allowed.join(", ")
+    )))
 }
 
 /// Numbers of 64 bits are text in Google's JSON; numbers are taken too.
@@ -256,11 +263,16 @@ pub(super) mod number_text {
     use serde_json::Value;
 
     #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-    pub(in crate::storage) fn serialize<S: Serializer>(number: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::storage) fn serialize<S: Serializer>(
+        number: &i64,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(number)
     }
 
-    pub(in crate::storage) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    pub(in crate::storage) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<i64, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::Number(number) => number.as_i64().ok_or_else(|| D::Error::custom("not a whole number")),
             Value::String(text) => text.parse().map_err(D::Error::custom),

@@ -42,7 +42,8 @@ impl Draft {
 
     /// The one that an earlier process left.
     pub(super) async fn reopen(path: PathBuf) -> Result<Self> {
-        let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).await?;
+        let mut file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).await?;
         let (mut hasher, mut size) = (Hasher::default(), 0);
         let mut block = vec![0; BLOCK];
         loop {

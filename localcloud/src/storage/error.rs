@@ -95,10 +95,7 @@ impl StorageError {
     }
 
     pub(super) fn condition_not_met() -> Self {
-        Self::new(
-            Reason::ConditionNotMet,
-            "At least one of the pre-conditions you specified did not hold.",
-        )
+        Self::new(Reason::ConditionNotMet, "At least one of the pre-conditions you specified did not hold.")
     }
 
     pub(super) fn not_modified() -> Self {
@@ -126,7 +123,9 @@ impl StorageError {
     pub(super) fn held(bucket: &str, object: &str) -> Self {
         Self::new(
             Reason::Held,
-            format!("Object '{bucket}/{object}' is under active hold and cannot be deleted, overwritten or archived until hold is removed."),
+            format!(
+                "Object '{bucket}/{object}' is under active hold and cannot be deleted, overwritten or archived until hold is removed."
+            ),
         )
     }
 

@@ -46,8 +46,21 @@ mod tests {
             assert!(check_bucket(right).is_ok(), "{right}");
         }
         for wrong in [
-            "", "ab", "Abc", "-abc", "abc-", "a b", "a/b", "..", "a..b", ".abc", "192.168.0.1", "googabc",
-            "my-google-bucket", "é-bucket", &longer,
+            "",
+            "ab",
+            "Abc",
+            "-abc",
+            "abc-",
+            "a b",
+            "a/b",
+            "..",
+            "a..b",
+            ".abc",
+            "192.168.0.1",
+            "googabc",
+            "my-google-bucket",
+            "é-bucket",
+            &longer,
         ] {
             assert!(check_bucket(wrong).is_err(), "{wrong}");
         }

@@ -59,7 +59,12 @@ impl Storage {
     }
 
     /// Makes whole content an object.
-    pub(super) fn commit(&self, new: NewObject, content: &Content, components: Option<i32>) -> Result<Object> {
+    pub(super) fn commit(
+        &self,
+        new: NewObject,
+        content: &Content,
+        components: Option<i32>,
+    ) -> Result<Object> {
         new.check()?;
         let mut checksums = content.checksums.clone();
         new.expected.check(&checksums)?;

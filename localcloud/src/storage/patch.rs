@@ -22,10 +22,9 @@ pub(super) fn masked<T: Serialize + DeserializeOwned>(
     let (mut value, new) = (to_json(settings)?, to_json(new)?);
     for path in paths {
         let found = path.iter().try_fold(&new, |value, key| value.get(key)).cloned();
-        let wrapped = path
-            .iter()
-            .rev()
-            .fold(found.unwrap_or(Value::Null), |value, key| Value::Object(Map::from_iter([(key.clone(), value)])));
+        let wrapped = path.iter().rev().fold(found.unwrap_or(Value::Null), |value, key| {
+            Value::Object(Map::from_iter([(key.clone(), value)]))
+        });
         if let Some(slot) = path.iter().try_fold(&mut value, |value, key| value.get_mut(key)) {
             // A mask replaces; only a patch merges.
             *slot = Value::Null;
@@ -96,7 +95,8 @@ mod tests {
     #[test]
     fn a_patch_merges_and_null_removes() {
         let before = json!({"labels": {"a": "1", "b": "2"}, "versioning": {"enabled": true}});
-        let after = merge(&before, &json!({"labels": {"a": null, "c": "3"}, "versioning": null})).expect("merge");
+        let after =
+            merge(&before, &json!({"labels": {"a": null, "c": "3"}, "versioning": null})).expect("merge");
         assert_eq!(after, json!({"labels": {"b": "2", "c": "3"}}));
     }
 

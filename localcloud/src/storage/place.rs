@@ -69,7 +69,8 @@ fn named(object: &str) -> PathBuf {
 
 /// Nothing is there, and only folders are above it.
 fn is_free(bucket: &Path, place: &Path) -> bool {
-    let nothing = fs::symlink_metadata(bucket.join(place)).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+    let nothing =
+        fs::symlink_metadata(bucket.join(place)).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
     let is_folder = |folder: &Path| match fs::symlink_metadata(bucket.join(folder)) {
         Ok(metadata) => metadata.is_dir(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,

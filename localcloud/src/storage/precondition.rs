@@ -44,7 +44,8 @@ impl Precondition {
 
     fn differs(&self, live: Option<Version>) -> bool {
         let generation = self.generation_not.is_none_or(|other| other != live.map_or(0, |live| live.0));
-        let metageneration = self.metageneration_not.is_none_or(|other| Some(other) != live.map(|live| live.1));
+        let metageneration =
+            self.metageneration_not.is_none_or(|other| Some(other) != live.map(|live| live.1));
         generation && metageneration
     }
 }

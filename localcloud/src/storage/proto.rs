@@ -6,8 +6,8 @@ pub(crate) use googleapis_tonic_google_iam_v1::google::iam::v1::{
     Binding, GetIamPolicyRequest, Policy, SetIamPolicyRequest, TestIamPermissionsRequest,
     TestIamPermissionsResponse,
 };
-pub(crate) use googleapis_tonic_google_storage_v2::google::r#type::Date;
 pub(crate) use googleapis_tonic_google_storage_v2::google::storage::v2::*;
+pub(crate) use googleapis_tonic_google_storage_v2::google::r#type::Date;
 
 /// `google.protobuf.Empty`, which prost spells `()`.
 pub(crate) type Empty = ();

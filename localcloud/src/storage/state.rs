@@ -194,4 +194,3 @@ pub(super) fn new_content() -> String {
 fn key(bucket: &str, object: &str) -> String {
     format!("{bucket}/{object}")
 }
-

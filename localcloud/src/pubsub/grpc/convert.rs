@@ -60,7 +60,8 @@ pub(super) fn subscription(subscription: proto::Subscription) -> Result<Subscrip
         max_delivery_attempts: policy.max_delivery_attempts,
     });
     let retry = subscription.retry_policy.map(|policy| {
-        let (minimum_backoff, maximum_backoff) = (span(policy.minimum_backoff)?, span(policy.maximum_backoff)?);
+        let (minimum_backoff, maximum_backoff) =
+            (span(policy.minimum_backoff)?, span(policy.maximum_backoff)?);
         Ok::<_, ApiError>(RetryPolicy { minimum_backoff, maximum_backoff })
     });
     Ok(Subscription {
@@ -110,11 +111,7 @@ pub(super) fn subscription_out(subscription: Subscription) -> proto::Subscriptio
 }
 
 pub(super) fn content(message: proto::PubsubMessage) -> Content {
-    Content {
-        data: message.data,
-        attributes: sorted(message.attributes),
-        ordering_key: message.ordering_key,
-    }
+    Content { data: message.data, attributes: sorted(message.attributes), ordering_key: message.ordering_key }
 }
 
 /// A delivery as the wire has it. Attempts are told only if the subscription counts them.

@@ -10,13 +10,19 @@ use crate::pubsub::proto::{
 
 #[tonic::async_trait]
 impl IAMPolicy for Wire {
-    async fn set_iam_policy(&self, request: Request<SetIamPolicyRequest>) -> Result<Response<Policy>, Status> {
+    async fn set_iam_policy(
+        &self,
+        request: Request<SetIamPolicyRequest>,
+    ) -> Result<Response<Policy>, Status> {
         let request = request.into_inner();
         let policy = convert::policy(request.policy.unwrap_or_default());
         Ok(Response::new(convert::policy_out(self.0.set_policy(&request.resource, policy)?)))
     }
 
-    async fn get_iam_policy(&self, request: Request<GetIamPolicyRequest>) -> Result<Response<Policy>, Status> {
+    async fn get_iam_policy(
+        &self,
+        request: Request<GetIamPolicyRequest>,
+    ) -> Result<Response<Policy>, Status> {
         Ok(Response::new(convert::policy_out(self.0.policy(&request.into_inner().resource)?)))
     }
 

@@ -54,8 +54,7 @@ impl Publisher for Wire {
         let request = request.into_inner();
         let page = PageOf { size: request.page_size, token: request.page_token };
         let page = self.0.topic_subscriptions(&request.topic, &page)?;
-        let answer =
-            ListTopicSubscriptionsResponse { subscriptions: page.items, next_page_token: page.next };
+        let answer = ListTopicSubscriptionsResponse { subscriptions: page.items, next_page_token: page.next };
         Ok(Response::new(answer))
     }
 

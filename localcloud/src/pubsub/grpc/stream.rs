@@ -50,14 +50,14 @@ pub(super) async fn open(
     mut requests: Streaming<StreamingPullRequest>,
 ) -> Result<Answers, Status> {
     let Some(first) = requests.message().await? else {
-        return Err(ApiError::invalid_argument("The first request of a stream must name a subscription.").into());
+        return Err(
+            ApiError::invalid_argument("The first request of a stream must name a subscription.").into()
+        );
     };
     let settings = pubsub.get_subscription(&first.subscription)?;
     let deadline = stream_deadline(first.stream_ack_deadline_seconds)?;
-    let limit = Limit {
-        messages: limit(first.max_outstanding_messages),
-        bytes: limit(first.max_outstanding_bytes),
-    };
+    let limit =
+        Limit { messages: limit(first.max_outstanding_messages), bytes: limit(first.max_outstanding_bytes) };
     let puller = Puller::stream(pubsub, &first.subscription, limit, deadline)?;
     let mut open = Open {
         pubsub: pubsub.clone(),
@@ -139,7 +139,8 @@ impl Open {
                 ..ModifyAckDeadlineConfirmation::default()
             });
         }
-        let confirms = self.properties.exactly_once_delivery_enabled && (acked.is_some() || modified.is_some());
+        let confirms =
+            self.properties.exactly_once_delivery_enabled && (acked.is_some() || modified.is_some());
         Ok(confirms.then(|| StreamingPullResponse {
             acknowledge_confirmation: acked,
             modify_ack_deadline_confirmation: modified,

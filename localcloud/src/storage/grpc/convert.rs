@@ -17,9 +17,9 @@ const BUCKETS: &str = "projects/_/buckets/";
 
 /// The bucket of `projects/_/buckets/NAME`.
 pub(super) fn bucket_id(name: &str) -> Result<&str> {
-    name.strip_prefix(BUCKETS)
-        .filter(|id| !id.is_empty())
-        .ok_or_else(|| StorageError::invalid(format!("Invalid bucket name: '{name}'; it must be `{BUCKETS}NAME`.")))
+    name.strip_prefix(BUCKETS).filter(|id| !id.is_empty()).ok_or_else(|| {
+        StorageError::invalid(format!("Invalid bucket name: '{name}'; it must be `{BUCKETS}NAME`."))
+    })
 }
 
 pub(super) fn bucket_name(id: &str) -> String {

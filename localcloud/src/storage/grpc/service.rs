@@ -78,7 +78,8 @@ impl Storage for Wire {
     async fn list_buckets(&self, request: Request<ListBucketsRequest>) -> Answer<ListBucketsResponse> {
         let request = request.into_inner();
         let page = PageOf { size: request.page_size, token: request.page_token };
-        let page = self.0.list_buckets(project_id(&request.parent)?, bucket_prefix(&request.prefix), &page)?;
+        let page =
+            self.0.list_buckets(project_id(&request.parent)?, bucket_prefix(&request.prefix), &page)?;
         Ok(Response::new(ListBucketsResponse {
             buckets: page.items.into_iter().map(convert_bucket::bucket).collect(),
             next_page_token: page.next,
@@ -214,8 +215,12 @@ impl Storage for Wire {
             metageneration: request.if_source_metageneration_match,
             metageneration_not: request.if_source_metageneration_not_match,
         };
-        let from =
-            source(&request.source_bucket, request.source_object, request.source_generation, source_condition)?;
+        let from = source(
+            &request.source_bucket,
+            request.source_object,
+            request.source_generation,
+            source_condition,
+        )?;
         let destination = request.destination;
         let settings = destination.as_ref().map(convert::settings).transpose()?;
         let new = NewObject {
@@ -257,7 +262,9 @@ fn bucket_prefix(prefix: &str) -> &str {
 fn check_paths(paths: &[Vec<String>], known: &[&str]) -> Result<()> {
     let unknown = |path: &&Vec<String>| path.first().is_none_or(|first| !known.contains(&first.as_str()));
     match paths.iter().find(unknown) {
-        Some(path) => Err(StorageError::invalid(format!("The field `{}` cannot be updated.", path.join(".")))),
+        Some(path) => {
+            Err(StorageError::invalid(format!("The field `{}` cannot be updated.", path.join("."))))
+        }
         None => Ok(()),
     }
 }

@@ -29,7 +29,9 @@ where
             .filter(|(name, _)| name.eq_ignore_ascii_case("boundary"))
             .map(|(_, value)| value.trim_matches(['"', '\'']).to_owned())
             .find(|boundary| !boundary.is_empty())
-            .ok_or_else(|| StorageError::invalid("Missing boundary in the content type of a multipart body."))?;
+            .ok_or_else(|| {
+                StorageError::invalid("Missing boundary in the content type of a multipart body.")
+            })?;
         Ok(Self { body, buffer: BytesMut::new(), boundary, line_end: "\r\n" })
     }
 

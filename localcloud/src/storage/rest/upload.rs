@@ -127,7 +127,12 @@ pub(super) async fn resume(
     go_on(&storage, &parameters, &headers, body).await
 }
 
-async fn go_on(storage: &Storage, parameters: &Parameters, headers: &HeaderMap, body: Body) -> Result<Response> {
+async fn go_on(
+    storage: &Storage,
+    parameters: &Parameters,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response> {
     let part = match headers.get(CONTENT_RANGE) {
         None => Part { start: Some(0), last: true, total: None },
         Some(range) => part(range.to_str().unwrap_or_default())?,
@@ -143,7 +148,10 @@ async fn go_on(storage: &Storage, parameters: &Parameters, headers: &HeaderMap, 
 }
 
 /// Gives a resumable upload up.
-pub(super) async fn cancel(State(storage): State<Arc<Storage>>, parameters: Parameters) -> Result<StatusCode> {
+pub(super) async fn cancel(
+    State(storage): State<Arc<Storage>>,
+    parameters: Parameters,
+) -> Result<StatusCode> {
     storage.cancel_upload(&parameters.upload_id)?;
     Ok(StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::NO_CONTENT))
 }
@@ -167,7 +175,11 @@ fn part(range: &str) -> Result<Part> {
         return Ok(Part { start: (total == Some(0)).then_some(0), last: total.is_some(), total });
     }
     let (start, end) = bytes.split_once('-').ok_or_else(wrong)?;
-    let last = end == "*" || total.map(|total| number(end).map(|end| end.saturating_add(1) == total)).transpose()?.unwrap_or(false);
+    let last = end == "*"
+        || total
+            .map(|total| number(end).map(|end| end.saturating_add(1) == total))
+            .transpose()?
+            .unwrap_or(false);
     Ok(Part { start: Some(number(start)?), last, total })
 }
 
