@@ -26,5 +26,7 @@ mod journal;
 mod labels;
 mod rest;
 mod server;
+#[cfg(test)]
+mod testing;
 
 pub use cloud::{Cloud, Settings};
