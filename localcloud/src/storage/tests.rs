@@ -19,7 +19,10 @@ async fn clients(server: &Server) -> (Storage, StorageControl) {
     server.target().storage().await.expect("clients")
 }
 
-async fn create(server: &Server, bucket: model::Bucket) -> Result<model::Bucket, google_cloud_storage::Error> {
+async fn create(
+    server: &Server,
+    bucket: model::Bucket,
+) -> Result<model::Bucket, google_cloud_storage::Error> {
     let (_, control) = clients(server).await;
     let create = control.create_bucket().set_parent("projects/_").set_bucket_id(BUCKET);
     create.set_bucket(bucket.set_project("projects/p")).send().await
@@ -48,7 +51,9 @@ async fn a_bucket_keeps_what_was_set_and_shows_the_defaults_of_the_rest() {
         .set_action(bucket::lifecycle::rule::Action::new().set_type("Delete"))
         .set_condition(bucket::lifecycle::rule::Condition::new().set_age_days(30));
     let access = bucket::IamConfig::new()
-        .set_uniform_bucket_level_access(bucket::iam_config::UniformBucketLevelAccess::new().set_enabled(true))
+        .set_uniform_bucket_level_access(
+            bucket::iam_config::UniformBucketLevelAccess::new().set_enabled(true),
+        )
         .set_public_access_prevention("enforced");
     let wanted = model::Bucket::new()
         .set_location("europe-west1")
@@ -70,10 +75,9 @@ async fn a_bucket_keeps_what_was_set_and_shows_the_defaults_of_the_rest() {
 
     let got = control.get_bucket().set_name(PATH).send().await.expect("get");
     assert_eq!(got, created);
-    let change = model::Bucket::new()
-        .set_name(PATH)
-        .set_labels([("a", "b")])
-        .set_soft_delete_policy(bucket::SoftDeletePolicy::new().set_retention_duration(google_cloud_wkt::Duration::clamp(0, 0)));
+    let change = model::Bucket::new().set_name(PATH).set_labels([("a", "b")]).set_soft_delete_policy(
+        bucket::SoftDeletePolicy::new().set_retention_duration(google_cloud_wkt::Duration::clamp(0, 0)),
+    );
     let update = control.update_bucket().set_bucket(change).set_if_metageneration_match(1);
     let update = update.set_update_mask(mask(&["labels", "soft_delete_policy", "lifecycle"]));
     let updated = update.clone().send().await.expect("update");
@@ -97,7 +101,8 @@ async fn a_name_is_refused_if_it_is_taken_or_no_bucket_could_have_it() {
     create(&server, model::Bucket::new()).await.expect("a bucket");
     for (project, says) in [("projects/p", "you already own it"), ("projects/other", "not available")] {
         let bucket = model::Bucket::new().set_project(project);
-        let create = control.create_bucket().set_parent("projects/_").set_bucket_id(BUCKET).set_bucket(bucket);
+        let create =
+            control.create_bucket().set_parent("projects/_").set_bucket_id(BUCKET).set_bucket(bucket);
         let error = create.send().await.expect_err("taken");
         let status = error.status().expect("a status");
         assert_eq!(status.code, Code::AlreadyExists);
@@ -163,8 +168,19 @@ async fn every_name_is_stored_listed_and_read_back() {
     let bucket = set_up(&server).await;
     let long = format!("long/{}", "x".repeat(600));
     let mut names = [
-        "a", "a/", "a/b", "a/b/c", "/a", "a//b", "../../escape", "x/./y", "q?#[]&=+ %25", "é/\u{1F980}",
-        ".names/x", "tab\tquote\"'", &long,
+        "a",
+        "a/",
+        "a/b",
+        "a/b/c",
+        "/a",
+        "a//b",
+        "../../escape",
+        "x/./y",
+        "q?#[]&=+ %25",
+        "é/\u{1F980}",
+        ".names/x",
+        "tab\tquote\"'",
+        &long,
     ];
     for name in names {
         write(&bucket, name, name).await;
@@ -228,7 +244,8 @@ async fn lists_come_in_pages_with_prefixes_rolled_up() {
         found.sort();
         assert_eq!(found, ["a/", "b", "c/", "d"], "pages of {size}");
     }
-    let range = control.list_objects().set_parent(PATH).set_lexicographic_start("a/2").set_lexicographic_end("c/2");
+    let range =
+        control.list_objects().set_parent(PATH).set_lexicographic_start("a/2").set_lexicographic_end("c/2");
     let names: Vec<_> = range.send().await.expect("list").objects.into_iter().map(|o| o.name).collect();
     assert_eq!(names, ["a/2", "b", "c/1"]);
     assert_eq!(bucket.folders("c/").await.expect("folders"), ["c/2/"]);
@@ -243,7 +260,8 @@ async fn objects_are_copied_composed_and_changed() {
     write(&bucket, "two", "2").await;
 
     let rewrite = control.rewrite_object().set_source_bucket(PATH).set_source_object("one");
-    let rewrite = rewrite.set_destination_bucket(PATH).set_destination_name("copy").set_if_generation_match(0);
+    let rewrite =
+        rewrite.set_destination_bucket(PATH).set_destination_name("copy").set_if_generation_match(0);
     let copied = rewrite.clone().send().await.expect("rewrite");
     assert!(copied.done);
     assert_eq!(bucket.read("copy").await.expect("read").expect("an object").0, "1");
