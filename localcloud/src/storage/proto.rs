@@ -12,3 +12,4 @@ pub(crate) use googleapis_tonic_google_storage_v2::google::r#type::Date;
 pub(crate) type Empty = ();
 
 include!(concat!(env!("OUT_DIR"), "/google.storage.v2.Storage.rs"));
+include!(concat!(env!("OUT_DIR"), "/google.storage.control.v2.StorageControl.rs"));

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::{fs, iter};
 
 use jiff::{Timestamp, Unit};
@@ -37,6 +37,7 @@ pub(crate) struct Storage {
     buckets: PathBuf,
     uploads: PathBuf,
     pub(super) sessions: Sessions,
+    origin: OnceLock<String>,
 }
 
 /// Row of a bucket.
@@ -100,9 +101,20 @@ impl Storage {
             buckets,
             uploads,
             sessions,
+            origin: OnceLock::new(),
         };
         storage.sweep()?;
         Ok(Arc::new(storage))
+    }
+
+    /// Says where clients reach the service: `http://127.0.0.1:PORT`. Answers link there.
+    pub(crate) fn serve_at(&self, origin: String) {
+        // Whoever says it twice says the same.
+        let _ = self.origin.set(origin);
+    }
+
+    pub(super) fn origin(&self) -> Option<&str> {
+        self.origin.get().map(String::as_str)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

@@ -31,7 +31,7 @@ const OBJECT_SETTINGS: &[&str] = &[
     "eventBasedHold",
 ];
 
-type Answer<T> = std::result::Result<Response<T>, Status>;
+pub(super) type Answer<T> = std::result::Result<Response<T>, Status>;
 
 /// The four conditions that requests carry under the same names.
 macro_rules! condition {

@@ -29,7 +29,7 @@ pub(super) async fn list(
         return Err(StorageError::invalid("Required parameter: project"));
     }
     let page = storage.list_buckets(&parameters.project, &parameters.prefix, &parameters.page())?;
-    let links = Links::of(&headers);
+    let links = Links::of(&storage, &headers);
     let mut answer = json!({"kind": "storage#buckets"});
     if !page.items.is_empty() {
         answer["items"] = page.items.iter().map(|bucket| links.bucket(bucket)).collect();
@@ -51,7 +51,7 @@ pub(super) async fn insert(
     let text = |field: &str| value[field].as_str().unwrap_or_default();
     let settings = patch::merge(&Settings::default(), &value)?;
     let bucket = storage.create_bucket(text("name"), &parameters.project, text("location"), settings)?;
-    Ok(Json(Links::of(&headers).bucket(&bucket)))
+    Ok(Json(Links::of(&storage, &headers).bucket(&bucket)))
 }
 
 pub(super) async fn get(
@@ -61,7 +61,7 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Result<Json<Value>> {
     let bucket = storage.get_bucket(&bucket, &parameters.condition())?;
-    Ok(Json(Links::of(&headers).bucket(&bucket)))
+    Ok(Json(Links::of(&storage, &headers).bucket(&bucket)))
 }
 
 pub(super) async fn patch(
@@ -74,7 +74,7 @@ pub(super) async fn patch(
     let value = read_json(body).await?;
     check_supported(&value)?;
     let bucket = storage.update_bucket(&bucket, &Change::Merge(&value), &parameters.condition())?;
-    Ok(Json(Links::of(&headers).bucket(&bucket)))
+    Ok(Json(Links::of(&storage, &headers).bucket(&bucket)))
 }
 
 pub(super) async fn update(
@@ -88,7 +88,7 @@ pub(super) async fn update(
     check_supported(&value)?;
     let settings: Settings = patch::merge(&Settings::default(), &value)?;
     let bucket = storage.update_bucket(&bucket, &Change::Whole(settings), &parameters.condition())?;
-    Ok(Json(Links::of(&headers).bucket(&bucket)))
+    Ok(Json(Links::of(&storage, &headers).bucket(&bucket)))
 }
 
 pub(super) async fn delete(

@@ -11,6 +11,7 @@ use crate::storage::error::{Result, StorageError};
 use crate::storage::object::{self, Object};
 use crate::storage::objects::NewObject;
 use crate::storage::patch;
+use crate::storage::state::Storage;
 
 /// What needs no escape in a segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -30,13 +31,17 @@ const UNSUPPORTED: &[&str] = &[
     "website",
 ];
 
-/// Where links point: at whatever the client calls us.
+/// Where links point: at what the client calls us, if it says the port (Google's own client for Rust
+/// does not), or else at where we know we are.
 pub(super) struct Links(String);
 
 impl Links {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(storage: &Storage, headers: &HeaderMap) -> Self {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        Self(format!("http://{host}"))
+        match storage.origin() {
+            Some(origin) if !host.contains(':') => Self(origin.to_owned()),
+            _ => Self(format!("http://{host}")),
+        }
     }
 
     /// Where an upload goes on.

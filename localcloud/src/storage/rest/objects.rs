@@ -30,7 +30,7 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Json<Value>> {
     let listing = storage.list_objects(&bucket, &parameters.list()?)?;
-    let links = Links::of(&headers);
+    let links = Links::of(&storage, &headers);
     let mut answer = json!({"kind": "storage#objects"});
     if !listing.objects.is_empty() {
         answer["items"] = listing.objects.iter().map(|object| links.object(object)).collect();
@@ -57,7 +57,7 @@ pub(super) async fn get(
         return download::answer(&object, file, &headers).await;
     }
     let object = storage.get_object(&source)?;
-    Ok(Json(Links::of(&headers).object(&object)).into_response())
+    Ok(Json(Links::of(&storage, &headers).object(&object)).into_response())
 }
 
 pub(super) async fn patch(
@@ -69,7 +69,7 @@ pub(super) async fn patch(
 ) -> Result<Json<Value>> {
     let value = read_json(body).await?;
     let object = storage.update_object(&parameters.object(bucket, name), &Change::Merge(&value))?;
-    Ok(Json(Links::of(&headers).object(&object)))
+    Ok(Json(Links::of(&storage, &headers).object(&object)))
 }
 
 pub(super) async fn update(
@@ -81,7 +81,7 @@ pub(super) async fn update(
 ) -> Result<Json<Value>> {
     let settings = object_settings(&read_json(body).await?)?;
     let object = storage.update_object(&parameters.object(bucket, name), &Change::Whole(settings))?;
-    Ok(Json(Links::of(&headers).object(&object)))
+    Ok(Json(Links::of(&storage, &headers).object(&object)))
 }
 
 pub(super) async fn delete(
@@ -101,7 +101,7 @@ pub(super) async fn copy(
     body: Body,
 ) -> Result<Json<Value>> {
     let object = copied(&storage, names, &parameters, body).await?;
-    Ok(Json(Links::of(&headers).object(&object)))
+    Ok(Json(Links::of(&storage, &headers).object(&object)))
 }
 
 /// A rewrite is done in one call here.
@@ -119,7 +119,7 @@ pub(super) async fn rewrite(
         "totalBytesRewritten": size,
         "objectSize": size,
         "done": true,
-        "resource": Links::of(&headers).object(&object),
+        "resource": Links::of(&storage, &headers).object(&object),
     })))
 }
 
@@ -159,5 +159,5 @@ pub(super) async fn compose(
     };
     let sources: Vec<Source> = value["sourceObjects"].as_array().into_iter().flatten().map(source).collect();
     let object = storage.compose(&sources, new).await?;
-    Ok(Json(Links::of(&headers).object(&object)))
+    Ok(Json(Links::of(&storage, &headers).object(&object)))
 }

@@ -37,7 +37,7 @@ pub(super) async fn begin(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
-    let links = Links::of(&headers);
+    let links = Links::of(&storage, &headers);
     let object = match parameters.upload_type.as_str() {
         _ if !parameters.upload_id.is_empty() => return go_on(&storage, &parameters, &headers, body).await,
         "resumable" => return begin_resumable(&storage, &bucket, &parameters, &headers, body).await,
@@ -113,7 +113,7 @@ async fn begin_resumable(
         new.settings.content_type = text(headers, &UPLOAD_TYPE).to_owned();
     }
     let id = storage.begin_upload(new).await?;
-    let location = Links::of(headers).upload(bucket, &id);
+    let location = Links::of(storage, headers).upload(bucket, &id);
     Ok((StatusCode::OK, [(LOCATION, location), (UPLOAD_ID, id)]).into_response())
 }
 
@@ -138,7 +138,7 @@ async fn go_on(
         Some(range) => part(range.to_str().unwrap_or_default())?,
     };
     match storage.continue_upload(&parameters.upload_id, part, body.into_data_stream()).await? {
-        Standing::Done(object) => Ok(Json(Links::of(headers).object(&object)).into_response()),
+        Standing::Done(object) => Ok(Json(Links::of(storage, headers).object(&object)).into_response()),
         Standing::Partial(0) => Ok(StatusCode::PERMANENT_REDIRECT.into_response()),
         Standing::Partial(size) => {
             let range = format!("bytes=0-{}", size - 1);
