@@ -76,6 +76,7 @@ const SUBSCRIBER: &[Row] = &[
     ("seek", "Seek", "SeekRequest", "SeekResponse", Unary),
 ];
 
+/// Of `google.iam.v1.IAMPolicy`, and all of `StorageControl` that concerns buckets.
 const IAM_POLICY: &[Row] = &[
     ("set_iam_policy", "SetIamPolicy", "SetIamPolicyRequest", "Policy", Unary),
     ("get_iam_policy", "GetIamPolicy", "GetIamPolicyRequest", "Policy", Unary),
@@ -145,6 +146,7 @@ const SERVICES: &[(&str, &str, &[Row], &str)] = &[
     ("google.pubsub.v1", "Subscriber", SUBSCRIBER, "crate::pubsub::proto"),
     ("google.iam.v1", "IAMPolicy", IAM_POLICY, "crate::pubsub::proto"),
     ("google.storage.v2", "Storage", STORAGE, "crate::storage::proto"),
+    ("google.storage.control.v2", "StorageControl", IAM_POLICY, "crate::storage::proto"),
 ];
 
 fn main() -> io::Result<()> {

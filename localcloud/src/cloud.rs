@@ -20,6 +20,7 @@ use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
 use crate::server::{self, Server};
 use crate::service_usage::ServiceUsage;
+use crate::storage::Storage;
 
 const TABLE: &str = "cloud";
 
@@ -68,6 +69,7 @@ impl Cloud {
         let iam = Iam::open(&journal, &mut tables, &clock)?;
         let projects = ResourceManager::open(&journal, &mut tables, &clock, &iam)?;
         let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam)?;
+        let storage = Storage::open(&journal, &mut tables, &clock, &iam, &folder)?;
         let usage = ServiceUsage::open(&journal, &mut tables)?;
         let surroundings =
             Surroundings { folder, working_folder, worker_program, pod_environment: endpoints.emulators() };
@@ -81,9 +83,10 @@ impl Cloud {
             .merge(projects.rest())
             .merge(usage.rest())
             .merge(pubsub.rest())
+            .merge(storage.rest())
             .merge(container.rest())
             .merge(admin.rest());
-        let services = pubsub.grpc(Routes::from(rest)).into_axum_router();
+        let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
         let activity = Activity::new();
         let server = Server::start(listener, server::frame(services, port, activity.clone()));
         Ok(Self { endpoints, port, token, server, activity, container, stop_asked })

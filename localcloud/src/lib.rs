@@ -13,6 +13,7 @@ mod kubernetes;
 mod pubsub;
 mod resource_manager;
 mod service_usage;
+mod storage;
 
 // What they stand on.
 mod activity;
@@ -22,7 +23,10 @@ mod error;
 mod folder;
 mod guard;
 mod journal;
+mod labels;
 mod rest;
 mod server;
+#[cfg(test)]
+mod testing;
 
 pub use cloud::{Cloud, Settings};

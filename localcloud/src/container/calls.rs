@@ -13,6 +13,7 @@ use super::operation::{Change, Operation};
 use super::state::{Record, State};
 use super::{Container, defaults, update, validate};
 use crate::error::ApiError;
+use crate::labels;
 
 /// An operation that was begun, or why not.
 type Begun = Result<Operation, ApiError>;
@@ -55,7 +56,7 @@ impl Container {
         labels: HashMap<String, String>,
         fingerprint: &str,
     ) -> Begun {
-        validate::labels(labels.iter())?;
+        labels::check(&labels)?;
         self.begin(name, |state| {
             let held = &state.record(name)?.cluster;
             if fingerprint != held.label_fingerprint {

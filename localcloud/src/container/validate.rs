@@ -9,6 +9,7 @@ use google_cloud_container_v1::model::{
 use super::names::{ClusterName, Location};
 use crate::error::ApiError;
 use crate::iam::Iam;
+use crate::labels;
 
 /// Longest name of a cluster or a pool.
 const NAME: usize = 40;
@@ -20,7 +21,7 @@ type Checked = Result<(), ApiError>;
 /// A cluster that is asked for.
 pub(super) fn cluster(name: &ClusterName, asked: &Cluster, iam: &Iam) -> Checked {
     check_name("cluster.name", &name.name)?;
-    labels(asked.resource_labels.iter())?;
+    labels::check(&asked.resource_labels)?;
     zones("cluster.locations", &name.location, &asked.locations)?;
     if asked.autopilot.as_ref().is_some_and(|autopilot| autopilot.enabled) {
         return Err(ApiError::unimplemented("Autopilot clusters are not supported by the local cloud"));
@@ -112,7 +113,7 @@ fn config(cluster: &Cluster, config: &NodeConfig, iam: &Iam) -> Checked {
     if metadata && cluster.workload_identity_config.as_ref().is_none_or(|i| i.workload_pool.is_empty()) {
         return invalid("GKE_METADATA needs a cluster with a workload pool.");
     }
-    labels(config.resource_labels.iter())?;
+    labels::check(&config.resource_labels)?;
     match config.service_account.as_str() {
         "" | "default" => Ok(()),
         email => iam.check_exists(email),
@@ -138,24 +139,6 @@ pub(super) fn autoscaling(asked: &NodePoolAutoscaling) -> Checked {
         }
         true => Ok(()),
     }
-}
-
-/// Labels of Google's resources: at most 64, short and lowercase.
-pub(super) fn labels<'a>(labels: impl ExactSizeIterator<Item = (&'a String, &'a String)>) -> Checked {
-    if labels.len() > 64 {
-        return invalid("At most 64 labels can be set.");
-    }
-    let plain = |c: char| {
-        c.is_lowercase() || c.is_numeric() || c == '-' || c == '_' || (c.is_alphabetic() && !c.is_uppercase())
-    };
-    for (key, value) in labels {
-        let key_ok =
-            key.starts_with(char::is_alphabetic) && key.chars().count() <= 63 && key.chars().all(plain);
-        if !key_ok || value.chars().count() > 63 || !value.chars().all(plain) {
-            return invalid(format!("Label \"{key}={value}\" is not valid."));
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn zones(field: &str, location: &Location, zones: &[String]) -> Checked {

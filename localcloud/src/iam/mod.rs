@@ -16,7 +16,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use account::Account;
-pub(crate) use policy::Policy;
+pub(crate) use policy::{Binding, Policy};
 
 use crate::clock::Clock;
 use crate::error::ApiError;

@@ -197,7 +197,7 @@ async fn unsupported(method: Method, uri: http::Uri) -> Response {
 /// What every resource with a policy answers.
 fn policies(pubsub: &Pubsub, name: &str, method: &Method, verb: &str, body: &[u8]) -> Option<Answer> {
     Some(match (method, verb) {
-        (&Method::GET, "getIamPolicy") => pubsub.policy(name).map(|policy| json!(policy)),
+        (&Method::GET | &Method::POST, "getIamPolicy") => pubsub.policy(name).map(|policy| json!(policy)),
         (&Method::POST, "setIamPolicy") => read::<Policies>(body)
             .and_then(|asked| pubsub.set_policy(name, asked.policy))
             .map(|policy| json!(policy)),

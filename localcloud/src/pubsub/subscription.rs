@@ -9,6 +9,7 @@ use super::filter::Filter;
 use super::names::{DELETED_TOPIC, Kind};
 use super::span::Span;
 use crate::error::ApiError;
+use crate::labels;
 
 const DAY: u64 = 24 * 60 * 60;
 const DEFAULT_ACK_DEADLINE: i32 = 10;
@@ -108,7 +109,7 @@ impl Subscription {
         if self.topic != DELETED_TOPIC {
             Kind::Topic.check(&self.topic)?;
         }
-        check_labels(&self.labels)?;
+        labels::check(&self.labels)?;
         check_ack_deadline(self.ack_deadline_seconds)?;
         check_retention(self.message_retention_duration)?;
         Filter::parse(&self.filter)?;
@@ -222,25 +223,6 @@ pub(super) fn check_retention(retention: Option<Span>) -> Result<(), ApiError> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// At most 64 labels; keys begin with a lower-case letter; lower-case letters, digits, `_` and `-`
-/// up to 63 characters.
-pub(super) fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), ApiError> {
-    let allowed = |c: char| c == '_' || c == '-' || (c.is_alphanumeric() && !c.is_uppercase());
-    let fits = |text: &str| text.chars().count() <= 63 && text.chars().all(allowed);
-    if labels.len() > 64 {
-        return Err(ApiError::invalid_argument("A resource can have at most 64 labels."));
-    }
-    for (key, value) in labels {
-        if !key.starts_with(char::is_alphabetic) || !fits(key) {
-            return Err(ApiError::invalid_argument(format!("Invalid label key: \"{key}\".")));
-        }
-        if !fits(value) {
-            return Err(ApiError::invalid_argument(format!("Invalid label value: \"{value}\".")));
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn unknown_path(message: &str, path: &str) -> ApiError {

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::names::Kind;
 use super::span::Span;
-use super::subscription::{check_labels, check_retention, unknown_path};
+use super::subscription::{check_retention, unknown_path};
 use crate::error::ApiError;
+use crate::labels;
 
 /// A topic, in the spelling of REST.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ impl Topic {
     /// Refuses what Google would refuse.
     pub(super) fn check(&self) -> Result<(), ApiError> {
         Kind::Topic.check(&self.name)?;
-        check_labels(&self.labels)?;
+        labels::check(&self.labels)?;
         check_retention(self.message_retention_duration)
     }
 

@@ -3,6 +3,7 @@
 mod access;
 mod gke;
 mod iam;
+mod policies;
 mod projects;
 
 use std::fmt::Display;

@@ -1,0 +1,126 @@
+//! Content on its way in: a file in `uploads/` that grows, and its checksums so far. Nothing of it
+//! is visible before it is committed; dropped uncommitted, it is gone.
+
+use std::path::{Path, PathBuf};
+
+use tokio::fs::{File, OpenOptions};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::checksum::{Checksums, Hasher};
+use super::error::Result;
+
+/// Bytes read at once.
+const BLOCK: usize = 256 << 10;
+
+/// Content that is being written.
+pub(super) struct Draft {
+    path: PathBuf,
+    file: File,
+    hasher: Hasher,
+    size: u64,
+    kept: bool,
+}
+
+/// Content that is whole, still in `uploads/`.
+pub(super) struct Content {
+    /// Its file's name there.
+    pub(super) id: String,
+    pub(super) size: u64,
+    pub(super) checksums: Checksums,
+    _file: Unclaimed,
+}
+
+/// Removes a file unless somebody moved it away.
+struct Unclaimed(PathBuf);
+
+impl Draft {
+    /// An empty one.
+    pub(super) async fn create(path: PathBuf) -> Result<Self> {
+        let file = OpenOptions::new().create_new(true).write(true).open(&path).await?;
+        Ok(Self { path, file, hasher: Hasher::default(), size: 0, kept: false })
+    }
+
+    /// The one that an earlier process left.
+    pub(super) async fn reopen(path: PathBuf) -> Result<Self> {
+        let mut file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).await?;
+        let (mut hasher, mut size) = (Hasher::default(), 0);
+        let mut block = vec![0; BLOCK];
+        loop {
+            let read = file.read(&mut block).await?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(&block[..read]);
+            size += read as u64;
+        }
+        Ok(Self { path, file, hasher, size, kept: false })
+    }
+
+    /// Bytes so far.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends. What is counted is what was written, even if this is dropped halfway.
+    pub(super) async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let written = self.file.write(bytes).await?;
+            self.hasher.update(&bytes[..written]);
+            self.size += written as u64;
+            bytes = &bytes[written..];
+        }
+        Ok(())
+    }
+
+    /// Appends a whole file's content.
+    pub(super) async fn write_file(&mut self, file: std::fs::File) -> Result<()> {
+        let mut file = File::from_std(file);
+        let mut block = vec![0; BLOCK];
+        loop {
+            let read = file.read(&mut block).await?;
+            if read == 0 {
+                return Ok(());
+            }
+            self.write(&block[..read]).await?;
+        }
+    }
+
+    /// Waits until everything is in the file.
+    pub(super) async fn flush(&mut self) -> Result<()> {
+        Ok(self.file.flush().await?)
+    }
+
+    /// No more comes.
+    pub(super) async fn finish(mut self) -> Result<Content> {
+        self.flush().await?;
+        self.kept = true;
+        let id = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let checksums = std::mem::take(&mut self.hasher).finish();
+        Ok(Content { id, size: self.size, checksums, _file: Unclaimed(self.path.clone()) })
+    }
+
+    /// Leaves the file for another process to go on with.
+    pub(super) fn keep(&mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.kept {
+            remove(&self.path);
+        }
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        remove(&self.0);
+    }
+}
+
+/// What is gone already, or stays for the next start to sweep, harms nobody.
+fn remove(path: &Path) {
+    let _ = std::fs::remove_file(path);
+}

@@ -1,0 +1,270 @@
+//! `google.storage.v2.Storage`: every method in a few lines.
+
+use tonic::{Request, Response, Status};
+
+use super::convert::{self, bucket_id, generation};
+use super::{Wire, convert_bucket};
+use crate::storage::buckets::Change;
+use crate::storage::error::{Result, StorageError};
+use crate::storage::listing::{PageOf, Query};
+use crate::storage::objects::{NewObject, Source};
+use crate::storage::precondition::Precondition;
+use crate::storage::proto::storage_server::Storage;
+use crate::storage::proto::{
+    Bucket, ComposeObjectRequest, CreateBucketRequest, DeleteBucketRequest, DeleteObjectRequest, Empty,
+    GetBucketRequest, GetIamPolicyRequest, GetObjectRequest, ListBucketsRequest, ListBucketsResponse,
+    ListObjectsRequest, ListObjectsResponse, Object, Policy, RewriteObjectRequest, RewriteResponse,
+    SetIamPolicyRequest, TestIamPermissionsRequest, TestIamPermissionsResponse, UpdateBucketRequest,
+    UpdateObjectRequest,
+};
+
+/// The settings of an object that a mask of `*` names.
+const OBJECT_SETTINGS: &[&str] = &[
+    "contentType",
+    "contentEncoding",
+    "contentDisposition",
+    "contentLanguage",
+    "cacheControl",
+    "metadata",
+    "customTime",
+    "temporaryHold",
+    "eventBasedHold",
+];
+
+pub(super) type Answer<T> = std::result::Result<Response<T>, Status>;
+
+/// The four conditions that requests carry under the same names.
+macro_rules! condition {
+    ($request:expr) => {
+        Precondition {
+            generation: $request.if_generation_match,
+            generation_not: $request.if_generation_not_match,
+            metageneration: $request.if_metageneration_match,
+            metageneration_not: $request.if_metageneration_not_match,
+        }
+    };
+}
+
+/// The two of them that requests about buckets carry.
+macro_rules! bucket_condition {
+    ($request:expr) => {
+        Precondition {
+            metageneration: $request.if_metageneration_match,
+            metageneration_not: $request.if_metageneration_not_match,
+            ..Precondition::default()
+        }
+    };
+}
+
+#[tonic::async_trait]
+impl Storage for Wire {
+    async fn create_bucket(&self, request: Request<CreateBucketRequest>) -> Answer<Bucket> {
+        let request = request.into_inner();
+        let bucket = request.bucket.unwrap_or_default();
+        let project = if bucket.project.is_empty() { &request.parent } else { &bucket.project };
+        let project = project_id(project)?.to_owned();
+        let location = bucket.location.clone();
+        let settings = convert_bucket::settings(bucket)?;
+        let created = self.0.create_bucket(&request.bucket_id, &project, &location, settings)?;
+        Ok(Response::new(convert_bucket::bucket(created)))
+    }
+
+    async fn get_bucket(&self, request: Request<GetBucketRequest>) -> Answer<Bucket> {
+        let request = request.into_inner();
+        let bucket = self.0.get_bucket(bucket_id(&request.name)?, &bucket_condition!(request))?;
+        Ok(Response::new(convert_bucket::bucket(bucket)))
+    }
+
+    async fn list_buckets(&self, request: Request<ListBucketsRequest>) -> Answer<ListBucketsResponse> {
+        let request = request.into_inner();
+        let page = PageOf { size: request.page_size, token: request.page_token };
+        let page =
+            self.0.list_buckets(project_id(&request.parent)?, bucket_prefix(&request.prefix), &page)?;
+        Ok(Response::new(ListBucketsResponse {
+            buckets: page.items.into_iter().map(convert_bucket::bucket).collect(),
+            next_page_token: page.next,
+            unreachable: Vec::new(),
+        }))
+    }
+
+    async fn update_bucket(&self, request: Request<UpdateBucketRequest>) -> Answer<Bucket> {
+        let request = request.into_inner();
+        let condition = bucket_condition!(request);
+        let bucket = request.bucket.unwrap_or_default();
+        let id = bucket_id(&bucket.name)?.to_owned();
+        let settings = convert_bucket::settings(bucket)?;
+        let paths = convert::paths(request.update_mask, convert_bucket::ALL)?;
+        check_paths(&paths, convert_bucket::ALL)?;
+        let bucket = self.0.update_bucket(&id, &Change::Masked(&settings, paths), &condition)?;
+        Ok(Response::new(convert_bucket::bucket(bucket)))
+    }
+
+    async fn delete_bucket(&self, request: Request<DeleteBucketRequest>) -> Answer<Empty> {
+        let request = request.into_inner();
+        self.0.delete_bucket(bucket_id(&request.name)?, &bucket_condition!(request))?;
+        Ok(Response::new(()))
+    }
+
+    async fn get_iam_policy(&self, request: Request<GetIamPolicyRequest>) -> Answer<Policy> {
+        let policy = self.0.policy(bucket_id(&request.into_inner().resource)?)?;
+        Ok(Response::new(policy.into()))
+    }
+
+    async fn set_iam_policy(&self, request: Request<SetIamPolicyRequest>) -> Answer<Policy> {
+        let request = request.into_inner();
+        let policy = request.policy.unwrap_or_default().into();
+        let policy = self.0.set_policy(bucket_id(&request.resource)?, policy)?;
+        Ok(Response::new(policy.into()))
+    }
+
+    async fn test_iam_permissions(
+        &self,
+        request: Request<TestIamPermissionsRequest>,
+    ) -> Answer<TestIamPermissionsResponse> {
+        // Whoever reaches the local cloud without a token is the project's owner.
+        let request = request.into_inner();
+        let bucket = bucket_id(&request.resource)?.split('/').next().unwrap_or_default();
+        self.0.policy(bucket)?;
+        Ok(Response::new(TestIamPermissionsResponse { permissions: request.permissions }))
+    }
+
+    async fn get_object(&self, request: Request<GetObjectRequest>) -> Answer<Object> {
+        let request = request.into_inner();
+        if request.soft_deleted.unwrap_or_default() {
+            return Err(StorageError::unsupported("`soft_deleted`").into());
+        }
+        let condition = condition!(request);
+        let source = source(&request.bucket, request.object, request.generation, condition)?;
+        Ok(Response::new(convert::object(self.0.get_object(&source)?)))
+    }
+
+    async fn list_objects(&self, request: Request<ListObjectsRequest>) -> Answer<ListObjectsResponse> {
+        let request = request.into_inner();
+        let refused = [
+            (request.soft_deleted, "`soft_deleted`"),
+            (!request.match_glob.is_empty(), "`match_glob`"),
+            (!request.filter.is_empty(), "`filter`"),
+        ];
+        if let Some((_, what)) = refused.into_iter().find(|(given, _)| *given) {
+            return Err(StorageError::unsupported(what).into());
+        }
+        let query = Query {
+            prefix: request.prefix,
+            delimiter: request.delimiter,
+            start: request.lexicographic_start,
+            end: request.lexicographic_end,
+            trailing_delimiter: request.include_trailing_delimiter,
+            page: PageOf { size: request.page_size, token: request.page_token },
+        };
+        let listing = self.0.list_objects(bucket_id(&request.parent)?, &query)?;
+        Ok(Response::new(ListObjectsResponse {
+            objects: listing.objects.into_iter().map(convert::object).collect(),
+            prefixes: listing.prefixes,
+            next_page_token: listing.next,
+        }))
+    }
+
+    async fn delete_object(&self, request: Request<DeleteObjectRequest>) -> Answer<Empty> {
+        let request = request.into_inner();
+        let condition = condition!(request);
+        self.0.delete_object(&source(&request.bucket, request.object, request.generation, condition)?)?;
+        Ok(Response::new(()))
+    }
+
+    async fn update_object(&self, request: Request<UpdateObjectRequest>) -> Answer<Object> {
+        let request = request.into_inner();
+        let condition = condition!(request);
+        let object = request.object.unwrap_or_default();
+        let settings = convert::settings(&object)?;
+        let paths = convert::paths(request.update_mask, OBJECT_SETTINGS)?;
+        check_paths(&paths, OBJECT_SETTINGS)?;
+        let source = source(&object.bucket, object.name, object.generation, condition)?;
+        let object = self.0.update_object(&source, &Change::Masked(&settings, paths))?;
+        Ok(Response::new(convert::object(object)))
+    }
+
+    async fn compose_object(&self, request: Request<ComposeObjectRequest>) -> Answer<Object> {
+        let request = request.into_inner();
+        if request.delete_source_objects.unwrap_or_default() {
+            return Err(StorageError::unsupported("`delete_source_objects`").into());
+        }
+        let mut new = convert::new_object(&request.destination.unwrap_or_default())?;
+        new.condition.generation = request.if_generation_match;
+        new.condition.metageneration = request.if_metageneration_match;
+        let bucket = new.bucket.clone();
+        let sources = request.source_objects.into_iter().map(|source| Source {
+            bucket: bucket.clone(),
+            name: source.name,
+            generation: generation(source.generation),
+            condition: Precondition {
+                generation: source.object_preconditions.and_then(|conditions| conditions.if_generation_match),
+                ..Precondition::default()
+            },
+        });
+        let sources: Vec<Source> = sources.collect();
+        Ok(Response::new(convert::object(self.0.compose(&sources, new).await?)))
+    }
+
+    /// A rewrite is done in one call here.
+    async fn rewrite_object(&self, request: Request<RewriteObjectRequest>) -> Answer<RewriteResponse> {
+        let request = request.into_inner();
+        let condition = condition!(request);
+        let source_condition = Precondition {
+            generation: request.if_source_generation_match,
+            generation_not: request.if_source_generation_not_match,
+            metageneration: request.if_source_metageneration_match,
+            metageneration_not: request.if_source_metageneration_not_match,
+        };
+        let from = source(
+            &request.source_bucket,
+            request.source_object,
+            request.source_generation,
+            source_condition,
+        )?;
+        let destination = request.destination;
+        let settings = destination.as_ref().map(convert::settings).transpose()?;
+        let new = NewObject {
+            bucket: bucket_id(&request.destination_bucket)?.to_owned(),
+            name: request.destination_name,
+            storage_class: destination.map(|object| object.storage_class).unwrap_or_default(),
+            condition,
+            ..NewObject::default()
+        };
+        let object = self.0.copy(&from, new, settings).await?;
+        let size = i64::try_from(object.size).unwrap_or(i64::MAX);
+        Ok(Response::new(RewriteResponse {
+            total_bytes_rewritten: size,
+            object_size: size,
+            done: true,
+            rewrite_token: String::new(),
+            resource: Some(convert::object(object)),
+        }))
+    }
+}
+
+fn source(bucket: &str, name: String, number: i64, condition: Precondition) -> Result<Source> {
+    Ok(Source { bucket: bucket_id(bucket)?.to_owned(), name, generation: generation(number), condition })
+}
+
+fn project_id(name: &str) -> Result<&str> {
+    match name.strip_prefix("projects/") {
+        Some(project) if !project.is_empty() && project != "_" => Ok(project),
+        _ => Err(StorageError::invalid(format!("Invalid project: '{name}'; it must be `projects/PROJECT`."))),
+    }
+}
+
+/// A prefix may be given with or without `projects/_/buckets/`.
+fn bucket_prefix(prefix: &str) -> &str {
+    bucket_id(prefix).unwrap_or(prefix)
+}
+
+/// Refuses to ignore a path that names nothing that can be changed.
+fn check_paths(paths: &[Vec<String>], known: &[&str]) -> Result<()> {
+    let unknown = |path: &&Vec<String>| path.first().is_none_or(|first| !known.contains(&first.as_str()));
+    match paths.iter().find(unknown) {
+        Some(path) => {
+            Err(StorageError::invalid(format!("The field `{}` cannot be updated.", path.join("."))))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,149 @@
+//! The resources of the JSON API, out and in.
+
+use http::HeaderMap;
+use http::header::HOST;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use crate::storage::bucket::Bucket;
+use crate::storage::checksum::Expected;
+use crate::storage::error::{Result, StorageError};
+use crate::storage::object::{self, Object};
+use crate::storage::objects::NewObject;
+use crate::storage::patch;
+use crate::storage::state::Storage;
+
+/// What needs no escape in a segment of a path.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Fields of buckets that the local cloud does not support.
+const UNSUPPORTED: &[&str] = &[
+    "autoclass",
+    "billing",
+    "cors",
+    "customPlacementConfig",
+    "encryption",
+    "hierarchicalNamespace",
+    "ipFilter",
+    "logging",
+    "objectRetention",
+    "retentionPolicy",
+    "website",
+];
+
+/// Where links point: at what the client calls us, if it says the port (Google's own client for Rust
+/// does not), or else at where we know we are.
+pub(super) struct Links(String);
+
+impl Links {
+    pub(super) fn of(storage: &Storage, headers: &HeaderMap) -> Self {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        match storage.origin() {
+            Some(origin) if !host.contains(':') => Self(origin.to_owned()),
+            _ => Self(format!("http://{host}")),
+        }
+    }
+
+    /// Where an upload goes on.
+    pub(super) fn upload(&self, bucket: &str, id: &str) -> String {
+        format!("{}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={id}", self.0)
+    }
+
+    pub(super) fn bucket(&self, bucket: &Bucket) -> Value {
+        let mut value = json!(bucket.settings);
+        let uniform = value["iamConfiguration"]["uniformBucketLevelAccess"].clone();
+        value["iamConfiguration"]["bucketPolicyOnly"] = uniform;
+        let fields = json!({
+            "kind": "storage#bucket",
+            "id": bucket.name,
+            "name": bucket.name,
+            "selfLink": format!("{}/storage/v1/b/{}", self.0, bucket.name),
+            "projectNumber": project_number(&bucket.project).to_string(),
+            "location": bucket.location,
+            "locationType": bucket.location_type(),
+            "metageneration": bucket.metageneration.to_string(),
+            "timeCreated": bucket.created,
+            "updated": bucket.updated,
+            "etag": bucket.etag(),
+        });
+        merged(value, fields)
+    }
+
+    pub(super) fn object(&self, object: &Object) -> Value {
+        let name = utf8_percent_encode(&object.name, SEGMENT);
+        let path = format!("storage/v1/b/{}/o/{name}", object.bucket);
+        let mut fields = json!({
+            "kind": "storage#object",
+            "id": format!("{}/{}/{}", object.bucket, object.name, object.generation),
+            "selfLink": format!("{}/{path}", self.0),
+            "mediaLink": format!("{}/download/{path}?generation={}&alt=media", self.0, object.generation),
+            "name": object.name,
+            "bucket": object.bucket,
+            "generation": object.generation.to_string(),
+            "metageneration": object.metageneration.to_string(),
+            "storageClass": object.storage_class,
+            "size": object.size.to_string(),
+            "crc32c": object.checksums.crc32c_text(),
+            "etag": object.etag(),
+            "timeCreated": object.created,
+            "updated": object.updated,
+            "timeStorageClassUpdated": object.created,
+            "timeFinalized": object.created,
+        });
+        if let Some(md5) = object.checksums.md5_text() {
+            fields["md5Hash"] = md5.into();
+        }
+        if let Some(components) = object.components {
+            fields["componentCount"] = components.into();
+        }
+        merged(json!(object.settings), fields)
+    }
+}
+
+/// The number of a project, the same at every start.
+pub(super) fn project_number(project: &str) -> u64 {
+    project.parse().unwrap_or_else(|_| u64::from(crc32c::crc32c(project.as_bytes())) + 100_000_000_000)
+}
+
+/// Reads what a client says of an object that is to be.
+pub(super) fn new_object(bucket: &str, value: &Value) -> Result<NewObject> {
+    let text = |field: &str| value[field].as_str().unwrap_or_default().to_owned();
+    Ok(NewObject {
+        bucket: bucket.to_owned(),
+        name: text("name"),
+        settings: object_settings(value)?,
+        storage_class: text("storageClass"),
+        expected: Expected::parse(value["crc32c"].as_str(), value["md5Hash"].as_str())?,
+        ..NewObject::default()
+    })
+}
+
+/// Reads the settings of an object. What is null is as good as not there.
+pub(super) fn object_settings(value: &Value) -> Result<object::Settings> {
+    patch::merge(&object::Settings::default(), value)
+}
+
+/// Refuses settings that would be forgotten silently.
+pub(super) fn check_supported(bucket: &Value) -> Result<()> {
+    match UNSUPPORTED.iter().find(|field| says_something(&bucket[**field])) {
+        Some(field) => Err(StorageError::unsupported(&format!("`{field}` of buckets"))),
+        None => Ok(()),
+    }
+}
+
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(fields) => fields.values().any(says_something),
+        Value::Number(_) | Value::String(_) => true,
+    }
+}
+
+fn merged(mut value: Value, fields: Value) -> Value {
+    if let (Value::Object(value), Value::Object(fields)) = (&mut value, fields) {
+        value.extend(fields);
+    }
+    value
+}

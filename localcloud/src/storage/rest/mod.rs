@@ -1,0 +1,53 @@
+//! The JSON API: `/storage/v1`, `/upload/storage/v1`, `/download/storage/v1`.
+
+mod buckets;
+mod download;
+mod json;
+mod multipart;
+mod objects;
+mod parameters;
+mod upload;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+use super::state::Storage;
+
+impl Storage {
+    /// The routes of this wire.
+    pub(crate) fn rest(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/storage/v1/b", get(buckets::list).post(buckets::insert))
+            .route(
+                "/storage/v1/b/{bucket}",
+                get(buckets::get).patch(buckets::patch).put(buckets::update).delete(buckets::delete),
+            )
+            .route("/storage/v1/b/{bucket}/iam", get(buckets::get_policy).put(buckets::set_policy))
+            .route("/storage/v1/b/{bucket}/iam/testPermissions", get(buckets::test_permissions))
+            .route("/storage/v1/b/{bucket}/o", get(objects::list))
+            .route(
+                "/storage/v1/b/{bucket}/o/{object}",
+                get(objects::get).patch(objects::patch).put(objects::update).delete(objects::delete),
+            )
+            .route("/storage/v1/b/{bucket}/o/{object}/compose", post(objects::compose))
+            .route(
+                "/storage/v1/b/{bucket}/o/{object}/copyTo/b/{to_bucket}/o/{to_object}",
+                post(objects::copy),
+            )
+            .route(
+                "/storage/v1/b/{bucket}/o/{object}/rewriteTo/b/{to_bucket}/o/{to_object}",
+                post(objects::rewrite),
+            )
+            .route("/download/storage/v1/b/{bucket}/o/{object}", get(objects::get))
+            .route(
+                "/upload/storage/v1/b/{bucket}/o",
+                post(upload::begin).put(upload::resume).delete(upload::cancel),
+            )
+            // Bodies stream; what is read whole has its own limit.
+            .layer(DefaultBodyLimit::disable())
+            .with_state(self.clone())
+    }
+}
