@@ -3,3 +3,4 @@
 
 pub mod clock;
 mod journal;
+mod kubernetes;
