@@ -260,7 +260,7 @@ mod tests {
             .iter()
             .map(|item| object::text(item, "/name"))
             .collect();
-        assert_eq!(names, ["B", "A"]);
+        assert_eq!(names, ["A", "B"]);
         let tolerations = |key: &str| json!({"spec": {"tolerations": [{"key": key}]}});
         let live = apply(&live, "t", &tolerations("x"), false).expect("tolerations");
         assert!(apply(&live, "u", &tolerations("y"), false).is_err());

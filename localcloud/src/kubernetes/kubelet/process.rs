@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
@@ -82,9 +82,11 @@ impl Process {
         self.group.0.as_raw_nonzero().get()
     }
 
-    /// Asks the whole group to end.
+    /// Asks the process to end. As in a container, only the first process is asked: what it started
+    /// is its own business.
     pub(super) fn terminate(&self) {
-        let _ = kill_process_group(self.group.0, Signal::TERM);
+        // One that has ended meanwhile is what is wanted; it keeps its id until it is waited for.
+        let _ = kill_process(self.group.0, Signal::TERM);
     }
 
     /// Ends the whole group now.

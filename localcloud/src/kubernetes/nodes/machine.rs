@@ -117,7 +117,7 @@ mod tests {
             ("e2-standard-2", 2, 8192, 1930, 6249),
             ("e2-standard-4", 4, 16384, 3920, 13_622),
             ("n1-standard-1", 1, 3840, 940, 2780),
-            ("n2-highmem-8", 8, 65536, 7910, 59_824),
+            ("n2-highmem-8", 8, 65536, 7910, 59_825),
             ("n2-custom-4-10240", 4, 10240, 3920, 8093),
         ] {
             let machine = Machine::parse(name).expect(name);

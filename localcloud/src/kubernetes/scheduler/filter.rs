@@ -40,8 +40,8 @@ pub(crate) fn fits(pod: &Value, room: &Room, all: &[Room]) -> Result<(), Misfit>
     );
     let apart = |reason: &str| Err(Misfit { reasons: vec![reason.into()], others_could_go: true });
     match () {
-        () if neighbours(room, all).any(|(there, key)| keeps_away(there, pod, key)) => apart(other),
         () if neighbours(room, all).any(|(there, key)| keeps_away(pod, there, key)) => apart(this),
+        () if neighbours(room, all).any(|(there, key)| keeps_away(there, pod, key)) => apart(other),
         () => Ok(()),
     }
 }

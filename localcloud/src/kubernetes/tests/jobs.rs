@@ -14,7 +14,7 @@ async fn an_indexed_job_runs_each_index_once_and_completes() {
     scene
         .job(
             "three",
-            "echo index $JOB_COMPLETION_INDEX of $HOSTNAME_IS_UNSET; echo $PUBSUB_EMULATOR_HOST >&2",
+            "echo index $JOB_COMPLETION_INDEX; echo $PUBSUB_EMULATOR_HOST >&2",
             spec,
         )
         .await;
@@ -34,7 +34,7 @@ async fn an_indexed_job_runs_each_index_once_and_completes() {
             .expect("a log");
         let mut lines: Vec<&str> = log.lines().collect();
         lines.sort_unstable();
-        assert_eq!(lines, ["127.0.0.1:1", &format!("index {index} of ")]);
+        assert_eq!(lines, ["127.0.0.1:1", &format!("index {index}")]);
     }
 }
 
@@ -83,7 +83,8 @@ async fn an_ignored_exit_does_not_count_and_its_index_is_run_again() {
     scene.cluster.set_pools(vec![fixed("steady", 1)]).await;
     let spec = json!({"completionMode": "Indexed", "completions": 1, "parallelism": 1, "backoffLimitPerIndex": 0,
         "podFailurePolicy": {"rules": [{"action": "Ignore", "onExitCodes": {"operator": "In", "values": [143]}}]}});
-    scene.job("again", "[ -e again ] && exit 0; touch again; kill -TERM $$", spec).await;
+    // Kubernetes makes one dollar of two.
+    scene.job("again", "[ -e again ] && exit 0; touch again; kill -TERM $$$$", spec).await;
     let status = scene.job_is("again", "Complete").await.status.expect("a status");
     assert_eq!((status.succeeded, status.failed), (Some(1), None));
     let codes: Vec<i32> = scene.pods_of("again").await.iter().map(exit_code).collect();
