@@ -1,0 +1,486 @@
+//! One look at a Job: counts the pods that have ended, decides whether it is done, and makes or
+//! deletes pods.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::super::super::api::{Deletion, delete};
+use super::super::super::kinds::{JOB, POD};
+use super::super::super::object::{
+    self, Condition, has_finalizer, instant, is_condition_true, is_deleting, is_terminal, list, number,
+    section, set_condition, text, truth,
+};
+use super::super::super::store::Key;
+use super::Jobs;
+use super::indexes::Indexes;
+use super::pods::{self, Failures, TRACKING};
+use super::policy::{Verdict, judge};
+
+/// The delay before a failed pod is replaced: doubled by each failure, up to the longest.
+const FIRST_DELAY: Duration = Duration::from_secs(10);
+const LONGEST_DELAY: Duration = Duration::from_secs(600);
+/// Pods made at one look; the change they make leads to the next.
+const AT_ONCE: usize = 500;
+
+pub(super) struct Sync<'a> {
+    jobs: &'a Jobs,
+    key: &'a Key,
+    job: &'a Value,
+    pods: Vec<Arc<Value>>,
+    now: Timestamp,
+    status: Value,
+    completions: Option<i64>,
+    is_indexed: bool,
+    completed: Indexes,
+    failed: Indexes,
+    /// The earliest time at which something is due.
+    again: Option<Timestamp>,
+}
+
+/// Why a Job has failed.
+struct Failure {
+    reason: String,
+    message: String,
+}
+
+impl Failure {
+    fn new(reason: &str, message: impl Into<String>) -> Self {
+        Self { reason: reason.into(), message: message.into() }
+    }
+}
+
+impl<'a> Sync<'a> {
+    pub(super) fn new(jobs: &'a Jobs, key: &'a Key, job: &'a Value, pods: Vec<Arc<Value>>) -> Self {
+        let completions = number(job, "/spec/completions");
+        let is_indexed = text(job, "/spec/completionMode") == "Indexed";
+        let below = completions.unwrap_or(0);
+        Self {
+            jobs,
+            key,
+            job,
+            pods,
+            now: jobs.store.clock().now(),
+            status: json!({"status": job.get("status").cloned().unwrap_or_else(|| json!({}))}),
+            completions,
+            is_indexed,
+            completed: Indexes::parse(text(job, "/status/completedIndexes"), below),
+            failed: Indexes::parse(text(job, "/status/failedIndexes"), below),
+            again: None,
+        }
+    }
+
+    pub(super) fn run(mut self) -> Option<Timestamp> {
+        self.jobs.forget_failures();
+        let policy = self.count_ended();
+        self.start_or_suspend();
+        match self.failure(policy) {
+            Some(failure) => self.fail(&failure),
+            None if self.is_complete() => self.complete(),
+            None if truth(self.job, "/spec/suspend") => self.delete_pods(usize::MAX, |_| true),
+            None => self.manage(),
+        }
+        self.show();
+        self.again
+    }
+
+    fn set(&mut self, field: &str, value: Value) {
+        section(&mut self.status, "status").insert(field.into(), value);
+    }
+
+    fn set_condition(&mut self, kind: &str, status: bool, reason: &str, message: &str) {
+        set_condition(&mut self.status, &Condition { kind, status, reason, message }, self.now);
+    }
+
+    fn later(&mut self, at: Timestamp) {
+        self.again = Some(self.again.map_or(at, |again| again.min(at)));
+    }
+
+    fn write(&self) {
+        let (uid, status) = (object::uid(self.job), &self.status["status"]);
+        self.jobs.store.amend(self.key, |job| {
+            if object::uid(job) == uid {
+                job["status"] = status.clone();
+            }
+        });
+    }
+
+    /// Counts pods that have ended, each once even if the local cloud is killed in between: written
+    /// down as uncounted, let go, then added to the counts. A rule's failure of the Job, if one fits.
+    fn count_ended(&mut self) -> Option<Failure> {
+        let mut failure = None;
+        let (mut succeeded, mut failed) = (self.uncounted("succeeded"), self.uncounted("failed"));
+        let mut ended = Vec::new();
+        for pod in self.pods.clone() {
+            if !has_finalizer(&pod, TRACKING) {
+                continue;
+            }
+            let uid = object::uid(&pod).to_owned();
+            if text(&pod, "/status/phase") == "Succeeded" {
+                match pods::index(&pod).filter(|_| self.is_indexed) {
+                    Some(index) if self.completions.is_some_and(|below| index < below) => {
+                        self.completed.insert(index)
+                    }
+                    Some(_) => {}
+                    None => drop(succeeded.insert(uid)),
+                }
+            } else if self.has_failed(&pod) {
+                self.jobs.failed_at(&pod, self.now);
+                match judge(&self.job["spec"], &pod) {
+                    Verdict::Ignore => {}
+                    verdict => {
+                        failed.insert(uid);
+                        self.judge_index(&pod, &verdict);
+                        if let Verdict::FailJob(message) = verdict {
+                            failure = Some(Failure::new("PodFailurePolicy", message));
+                        }
+                    }
+                }
+            } else {
+                continue;
+            }
+            ended.push(pod);
+        }
+        if let Some(failure) = &failure {
+            // Kept before the pod is let go, so that a restart does not forget it.
+            self.set_condition("FailureTarget", true, &failure.reason, &failure.message);
+        }
+        if !ended.is_empty() || !succeeded.is_empty() || !failed.is_empty() {
+            self.set("uncountedTerminatedPods", json!({"succeeded": succeeded, "failed": failed}));
+            self.show_indexes();
+            self.write();
+            ended.iter().for_each(|pod| self.jobs.let_go(pod));
+        }
+        self.add("succeeded", succeeded.len());
+        self.add("failed", failed.len());
+        self.set("uncountedTerminatedPods", json!({}));
+        failure
+    }
+
+    fn uncounted(&self, how: &str) -> BTreeSet<String> {
+        let uids = list(self.job, &format!("/status/uncountedTerminatedPods/{how}"));
+        uids.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    fn add(&mut self, field: &str, more: usize) {
+        let before = number(&self.status, &format!("/status/{field}")).unwrap_or(0);
+        let more = i64::try_from(more).unwrap_or(0);
+        if before + more > 0 {
+            self.set(field, (before + more).into());
+        }
+    }
+
+    /// A pod that is being deleted counts as failed at once, unless only failed ones are replaced.
+    fn has_failed(&self, pod: &Value) -> bool {
+        let only_failed = text(self.job, "/spec/podReplacementPolicy") == "Failed";
+        text(pod, "/status/phase") == "Failed" || (is_deleting(pod) && !only_failed)
+    }
+
+    fn judge_index(&mut self, pod: &Value, verdict: &Verdict) {
+        let Some(limit) = number(self.job, "/spec/backoffLimitPerIndex") else { return };
+        let Some(index) = pods::index(pod) else { return };
+        if *verdict == Verdict::FailIndex || i64::from(Failures::before(pod).counted) >= limit {
+            self.failed.insert(index);
+        }
+    }
+
+    fn start_or_suspend(&mut self) {
+        let suspended = truth(self.job, "/spec/suspend");
+        let was_suspended = is_condition_true(self.job, "Suspended");
+        if suspended && !was_suspended {
+            self.set_condition("Suspended", true, "JobSuspended", "Job suspended");
+            section(&mut self.status, "status").remove("startTime");
+            self.jobs.recorder.normal(&JOB, self.job, "Suspended", "Job suspended");
+        } else if !suspended && was_suspended {
+            self.set_condition("Suspended", false, "JobResumed", "Job resumed");
+            self.jobs.recorder.normal(&JOB, self.job, "Resumed", "Job resumed");
+        }
+        if !suspended && instant(&self.status, "/status/startTime").is_none() {
+            self.set("startTime", object::seconds(self.now).into());
+        }
+    }
+
+    /// Why the Job has failed, if it has.
+    fn failure(&mut self, policy: Option<Failure>) -> Option<Failure> {
+        if let Some(target) = object::condition(&self.status, "FailureTarget") {
+            return Some(Failure::new(text(target, "/reason"), text(target, "/message")));
+        }
+        if policy.is_some() {
+            return policy;
+        }
+        let failed = number(&self.status, "/status/failed").unwrap_or(0) + self.restarts();
+        if failed > number(self.job, "/spec/backoffLimit").unwrap_or(6) {
+            return Some(Failure::new("BackoffLimitExceeded", "Job has reached the specified backoff limit"));
+        }
+        if number(self.job, "/spec/maxFailedIndexes").is_some_and(|most| self.failed.len() > most) {
+            return Some(Failure::new(
+                "MaxFailedIndexesExceeded",
+                "Job has exceeded the specified maximal number of failed indexes",
+            ));
+        }
+        let all_ended = self.completions.is_some_and(|all| self.completed.len() + self.failed.len() >= all);
+        if self.is_indexed && self.failed.len() > 0 && all_ended {
+            return Some(Failure::new("FailedIndexes", "Job has failed indexes"));
+        }
+        let start = instant(&self.status, "/status/startTime")?;
+        let limit = SignedDuration::from_secs(number(self.job, "/spec/activeDeadlineSeconds")?);
+        let deadline = start.checked_add(limit).ok()?;
+        if deadline > self.now {
+            self.later(deadline);
+            return None;
+        }
+        Some(Failure::new("DeadlineExceeded", "Job was active longer than specified deadline"))
+    }
+
+    /// Containers that are restarted in place count too.
+    fn restarts(&self) -> i64 {
+        if text(self.job, "/spec/template/spec/restartPolicy") != "OnFailure" {
+            return 0;
+        }
+        let running = self.pods.iter().filter(|pod| !is_terminal(pod));
+        let statuses = running.flat_map(|pod| list(pod, "/status/containerStatuses"));
+        statuses.filter_map(|status| number(status, "/restartCount")).sum()
+    }
+
+    fn succeeded(&self) -> i64 {
+        if self.is_indexed {
+            self.completed.len()
+        } else {
+            number(&self.status, "/status/succeeded").unwrap_or(0)
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        match self.completions {
+            Some(all) => self.succeeded() >= all,
+            None => self.succeeded() > 0 && self.active().is_empty(),
+        }
+    }
+
+    /// The pods that run or will, and are not being deleted.
+    fn active(&self) -> Vec<Arc<Value>> {
+        self.pods.iter().filter(|pod| !is_terminal(pod) && !is_deleting(pod)).cloned().collect()
+    }
+
+    fn terminating(&self) -> usize {
+        self.pods.iter().filter(|pod| !is_terminal(pod) && is_deleting(pod)).count()
+    }
+
+    /// The Job fails once its last pod has ended.
+    fn fail(&mut self, failure: &Failure) {
+        self.set_condition("FailureTarget", true, &failure.reason, &failure.message);
+        for pod in self.active() {
+            let _ = delete(&self.jobs.store, &Key::of(&POD, &pod), &Deletion::default());
+        }
+        self.reload();
+        if self.active().is_empty() && self.terminating() == 0 {
+            self.set_condition("Failed", true, &failure.reason, &failure.message);
+            self.jobs.recorder.warning(&JOB, self.job, &failure.reason, &failure.message);
+        }
+    }
+
+    fn complete(&mut self) {
+        let (reason, message) = ("CompletionsReached", "Reached expected number of succeeded pods");
+        self.set_condition("SuccessCriteriaMet", true, reason, message);
+        self.delete_pods(usize::MAX, |_| true);
+        if self.active().is_empty() && self.terminating() == 0 {
+            self.set_condition("Complete", true, reason, message);
+            self.set("completionTime", object::seconds(self.now).into());
+            self.jobs.recorder.normal(&JOB, self.job, "Completed", "Job completed");
+        }
+    }
+
+    /// Deletes active pods that are not needed; they do not count.
+    fn delete_pods(&mut self, most: usize, unneeded: impl Fn(&Value) -> bool) {
+        let mut active = self.active();
+        // Those that have not started yet go first.
+        active.sort_by_key(|pod| {
+            (
+                object::text(pod, "/status/startTime").is_empty(),
+                object::text(pod, "/metadata/creationTimestamp").to_owned(),
+            )
+        });
+        for pod in active.iter().rev().filter(|pod| unneeded(pod)).take(most) {
+            self.jobs.let_go(pod);
+            if delete(&self.jobs.store, &Key::of(&POD, pod), &Deletion::default()).is_ok() {
+                let message = format!("Deleted pod: {}", object::name(pod));
+                self.jobs.recorder.normal(&JOB, self.job, "SuccessfulDelete", &message);
+            }
+        }
+        self.reload();
+    }
+
+    fn reload(&mut self) {
+        let uid = object::uid(self.job);
+        self.pods = self.jobs.store.list(&POD, Some(&self.key.namespace));
+        self.pods.retain(|pod| object::controller_uid(pod) == Some(uid));
+    }
+
+    /// Makes and deletes pods until as many run as should.
+    fn manage(&mut self) {
+        let parallelism = number(self.job, "/spec/parallelism").unwrap_or(1);
+        let left = self.completions.map(|all| all - self.succeeded() - self.failed.len());
+        let wanted = match left {
+            Some(left) => parallelism.min(left),
+            // A work queue: once one has succeeded, no more are made.
+            None if self.succeeded() > 0 => i64::try_from(self.active().len()).unwrap_or(i64::MAX),
+            None => parallelism,
+        };
+        let wanted = usize::try_from(wanted).unwrap_or(0);
+        if self.is_indexed {
+            self.delete_strays();
+        }
+        let active = self.active().len();
+        if active > wanted {
+            self.delete_pods(active - wanted, |_| true);
+            return;
+        }
+        let only_failed = text(self.job, "/spec/podReplacementPolicy") == "Failed";
+        let still_there = if only_failed { self.terminating() } else { 0 };
+        let missing = wanted.saturating_sub(active + still_there).min(AT_ONCE);
+        if self.is_indexed {
+            self.make_indexed(missing, only_failed);
+        } else if self.is_due(self.last_failures()) {
+            (0..missing).for_each(|_| self.make(None, Failures::default()));
+        }
+        self.reload();
+    }
+
+    /// Pods of indexes that are not wanted, or have another pod.
+    fn delete_strays(&mut self) {
+        let mut seen = BTreeSet::new();
+        let mut strays = BTreeSet::new();
+        for pod in self.active() {
+            let index = pods::index(&pod).unwrap_or(-1);
+            let is_wanted = (0..self.completions.unwrap_or(0)).contains(&index)
+                && !self.completed.contains(index)
+                && !self.failed.contains(index);
+            if !is_wanted || !seen.insert(index) {
+                strays.insert(object::uid(&pod).to_owned());
+            }
+        }
+        if !strays.is_empty() {
+            self.delete_pods(usize::MAX, |pod| strays.contains(object::uid(pod)));
+        }
+    }
+
+    fn make_indexed(&mut self, missing: usize, only_failed: bool) {
+        let holds = |pod: &&Arc<Value>| !is_terminal(pod) && (only_failed || !is_deleting(pod));
+        let taken: BTreeSet<i64> =
+            self.pods.iter().filter(holds).filter_map(|pod| pods::index(pod)).collect();
+        let per_index = self.job["spec"].get("backoffLimitPerIndex").is_some();
+        if !per_index && !self.is_due(self.last_failures()) {
+            return;
+        }
+        let mut left = missing;
+        for index in 0..self.completions.unwrap_or(0) {
+            if left == 0 {
+                return;
+            }
+            if taken.contains(&index) || self.completed.contains(index) || self.failed.contains(index) {
+                continue;
+            }
+            let (failures, at) = self.failures_of(index);
+            if !per_index || self.is_due(at.map(|at| (failures.all(), at))) {
+                self.make(Some(index), failures);
+                left -= 1;
+            }
+        }
+    }
+
+    /// How often an index has failed, and when it last did.
+    fn failures_of(&self, index: i64) -> (Failures, Option<Timestamp>) {
+        let failed = self.pods.iter().filter(|pod| pods::index(pod) == Some(index) && self.has_failed(pod));
+        let Some(last) = failed.max_by_key(|pod| Failures::before(pod).all()) else {
+            return Default::default();
+        };
+        let mut failures = Failures::before(last);
+        match judge(&self.job["spec"], last) {
+            Verdict::Ignore => failures.ignored += 1,
+            _ => failures.counted += 1,
+        }
+        (failures, Some(self.jobs.failed_at(last, self.now)))
+    }
+
+    /// How many pods have failed since the last success, and when the last one did.
+    fn last_failures(&self) -> Option<(u32, Timestamp)> {
+        let ended = |pod: &Value| {
+            list(pod, "/status/containerStatuses")
+                .iter()
+                .filter_map(|status| instant(status, "/state/terminated/finishedAt"))
+                .max()
+        };
+        let success = self
+            .pods
+            .iter()
+            .filter(|pod| text(pod, "/status/phase") == "Succeeded")
+            .filter_map(|pod| ended(pod))
+            .max();
+        let failed = self.pods.iter().filter(|pod| self.has_failed(pod));
+        let times: Vec<Timestamp> = failed
+            .map(|pod| self.jobs.failed_at(pod, self.now))
+            .filter(|at| success.is_none_or(|success| *at > success))
+            .collect();
+        let last = times.iter().max()?;
+        Some((u32::try_from(times.len()).unwrap_or(u32::MAX), *last))
+    }
+
+    /// Whether the delay after failures is over; if not, when to look again.
+    fn is_due(&mut self, failures: Option<(u32, Timestamp)>) -> bool {
+        let Some((count @ 1.., last)) = failures else { return true };
+        let delay = FIRST_DELAY.saturating_mul(1 << (count - 1).min(10)).min(LONGEST_DELAY);
+        let at = last + self.jobs.store.clock().scaled(delay);
+        if at > self.now {
+            self.later(at);
+        }
+        at <= self.now
+    }
+
+    fn make(&self, index: Option<i64>, failures: Failures) {
+        let pod = pods::new(self.job, index, failures);
+        let name = object::name(&pod).to_owned();
+        match self.jobs.store.create(&POD, pod) {
+            Ok(_) => {
+                self.jobs.recorder.normal(&JOB, self.job, "SuccessfulCreate", &format!("Created pod: {name}"))
+            }
+            Err(error) => self.jobs.recorder.warning(
+                &JOB,
+                self.job,
+                "FailedCreate",
+                &format!("Error creating: pods {name:?}: {error}"),
+            ),
+        }
+    }
+
+    fn show_indexes(&mut self) {
+        if self.is_indexed {
+            let (completed, failed) = (self.completed.to_string(), self.failed.to_string());
+            self.set("succeeded", self.completed.len().into());
+            self.set("completedIndexes", completed.into());
+            if self.job["spec"].get("backoffLimitPerIndex").is_some() {
+                self.set("failedIndexes", failed.into());
+            }
+        }
+    }
+
+    /// Writes the status as it is now.
+    fn show(&mut self) {
+        self.show_indexes();
+        let active = self.active();
+        let ready = active.iter().filter(|pod| is_condition_true(pod, "Ready")).count();
+        let terminating = self.terminating();
+        self.set("ready", ready.into());
+        self.set("terminating", terminating.into());
+        self.set("active", active.len().into());
+        let status = section(&mut self.status, "status");
+        for field in ["active", "succeeded", "failed", "completedIndexes"] {
+            if status.get(field).is_some_and(|value| value == 0 || value == "") {
+                status.remove(field);
+            }
+        }
+        self.write();
+    }
+}
