@@ -121,7 +121,7 @@ impl Autoscaler {
         };
         let (sized, before, most) = grown;
         self.nodes.keep(&sized);
-        (before..sized.target).for_each(|_| self.nodes.add(&sized.pool));
+        self.nodes.fill();
         let group = pool::node_name(&self.nodes.cluster, pool, 0);
         let group = group.rsplit_once('-').map_or(group.as_str(), |(group, _)| group);
         let message =
@@ -197,6 +197,7 @@ impl Autoscaler {
         if let Some(node) = nodes.store.get(&key) {
             nodes.recorder.normal(&NODE, &node, "ScaleDown", "node removed by cluster autoscaler");
         }
+        let _sizing = nodes.sizing();
         let shrunk = nodes.state().pools.get_mut(pool).map(|sized| {
             sized.target = sized.target.saturating_sub(1);
             sized.clone()
