@@ -108,7 +108,8 @@ fn json_object(bytes: &Bytes) -> Result<Value, Refusal> {
 }
 
 fn protobuf_object(bytes: &Bytes) -> Result<Value, Refusal> {
-    protobuf::object(bytes).ok_or_else(|| Refusal::bad_request("the body is not protobuf of a kind that is known here"))
+    protobuf::object(bytes)
+        .ok_or_else(|| Refusal::bad_request("the body is not protobuf of a kind that is known here"))
 }
 
 fn yaml_object(bytes: &Bytes) -> Result<Value, Refusal> {

@@ -243,7 +243,8 @@ mod tests {
 
     #[test]
     fn a_job_is_read_with_its_zeros_where_they_mean_something() {
-        let metadata = [bytes(1, b"run"), bytes(3, b""), bytes(11, &[bytes(1, b"a"), bytes(2, b"b")].concat())].concat();
+        let metadata =
+            [bytes(1, b"run"), bytes(3, b""), bytes(11, &[bytes(1, b"a"), bytes(2, b"b")].concat())].concat();
         // parallelism (a pointer) 0, suspend (a pointer) false.
         let spec = vec![1 << 3, 0, 10 << 3, 0];
         let job = [bytes(1, &metadata), bytes(2, &spec)].concat();
@@ -256,7 +257,9 @@ mod tests {
 
     #[test]
     fn broken_bytes_are_refused() {
-        for broken in [&b""[..], b"k8s", b"k8s\0\xff\xff", &envelope("Job", &[0x0a, 0x7f]), &envelope("Nothing", b"")] {
+        for broken in
+            [&b""[..], b"k8s", b"k8s\0\xff\xff", &envelope("Job", &[0x0a, 0x7f]), &envelope("Nothing", b"")]
+        {
             assert_eq!(object(broken), None);
         }
     }

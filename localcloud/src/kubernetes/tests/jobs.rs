@@ -11,13 +11,7 @@ async fn an_indexed_job_runs_each_index_once_and_completes() {
     scene.cluster.set_pools(vec![fixed("steady", 2)]).await;
     let spec = json!({"completionMode": "Indexed", "completions": 3, "parallelism": 3, "backoffLimitPerIndex": 1000,
         "podReplacementPolicy": "Failed"});
-    scene
-        .job(
-            "three",
-            "echo index $JOB_COMPLETION_INDEX; echo $PUBSUB_EMULATOR_HOST >&2",
-            spec,
-        )
-        .await;
+    scene.job("three", "echo index $JOB_COMPLETION_INDEX; echo $PUBSUB_EMULATOR_HOST >&2", spec).await;
     let job = scene.job_is("three", "Complete").await;
     let status = job.status.expect("a status");
     assert_eq!((status.succeeded, status.failed), (Some(3), None));
