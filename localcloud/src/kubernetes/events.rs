@@ -37,6 +37,9 @@ impl Recorder {
     fn tell(&self, severity: &str, kind: &'static Kind, about: &Value, reason: &str, message: &str) {
         let now = object::seconds(self.store.clock().now());
         let namespace = Some(object::namespace(about)).filter(|name| !name.is_empty()).unwrap_or("default");
+        if !self.store.is_open(namespace) {
+            return;
+        }
         let told = Sha256::digest(format!("{}\n{}\n{reason}\n{message}", self.component, object::uid(about)));
         let name = format!("{}.{}", object::name(about), hex::encode(&told[..8]));
         let key = Key::new(&kinds::EVENT, namespace, &name);

@@ -148,6 +148,12 @@ impl Store {
         (objects.map(|(_, object)| object.clone()).collect(), state.revision)
     }
 
+    /// Whether new objects may be made in a namespace.
+    pub(crate) fn is_open(&self, namespace: &str) -> bool {
+        let found = self.get(&Key::new(&kinds::NAMESPACE, "", namespace));
+        found.is_some_and(|namespace| !object::is_deleting(&namespace))
+    }
+
     /// Every object that `wanted` accepts, of any kind.
     pub(crate) fn find(&self, wanted: impl Fn(&Key, &Value) -> bool) -> Vec<(Key, Arc<Value>)> {
         let state = self.state();

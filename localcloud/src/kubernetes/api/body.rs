@@ -9,12 +9,15 @@ use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
+use super::protobuf;
 use super::status::Refusal;
 
 /// What etcd behind a real API server takes at most, twice over.
 const LONGEST_BODY: usize = 3 << 20;
 /// YAML is read by a parser of its own; what servers accept as such.
 const YAML: [&str; 3] = ["application/yaml", "application/x-yaml", "text/yaml"];
+
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// The parameters of a request.
 pub(super) struct Parameters {
@@ -104,6 +107,11 @@ fn json_object(bytes: &Bytes) -> Result<Value, Refusal> {
         .map_err(|error| Refusal::bad_request(format!("the body is not JSON: {error}")))
 }
 
+fn protobuf_object(bytes: &Bytes) -> Result<Value, Refusal> {
+    protobuf::object(bytes)
+        .ok_or_else(|| Refusal::bad_request("the body is not protobuf of a kind that is known here"))
+}
+
 fn yaml_object(bytes: &Bytes) -> Result<Value, Refusal> {
     let wrong = |why: String| Refusal::bad_request(format!("error decoding YAML: {why}"));
     let text = std::str::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
@@ -116,7 +124,11 @@ pub(super) async fn object(request: Request<Body>) -> Result<Value, Refusal> {
     let read = match kind.as_str() {
         "" | "application/json" => json_object,
         yaml if YAML.contains(&yaml) => yaml_object,
-        _ => return Err(Refusal::unsupported_media_type("application/json, application/yaml")),
+        PROTOBUF => protobuf_object,
+        _ => {
+            let all = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+            return Err(Refusal::unsupported_media_type(all));
+        }
     };
     let object = read(&bytes(request).await?)?;
     if object.is_object() { Ok(object) } else { Err(Refusal::bad_request("the body is not an object")) }
@@ -129,6 +141,7 @@ pub(super) async fn options(request: Request<Body>) -> Result<Value, Refusal> {
     match kind.as_str() {
         _ if bytes.is_empty() => Ok(json!({})),
         yaml if YAML.contains(&yaml) => yaml_object(&bytes),
+        PROTOBUF => protobuf_object(&bytes),
         _ => json_object(&bytes),
     }
 }

@@ -95,6 +95,16 @@ pub(crate) fn set_owners(object: &mut Value, owners: &[Owner]) {
     }
 }
 
+/// The object without the times of its owners.
+pub(crate) fn without_times(object: &Value) -> Value {
+    let mut object = object.clone();
+    let owners = object.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
+    for owner in owners.into_iter().flatten() {
+        object::entries(owner).remove("time");
+    }
+    object
+}
+
 /// Takes out the fields that nobody owns.
 pub(crate) fn only_owned(mut set: FieldSet) -> FieldSet {
     for path in UNOWNED {

@@ -10,6 +10,7 @@ mod managed;
 mod openapi;
 mod patch;
 mod pki;
+mod protobuf;
 mod read;
 mod server;
 pub(crate) mod status;

@@ -289,7 +289,10 @@ impl Api {
             if let Some(writer) = writer {
                 managed::track(object, &mut wanted, target.kind.kind, writer, now);
             }
-            *object = wanted;
+            // A new time alone, of who owns what, is no change.
+            if managed::without_times(object) != managed::without_times(&wanted) {
+                *object = wanted;
+            }
             Ok(())
         };
         if parameters.is_dry_run()? {

@@ -125,4 +125,32 @@ mod tests {
         assert!(!Started { pid, at: at.map(|at| at + 1), boot: boot() }.is_alive());
         assert!(!Started { pid, at, boot: "another".into() }.is_alive());
     }
+
+    #[test]
+    fn what_a_killed_local_cloud_left_is_ended_at_the_next_start_and_nothing_else() {
+        use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal");
+        let pods = folder.path().join("pods");
+        let sleep = |temporary: &Path| {
+            let mut command = std::process::Command::new("sleep");
+            command.arg("1000").env("TMPDIR", temporary).process_group(0).spawn().expect("a process")
+        };
+        let (mut written, mut found) = (sleep(Path::new("/tmp")), sleep(&pods.join("uid/tmp")));
+        let mut other = sleep(Path::new("/tmp"));
+        let pid = |child: &std::process::Child| i32::try_from(child.id()).expect("a pid");
+        let (journal, mut tables) = Journal::open(&path).expect("a journal");
+        let running = Running::open(journal, &mut tables, "processes", &pods).expect("a list");
+        running.started("pod/main", pid(&written));
+        drop(running);
+
+        let (journal, mut tables) = Journal::open(&path).expect("a journal");
+        Running::open(journal, &mut tables, "processes", &pods).expect("a list");
+        for left in [&mut written, &mut found] {
+            assert_eq!(left.wait().expect("an end").signal(), Some(9));
+        }
+        assert!(other.try_wait().expect("an answer").is_none(), "not ours");
+        other.kill().expect("ended");
+        other.wait().expect("an end");
+    }
 }

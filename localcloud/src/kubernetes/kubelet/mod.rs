@@ -32,6 +32,9 @@ use status::Cut;
 /// What a Spot node's pods get at most before they are killed.
 const SPOT_GRACE: Duration = Duration::from_secs(15);
 
+/// What pods get when the cluster itself stops.
+const LAST_GRACE: Duration = Duration::from_secs(3);
+
 /// Where and how pods run.
 pub(crate) struct Settings {
     /// Holds a folder for each pod.
@@ -106,9 +109,10 @@ impl Kubelet {
                 () = closing.cancelled() => break,
             }
         }
-        let uids: Vec<String> = self.lives().keys().cloned().collect();
-        for uid in uids {
-            self.stop(&uid, Stop { cut: Cut::NodeShutdown, grace: Duration::ZERO });
+        for pod in self.store.list(&POD, None) {
+            if self.lives().contains_key(object::uid(&pod)) {
+                self.disrupt(&pod, Some(grace_of(&pod).min(LAST_GRACE)));
+            }
         }
         self.tasks.close();
         self.tasks.wait().await;
@@ -127,6 +131,10 @@ impl Kubelet {
                 }
                 (true, _, true, false) => self.release(&Key::of(&POD, pod)),
                 (true, false, false, false) => self.begin(pod),
+                // Its node is gone: others have said that it has failed.
+                (true, true, false, true) => {
+                    self.stop(object::uid(pod), Stop { cut: Cut::NodeShutdown, grace: Duration::ZERO });
+                }
                 _ => {}
             }
         }
@@ -186,19 +194,10 @@ impl Kubelet {
     /// A node is about to go: its pods are told, get their grace, and fail. Returns when all have
     /// ended.
     pub(crate) async fn shut_down_node(&self, node: &str, grace: Option<Duration>) {
-        let now = self.clock.now();
         for pod in self.store.list(&POD, None) {
-            if text(&pod, "/spec/nodeName") != node || is_terminal(&pod) {
-                continue;
+            if text(&pod, "/spec/nodeName") == node && !is_terminal(&pod) {
+                self.disrupt(&pod, grace);
             }
-            let message = "Pod was terminated in response to imminent node shutdown.";
-            let condition =
-                Condition { kind: "DisruptionTarget", status: true, reason: "TerminationByKubelet", message };
-            self.store.amend(&Key::of(&POD, &pod), |pod| set_condition(pod, &condition, now));
-            let own = number(&pod, "/spec/terminationGracePeriodSeconds")
-                .and_then(|grace| u64::try_from(grace).ok());
-            let own = Duration::from_secs(own.unwrap_or(30)).min(SPOT_GRACE);
-            self.stop(object::uid(&pod), Stop { cut: Cut::NodeShutdown, grace: grace.unwrap_or(own) });
         }
         let mut revisions = self.store.subscribe();
         loop {
@@ -213,6 +212,21 @@ impl Kubelet {
                 return;
             }
         }
+    }
+
+    /// Says that a pod is not to blame for its end, and ends it.
+    fn disrupt(&self, pod: &Value, grace: Option<Duration>) {
+        let message = "Pod was terminated in response to imminent node shutdown.";
+        let condition =
+            Condition { kind: "DisruptionTarget", status: true, reason: "TerminationByKubelet", message };
+        let now = self.clock.now();
+        self.store.amend(&Key::of(&POD, pod), |pod| {
+            if !is_terminal(pod) {
+                set_condition(pod, &condition, now);
+            }
+        });
+        let grace = grace.unwrap_or_else(|| grace_of(pod).min(SPOT_GRACE));
+        self.stop(object::uid(pod), Stop { cut: Cut::NodeShutdown, grace });
     }
 
     /// The pods that have a folder.
@@ -240,7 +254,16 @@ impl Kubelet {
     }
 }
 
+/// The grace that a deletion left.
 fn grace(pod: &Value) -> Duration {
-    let seconds = number(pod, "/metadata/deletionGracePeriodSeconds").unwrap_or(0);
-    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+    seconds(number(pod, "/metadata/deletionGracePeriodSeconds").unwrap_or(0))
+}
+
+/// The grace that a pod asks for.
+fn grace_of(pod: &Value) -> Duration {
+    seconds(number(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(30))
+}
+
+fn seconds(number: i64) -> Duration {
+    Duration::from_secs(u64::try_from(number).unwrap_or(0))
 }

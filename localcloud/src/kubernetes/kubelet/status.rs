@@ -59,6 +59,10 @@ impl Container {
         matches!(self.state, State::Ended { exit: Exit { code: 0, .. }, .. })
     }
 
+    fn has_begun(&self) -> bool {
+        self.last.is_some() || !matches!(self.state, State::Waiting { .. })
+    }
+
     fn is_running(&self) -> bool {
         matches!(self.state, State::Running { .. })
     }
@@ -99,13 +103,7 @@ fn phase(containers: &[Container], is_over: bool) -> &'static str {
     match is_over {
         true if mains().all(Container::has_succeeded) => "Succeeded",
         true => "Failed",
-        false
-            if mains().any(|container| {
-                !matches!(container.state, State::Waiting { reason: "ContainerCreating", .. })
-            }) =>
-        {
-            "Running"
-        }
+        false if mains().any(Container::has_begun) => "Running",
         false => "Pending",
     }
 }

@@ -25,11 +25,13 @@ const GOING: &str = "ToBeDeletedByClusterAutoscaler";
 pub(crate) struct Autoscaler {
     nodes: Arc<Nodes>,
     idle_since: Mutex<HashMap<String, Timestamp>>,
+    /// What a waiting pod was told last, by its uid.
+    told: Mutex<HashMap<String, String>>,
 }
 
 impl Autoscaler {
     pub(crate) fn new(nodes: &Arc<Nodes>) -> Self {
-        Self { nodes: nodes.clone(), idle_since: Mutex::default() }
+        Self { nodes: nodes.clone(), idle_since: Mutex::default(), told: Mutex::default() }
     }
 }
 
@@ -58,6 +60,8 @@ impl Autoscaler {
                 && condition(pod, "PodScheduled").is_some_and(|told| text(told, "/reason") == "Unschedulable")
         });
         let waiting: Vec<Arc<Value>> = waiting.cloned().collect();
+        let is_waiting = |uid: &String| waiting.iter().any(|pod| object::uid(pod) == uid);
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).retain(|uid, _| is_waiting(uid));
         if waiting.is_empty() {
             return;
         }
@@ -121,7 +125,7 @@ impl Autoscaler {
         };
         let (sized, before, most) = grown;
         self.nodes.keep(&sized);
-        (before..sized.target).for_each(|_| self.nodes.add(&sized.pool));
+        self.nodes.fill();
         let group = pool::node_name(&self.nodes.cluster, pool, 0);
         let group = group.rsplit_once('-').map_or(group.as_str(), |(group, _)| group);
         let message =
@@ -138,14 +142,9 @@ impl Autoscaler {
         } else {
             format!("pod didn't trigger scale-up: {}", told.join(", "))
         };
-        let told_before =
-            self.nodes.store.list(&super::super::kinds::EVENT, Some(object::namespace(pod))).iter().any(
-                |event| {
-                    text(event, "/involvedObject/uid") == object::uid(pod)
-                        && text(event, "/message") == message
-                },
-            );
-        if !told_before {
+        let uid = object::uid(pod).to_owned();
+        let before = self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, message.clone());
+        if before.as_ref() != Some(&message) {
             self.nodes.recorder.normal(&POD, pod, "NotTriggerScaleUp", &message);
         }
     }
@@ -197,6 +196,7 @@ impl Autoscaler {
         if let Some(node) = nodes.store.get(&key) {
             nodes.recorder.normal(&NODE, &node, "ScaleDown", "node removed by cluster autoscaler");
         }
+        let _sizing = nodes.sizing();
         let shrunk = nodes.state().pools.get_mut(pool).map(|sized| {
             sized.target = sized.target.saturating_sub(1);
             sized.clone()

@@ -48,6 +48,8 @@ pub(crate) struct Nodes {
     recorder: Recorder,
     kubelet: Arc<Kubelet>,
     state: Mutex<State>,
+    /// Held while nodes are counted and made.
+    sizing: Mutex<()>,
     /// Nodes that are on their way out.
     tasks: TaskTracker,
 }
@@ -74,12 +76,7 @@ impl Controller for Nodes {
     }
 
     fn reconcile(&self, _: &Key) -> Option<Timestamp> {
-        let sized: Vec<Sized> = self.state().pools.values().cloned().collect();
-        for sized in sized {
-            let have = self.nodes_of(&sized.pool.name).len();
-            let missing = usize::try_from(sized.target).unwrap_or(0).saturating_sub(have);
-            (0..missing).for_each(|_| self.add(&sized.pool));
-        }
+        self.fill();
         self.make_ready()
     }
 }
@@ -102,6 +99,7 @@ impl Nodes {
             recorder: Recorder::new(store, "cluster-autoscaler"),
             kubelet: kubelet.clone(),
             state: Mutex::new(State { pools, counter, ready_at: HashMap::new() }),
+            sizing: Mutex::new(()),
             tasks: TaskTracker::new(),
         }))
     }
@@ -131,7 +129,7 @@ impl Nodes {
             self.nodes_of(gone).iter().for_each(|node| self.shut_down(object::name(node), None));
         }
         self.shrink_fixed();
-        self.reconcile(&everything());
+        self.fill();
     }
 
     /// How many nodes each pool has.
@@ -220,6 +218,21 @@ impl Nodes {
         let mut nodes = self.store.list(&NODE, None);
         nodes.retain(|node| label(node, POOL_LABEL) == Some(pool));
         nodes
+    }
+
+    /// Makes the nodes that are missing. One at a time: two who count at once would make them twice.
+    fn fill(&self) {
+        let _sizing = self.sizing();
+        let sized: Vec<Sized> = self.state().pools.values().cloned().collect();
+        for sized in sized {
+            let have = self.nodes_of(&sized.pool.name).len();
+            let missing = usize::try_from(sized.target).unwrap_or(0).saturating_sub(have);
+            (0..missing).for_each(|_| self.add(&sized.pool));
+        }
+    }
+
+    fn sizing(&self) -> MutexGuard<'_, ()> {
+        self.sizing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add(&self, pool: &Pool) {

@@ -3,6 +3,7 @@
 mod indexes;
 mod pods;
 mod policy;
+mod replicas;
 mod sync;
 
 use std::collections::HashMap;
