@@ -22,7 +22,7 @@ struct Inner {
 }
 
 /// One request, for as long as it is answered.
-struct InFlight(Activity);
+pub(crate) struct InFlight(Activity);
 
 impl Activity {
     pub(crate) fn new() -> Self {
@@ -51,9 +51,22 @@ impl Activity {
         self.0.last.fetch_max(now, Ordering::Relaxed);
     }
 
-    fn begin(&self) -> InFlight {
+    /// A request has come.
+    pub(crate) fn begin(&self) -> InFlight {
         self.0.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(self.clone())
+    }
+}
+
+impl InFlight {
+    /// Goes on until the last of a streamed answer.
+    pub(crate) fn until_the_end_of(self, answer: Response) -> Response {
+        answer.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _held_until_the_end = &self;
+                frame
+            }))
+        })
     }
 }
 
@@ -64,13 +77,8 @@ impl Drop for InFlight {
     }
 }
 
-/// Notes every request, a streamed answer until its end.
+/// Notes every request.
 pub(crate) async fn note(State(activity): State<Activity>, request: Request, next: Next) -> Response {
     let in_flight = activity.begin();
-    next.run(request).await.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _held_until_the_end = &in_flight;
-            frame
-        }))
-    })
+    in_flight.until_the_end_of(next.run(request).await)
 }

@@ -1,6 +1,7 @@
 //! What only the folder's owner may ask of the local cloud: what runs, preempt a node, stop. Every
 //! call carries a token, which stands in a file that nobody else can read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct ClusterStatus {
     pub kubernetes: Option<String>,
     /// Its node pools.
     pub pools: Vec<PoolStatus>,
+    /// How many pods are `Pending`, `Running`, `Succeeded` …
+    pub pods: BTreeMap<String, u32>,
 }
 
 /// One node pool.

@@ -70,6 +70,7 @@ impl Cloud {
         let projects = ResourceManager::open(&journal, &mut tables, &clock, &iam)?;
         let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam)?;
         let storage = Storage::open(&journal, &mut tables, &clock, &iam, &folder)?;
+        storage.serve_at(endpoints.url.clone());
         let usage = ServiceUsage::open(&journal, &mut tables)?;
         let surroundings =
             Surroundings { folder, working_folder, worker_program, pod_environment: endpoints.emulators() };
@@ -128,9 +129,10 @@ impl Cloud {
 
     /// For how long nobody asked for anything and nothing ran.
     pub(crate) fn idle(&self) -> Duration {
-        if self.container.is_busy() {
+        let others = self.container.idle();
+        if others.is_zero() {
             self.activity.touch();
         }
-        self.activity.idle()
+        self.activity.idle().min(others)
     }
 }

@@ -1,5 +1,6 @@
 //! What the folder's owner sees and does beside the API: what runs, and preempted nodes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -8,6 +9,7 @@ use rand::seq::SliceRandom;
 use super::Container;
 use super::state::Record;
 use crate::admin::{ClusterStatus, PoolStatus};
+use crate::kubernetes;
 
 impl Container {
     pub(crate) fn status(&self) -> Vec<ClusterStatus> {
@@ -29,14 +31,22 @@ impl Container {
         ClusterStatus {
             name: record.name.to_string(),
             status: record.cluster.status.to_string(),
-            kubernetes: live.map(|live| live.endpoint()),
+            kubernetes: live.as_ref().map(|live| live.endpoint()),
             pools: record.cluster.node_pools.iter().map(|held| pool(&held.name)).collect(),
+            pods: live.map(|live| live.pods()).unwrap_or_default(),
         }
     }
 
-    /// Whether an operation is under way or a pod runs.
-    pub(crate) fn is_busy(&self) -> bool {
-        !self.state().unfinished().is_empty()
+    /// For how long no operation was under way, no pod ran, and nobody asked for anything.
+    pub(crate) fn idle(&self) -> Duration {
+        if !self.state().unfinished().is_empty() {
+            return Duration::ZERO;
+        }
+        let idle = |cluster: &Arc<kubernetes::Cluster>| match cluster.pods().contains_key("Running") {
+            true => Duration::ZERO,
+            false => cluster.idle(),
+        };
+        self.live().values().map(idle).min().unwrap_or(Duration::MAX)
     }
 
     /// Takes Spot nodes away as Google does: the one that is named, or one of any cluster.

@@ -62,6 +62,24 @@ async fn done(gke: &ClusterManager, begun: Result<Operation, Error>) -> Operatio
     }
 }
 
+/// The main cluster, once it runs.
+pub(crate) async fn running(local: &Local) -> Cluster {
+    let gke = client(local).await;
+    done(&gke, create(&gke).await).await;
+    get(&gke).await
+}
+
+/// The main cluster that was there before.
+pub(crate) async fn running_again(local: &Local) -> Cluster {
+    get(&client(local).await).await
+}
+
+/// How many nodes GKE counts.
+pub(crate) async fn nodes(local: &Local) -> i32 {
+    #[allow(deprecated, reason = "the only place where GKE counts nodes")]
+    get(&client(local).await).await.current_node_count
+}
+
 #[tokio::test]
 async fn a_cluster_with_its_pools_is_made_by_one_call_that_takes_its_time() {
     let local = Local::start().await;

@@ -3,6 +3,7 @@
 mod access;
 mod gke;
 mod iam;
+mod kubernetes;
 mod policies;
 mod projects;
 
