@@ -55,8 +55,8 @@ fn work() -> Result<u8> {
     log::start();
     let settings = Settings::read(|name| std::env::var(name).ok()).map_err(BadConfiguration)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        // One thread may always compute for each item, and one answers.
-        .worker_threads(settings.concurrency.min(64) as usize + 1)
+        // Handlers that compute bring threads of their own.
+        .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;

@@ -21,7 +21,7 @@ use crate::settings::Settings;
 use crate::signals::Signals;
 
 /// How often a worker asks whether its own run is over.
-const ASK: Duration = Duration::from_secs(10);
+const ASK: Duration = Duration::from_secs(5);
 /// A new pod's grants and metadata server may take their time.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_secs(2);
@@ -31,6 +31,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 enum Leaving {
     /// Nothing is left that it is needed for.
     Finished,
+    /// Its own run is closed or cancelled.
+    Over,
     /// SIGTERM or SIGINT.
     Asked,
 }
@@ -95,10 +97,11 @@ async fn work(settings: Settings, bench: Workbench, own: &Arc<Run>, mut signals:
     let leaving = pull(&settings, &bench, own, deliveries, &mut items, &mut signals).await;
     puller.stop();
     let state = match leaving {
-        Leaving::Finished => WorkerState::Finished,
+        Leaving::Finished | Leaving::Over => WorkerState::Finished,
         Leaving::Asked => WorkerState::Terminated,
     };
-    drain(&settings, &bench, items, &mut signals).await;
+    let budget = if leaving == Leaving::Over { Duration::ZERO } else { settings.budget() };
+    drain(&settings, budget, &bench, items, &mut signals).await;
     drop(reporter);
     let reported = bench.board.write(&bench.bucket, state);
     let farewell = async { tokio::join!(reported, puller.ended(settings.hand_back())) };
@@ -107,6 +110,7 @@ async fn work(settings: Settings, bench: Workbench, own: &Arc<Run>, mut signals:
     }
     match leaving {
         Leaving::Finished => tracing::info!("nothing is left to do"),
+        Leaving::Over => {}
         Leaving::Asked => tracing::info!("stopped as asked"),
     }
     Ok(if leaving == Leaving::Asked { exit::TERMINATED } else { exit::DONE })
@@ -130,7 +134,7 @@ async fn pull(
         tokio::select! {
             biased;
             () = signals.asked() => return Leaving::Asked,
-            () = &mut over => return Leaving::Finished,
+            () = &mut over => return Leaving::Over,
             Some(ended) = items.join_next() => if is_ours(ended) { idle.worked() },
             delivery = deliveries.recv(), if has_room => match delivery {
                 Some(delivery) => {
@@ -154,8 +158,14 @@ async fn pull(
 }
 
 /// Lets running items finish within the budget, cuts the rest off, and gives them the time to say so.
-async fn drain(settings: &Settings, bench: &Workbench, mut items: JoinSet<bool>, signals: &mut Signals) {
-    let deadline = Instant::now() + settings.budget();
+async fn drain(
+    settings: &Settings,
+    budget: Duration,
+    bench: &Workbench,
+    mut items: JoinSet<bool>,
+    signals: &mut Signals,
+) {
+    let deadline = Instant::now() + budget;
     let finish = async { while items.join_next().await.is_some() {} };
     tokio::select! {
         _ = timeout_at(deadline, finish) => {}

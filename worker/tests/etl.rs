@@ -219,16 +219,30 @@ async fn a_join_key_is_not_lost_to_a_cross_join() {
 
 #[tokio::test]
 async fn a_query_larger_than_its_memory_spills() {
-    let rows = (0..400_000_i64).map(|at| (at * 7919 % 400_009) as f64);
-    let case = Case::numbers(rows).memory(8 << 20).sql("SELECT x, at FROM input ORDER BY x, at");
-    let output = case.makes().await;
-    let mut last = -1.0;
-    for line in output.lines().skip(1) {
-        let x: f64 = line.split(',').next().and_then(|x| x.parse().ok()).expect("a number");
-        assert!(x >= last);
-        last = x;
+    // 36 MB of keys.
+    let sql = "SELECT max(n) AS n FROM (SELECT row_number() OVER (ORDER BY x * k % 7919, x, k) AS n \
+        FROM input CROSS JOIN generate_series(1, 750) AS g(k))";
+    let case = Case::numbers((0..2000).map(f64::from)).memory(32 << 20).sql(sql);
+    assert_eq!(case.makes().await, "n\n1500000\n");
+}
+
+#[tokio::test]
+async fn a_query_that_would_run_for_hours_stops_when_it_is_dropped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let case = Case::numbers((0..3000).map(f64::from))
+        .sql("SELECT count(*) AS n FROM input a, input b, input c WHERE a.x + b.x > c.x");
+    let computing = || {
+        let tasks = std::fs::read_dir("/proc/self/task").expect("procfs").flatten();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        names.filter(|name| name.trim() == "compute").count()
+    };
+    let limit = std::time::Duration::from_secs(1);
+    assert!(tokio::time::timeout(limit, case.try_run(folder.path())).await.is_err());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while computing() > 0 {
+        assert!(std::time::Instant::now() < deadline, "it is still computing");
+        tokio::task::yield_now().await;
     }
-    assert_eq!(output.lines().count(), 400_001);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The built-in handler: extract an input, give it types, transform it in SQL, load the result.
 
 mod address;
+mod compute;
 mod csv;
 mod diagnostic;
 mod extract;
@@ -31,15 +32,20 @@ pub use self::diagnostic::{Diagnostic, Span};
 /// The engine with one configuration, made once for a run.
 pub struct Etl {
     source: Source,
+    web: Web,
+    local_root: Option<PathBuf>,
+    transform: Arc<Transform>,
+    columns: Option<SchemaRef>,
+    target: ObjectTemplate,
+}
+
+/// The part that computes.
+struct Transform {
     input: Format,
     schema: Schema,
     bad_rows: BadRows,
     query: Query,
-    columns: Option<SchemaRef>,
-    target: ObjectTemplate,
     output: Format,
-    web: Web,
-    local_root: Option<PathBuf>,
 }
 
 impl Etl {
@@ -47,9 +53,9 @@ impl Etl {
     /// `local_root` is the folder that `file:` inputs may be read from.
     pub async fn prepare(config: &EtlConfig, local_root: Option<PathBuf>) -> Result<Self, Vec<Diagnostic>> {
         let mut etl = Self::parse(config, local_root)?;
-        if !etl.schema.is_empty() {
+        if !config.schema.is_empty() {
             let sql = config.sql.as_deref().unwrap_or_default();
-            let columns = etl.query.columns(&schema::table(&etl.schema)).await;
+            let columns = etl.transform.query.columns(&schema::table(&config.schema)).await;
             etl.columns = Some(columns.map_err(|error| vec![Diagnostic::of_query(sql, &error)])?);
         }
         Ok(etl)
@@ -81,20 +87,31 @@ impl Etl {
         else {
             return Err(wrong);
         };
-        let (schema, bad_rows, columns) = (config.schema.clone(), config.bad_rows, None);
-        Ok(Self { source, input, schema, bad_rows, query, columns, target, output, web, local_root })
+        let (schema, bad_rows) = (config.schema.clone(), config.bad_rows);
+        let transform = Arc::new(Transform { input, schema, bad_rows, query, output });
+        Ok(Self { source, web, local_root, transform, columns: None, target })
     }
 
     async fn make(&self, work: Work<'_>) -> Result<Product, HandlerError> {
         (work.stage)(Stage::Extract);
-        let Fetched { file, input } =
-            extract::fetch(&self.source, &work, &self.web, self.local_root.as_deref()).await?;
+        let fetched = extract::fetch(&self.source, &work, &self.web, self.local_root.as_deref()).await?;
+        (work.stage)(Stage::Transform);
+        compute::compute(self.transform.clone().make(fetched, work.item.clone())).await?
+    }
+}
+
+impl Transform {
+    /// Computes the output of an input that is here.
+    async fn make(
+        self: Arc<Self>,
+        Fetched { file, input }: Fetched,
+        item: Item,
+    ) -> Result<Product, HandlerError> {
         let read = match self.input {
             Format::Csv => csv::read(file, &self.schema, self.bad_rows).await?,
             Format::Parquet => parquet::read(&file, &self.schema).await?,
         };
-        (work.stage)(Stage::Transform);
-        let mut batches = self.query.run(Arc::new(read.rows), work.item).await.map_err(judged)?;
+        let mut batches = self.query.run(Arc::new(read.rows), &item).await.map_err(judged)?;
         let mut output = load::Output::new(self.output, &batches.schema())?;
         while let Some(batch) = batches.next().await {
             output.push(&batch.map_err(judged)?)?;

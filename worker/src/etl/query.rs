@@ -12,15 +12,17 @@ use datafusion::catalog::{
     MemorySchemaProvider, SchemaProvider,
 };
 use datafusion::common::Span;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::config::Dialect;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::streaming::PartitionStream;
+use datafusion::physical_plan::{EmptyRecordBatchStream, ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, Expr, Value, visit_expressions_mut};
@@ -47,6 +49,7 @@ impl Query {
     /// Parses a query, or the one that passes all rows as they are.
     pub(super) fn parse(sql: Option<&str>, memory: u64) -> std::result::Result<Self, Diagnostic> {
         let sql = sql.unwrap_or("SELECT * FROM input");
+        let memory = usize::try_from(memory).unwrap_or(usize::MAX);
         let engine = engine();
         let parsed =
             engine.sql_to_statement(sql, &Dialect::PostgreSQL).map_err(|error| match error.find_root() {
@@ -63,7 +66,7 @@ impl Query {
             let message = format!("there is no parameter `{unknown}`; the only one is `{PARAMETER}`");
             Diagnostic::at(sql, message, span)
         })?;
-        Ok(Self { statement, engine, memory: usize::try_from(memory).unwrap_or(usize::MAX) })
+        Ok(Self { statement, engine, memory })
     }
 
     /// The columns that the query makes of a table of these columns.
@@ -81,7 +84,7 @@ impl Query {
         item: &Item,
     ) -> Result<SendableRecordBatchStream> {
         let (engine, plan) = self.plan(rows, item).await?;
-        let plan = engine.create_physical_plan(&plan).await?;
+        let plan = interruptible(engine.create_physical_plan(&plan).await?)?;
         execute_stream(plan, engine.task_ctx())
     }
 
@@ -131,6 +134,19 @@ fn engine() -> SessionState {
     context.state()
 }
 
+/// Makes every step pause now and then. The engine lets only its sources pause, and a join that
+/// multiplies its rows may not come back to them for hours.
+fn interruptible(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let wrapped = plan.transform_up(|step| {
+        Ok(if step.children().is_empty() {
+            Transformed::no(step)
+        } else {
+            Transformed::yes(Arc::new(CooperativeExec::new(step)) as Arc<dyn ExecutionPlan>)
+        })
+    })?;
+    Ok(wrapped.data)
+}
+
 fn only_select(sql: &str) -> Diagnostic {
     Diagnostic::at(sql, ONLY_SELECT.to_owned(), None)
 }
@@ -165,8 +181,8 @@ impl PartitionStream for Columns {
         &self.0
     }
 
-    fn execute(&self, _: Arc<datafusion::execution::TaskContext>) -> SendableRecordBatchStream {
-        Box::pin(datafusion::physical_plan::EmptyRecordBatchStream::new(self.0.clone()))
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        Box::pin(EmptyRecordBatchStream::new(self.0.clone()))
     }
 }
 
