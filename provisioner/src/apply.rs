@@ -64,7 +64,7 @@ pub async fn run(
             if ready && running.len() < PARALLEL && !stop.is_cancelled() {
                 states[at] = State::Running;
                 let change = &changes[at];
-                running.push(async move { (at, one(change, cloud, allowed, watch).await) });
+                running.push(async move { (at, one(change, cloud, allowed, stop, watch).await) });
             }
         }
         let Some((at, result)) = running.next().await else { break };
@@ -83,11 +83,17 @@ pub async fn run(
     applied
 }
 
-async fn one(change: &Change, cloud: &Cloud, allowed: Allowed, watch: &Watch<'_>) -> Result<()> {
+async fn one(
+    change: &Change,
+    cloud: &Cloud,
+    allowed: Allowed,
+    stop: &CancellationToken,
+    watch: &Watch<'_>,
+) -> Result<()> {
     let (address, action) = (&change.address, change.action);
     let started = Instant::now();
     watch(&Event::Started { address, action });
-    let result = with_retries(change, cloud, allowed, watch).await;
+    let result = with_retries(change, cloud, allowed, stop, watch).await;
     match &result {
         Ok(()) => watch(&Event::Finished { address, action, took: started.elapsed() }),
         Err(error) => watch(&Event::Failed { address, error }),
@@ -95,7 +101,13 @@ async fn one(change: &Change, cloud: &Cloud, allowed: Allowed, watch: &Watch<'_>
     result
 }
 
-async fn with_retries(change: &Change, cloud: &Cloud, allowed: Allowed, watch: &Watch<'_>) -> Result<()> {
+async fn with_retries(
+    change: &Change,
+    cloud: &Cloud,
+    allowed: Allowed,
+    stop: &CancellationToken,
+    watch: &Watch<'_>,
+) -> Result<()> {
     let address = &change.address;
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
@@ -105,9 +117,15 @@ async fn with_retries(change: &Change, cloud: &Cloud, allowed: Allowed, watch: &
             Err(error) if errors::is_worth_another_try(&error) && started.elapsed() < LONGEST => error,
             Err(error) => return Err(error),
         };
+        if stop.is_cancelled() {
+            return Err(error);
+        }
         watch(&Event::Retrying { address, error: &error });
         let wait = errors::retry_after(&error).unwrap_or_else(|| pause.mul_f64(rand::random::<f64>()));
-        tokio::time::sleep(wait).await;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.cancelled() => return Err(error),
+        }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -32,7 +32,11 @@ fn diff_graph_plan_and_the_stack_file_know_no_cloud_crate() {
     let pure = ["diff.rs", "graph.rs", "resource.rs", "events.rs", "stack", "runs/items.rs"];
     for (path, text) in pure.iter().flat_map(|file| sources(&format!("provisioner/src/{file}"))) {
         for crate_name in ["google_cloud", "kube::", "k8s_openapi", "localcloud", "tokio", "clients::"] {
-            assert!(!code(&text).any(|line| line.contains(crate_name)), "{} names {crate_name}", path.display());
+            assert!(
+                !code(&text).any(|line| line.contains(crate_name)),
+                "{} names {crate_name}",
+                path.display()
+            );
         }
     }
 }

@@ -12,9 +12,14 @@ fn fails(said: &Said, words: &str) {
 
 #[test]
 fn a_stack_file_with_a_mistake_is_shown_with_its_line_and_a_caret() {
-    let scenario = Scenario::with("[stack]\nname = 'fx'\nregion = 'r'\n[subscription.work]\ntopic = 'itmes'\n[topic.items]\n");
+    let scenario = Scenario::with(
+        "[stack]\nname = 'fx'\nregion = 'r'\n[subscription.work]\ntopic = 'itmes'\n[topic.items]\n",
+    );
     let said = scenario.provision(&["check"]);
-    fails(&said, "error: no topic \"itmes\"\n --> stack.toml:5:9\n  |\n5 | topic = 'itmes'\n  |         ^^^^^^^");
+    fails(
+        &said,
+        "error: no topic \"itmes\"\n --> stack.toml:5:9\n  |\n5 | topic = 'itmes'\n  |         ^^^^^^^",
+    );
     assert!(said.stderr.contains("did you mean \"items\"?"), "{}", said.stderr);
 }
 
@@ -29,9 +34,11 @@ fn a_list_that_cannot_be_used_starts_nothing() {
     let scenario = Scenario::fx();
     scenario.write("empty.txt", "\n\n");
     scenario.write("binary.txt", b"\xff\xfe\n");
-    for (list, words) in
-        [("nowhere.txt", "cannot read nowhere.txt"), ("empty.txt", "has no items"), ("binary.txt", "line 1 is not UTF-8")]
-    {
+    for (list, words) in [
+        ("nowhere.txt", "cannot read nowhere.txt"),
+        ("empty.txt", "has no items"),
+        ("binary.txt", "line 1 is not UTF-8"),
+    ] {
         fails(&scenario.provision(&["run", "--local", "--yes", "--items", list]), words);
     }
     assert!(!scenario.path(".provision").exists(), "nothing was started");

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 fn addresses<'a>(plan: &'a Value, action: &str) -> Vec<&'a str> {
     let changes = plan["changes"].as_array().expect("changes").iter();
-    changes.filter(|change| change["action"] == action).filter_map(|change| change["address"].as_str()).collect()
+    changes
+        .filter(|change| change["action"] == action)
+        .filter_map(|change| change["address"].as_str())
+        .collect()
 }
 
 #[test]
@@ -79,7 +82,10 @@ fn what_somebody_else_made_is_never_taken_over() {
     let ours = "[stack]\nname = 'demo'\nregion = 'europe-west1'\n[topic.a]\n";
     let scenario = Scenario::with(ours);
     scenario.expect(0, &["apply", "--local", "--yes"]);
-    scenario.write("stack.toml", "[stack]\nname = 'other'\nregion = 'europe-west1'\n[topic.a]\nname = 'demo-a'\n");
+    scenario.write(
+        "stack.toml",
+        "[stack]\nname = 'other'\nregion = 'europe-west1'\n[topic.a]\nname = 'demo-a'\n",
+    );
     let refused = scenario.provision(&["plan", "--local"]);
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("belongs to the stack `demo`"), "{}", refused.stderr);

@@ -71,7 +71,9 @@ fn features(raw: &Path) -> (Vec<Row>, u64) {
     let returns: Vec<Option<f64>> =
         (0..rates.len()).map(|i| (i > 0).then(|| rates[i].1 / rates[i - 1].1 - 1.0)).collect();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let window = |i: usize, n: usize| -> Vec<f64> { rates[(i + 1).saturating_sub(n)..=i].iter().map(|r| r.1).collect() };
+    let window = |i: usize, n: usize| -> Vec<f64> {
+        rates[(i + 1).saturating_sub(n)..=i].iter().map(|r| r.1).collect()
+    };
     let deviation = |i: usize| {
         let last: Vec<f64> = returns[(i + 1).saturating_sub(20)..=i].iter().flatten().copied().collect();
         let mean = mean(&last);
@@ -81,15 +83,21 @@ fn features(raw: &Path) -> (Vec<Row>, u64) {
     let mut highest = f64::MIN;
     let rows = rates.iter().enumerate().map(|(i, (date, rate))| {
         highest = highest.max(*rate);
-        let numbers =
-            [returns[i], Some(mean(&window(i, 20))), Some(mean(&window(i, 50))), deviation(i), Some(rate / highest - 1.0)];
+        let numbers = [
+            returns[i],
+            Some(mean(&window(i, 20))),
+            Some(mean(&window(i, 50))),
+            deviation(i),
+            Some(rate / highest - 1.0),
+        ];
         Row { date: date.clone(), rate: *rate, numbers }
     });
     (rows.collect(), rejected)
 }
 
 fn compare(item: &str, expected: &[Row], output: &Path) {
-    let text = std::fs::read_to_string(output).unwrap_or_else(|error| panic!("{}: {error}", output.display()));
+    let text =
+        std::fs::read_to_string(output).unwrap_or_else(|error| panic!("{}: {error}", output.display()));
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some("date,rate,return_1d,sma_20,sma_50,volatility_20,drawdown"), "{item}");
     let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();

@@ -11,7 +11,16 @@ const BUCKET: &str = "local-cloud-fx-data";
 fn any_text_is_an_item_and_none_leaves_its_folder() {
     let scenario = Scenario::fx();
     let long = "x".repeat(2000);
-    let keys = ["a/b", "../../escape", "with space", "it's \"quoted\"", "$(touch owned)", "line\nbreak", "é", long.as_str()];
+    let keys = [
+        "a/b",
+        "../../escape",
+        "with space",
+        "it's \"quoted\"",
+        "$(touch owned)",
+        "line\nbreak",
+        "é",
+        long.as_str(),
+    ];
     let mut list = String::new();
     for key in keys {
         let item = Item(key.to_owned());

@@ -23,14 +23,20 @@ fn make_items_slow(scenario: &Scenario, times: usize) {
 
 fn outputs(scenario: &Scenario) -> Vec<(String, Vec<u8>)> {
     let names = scenario.objects(BUCKET, "features");
-    names.into_iter().map(|name| (name.clone(), std::fs::read(scenario.object(BUCKET, &name)).expect("an output"))).collect()
+    names
+        .into_iter()
+        .map(|name| (name.clone(), std::fs::read(scenario.object(BUCKET, &name)).expect("an output")))
+        .collect()
 }
 
 /// The attempts that a run's records tell of.
 fn attempts(scenario: &Scenario, run: &RunId) -> Vec<Attempt> {
     let names = scenario.objects(BUCKET, layout::attempts(run).trim_end_matches('/'));
-    let began = names.iter().filter(|name| !name.ends_with(".failed.json") && !name.ends_with(".yielded.json"));
-    began.filter_map(|name| serde_json::from_slice(&std::fs::read(scenario.object(BUCKET, name)).ok()?).ok()).collect()
+    let began =
+        names.iter().filter(|name| !name.ends_with(".failed.json") && !name.ends_with(".yielded.json"));
+    began
+        .filter_map(|name| serde_json::from_slice(&std::fs::read(scenario.object(BUCKET, name)).ok()?).ok())
+        .collect()
 }
 
 #[test]
@@ -64,7 +70,8 @@ fn every_item_is_done_once_whatever_dies() {
     let mut follower = scenario.start(&RUN);
     until("enough nodes are preempted in flight", || {
         let all = attempts(&scenario, &run);
-        let open = |attempt: &&Attempt| !scenario.object(BUCKET, &layout::receipt(&run, &attempt.item)).exists();
+        let open =
+            |attempt: &&Attempt| !scenario.object(BUCKET, &layout::receipt(&run, &attempt.item)).exists();
         let newest = all.iter().filter(open).find(|attempt| !cut.contains(&attempt.node));
         if let Some(attempt) = newest {
             let said = scenario.provision(&["local", "preempt", "--node", &attempt.node, "--grace", "0"]);
@@ -88,7 +95,8 @@ fn every_item_is_done_once_whatever_dies() {
         .iter()
         .map(|name| {
             let receipt: contract::Receipt =
-                serde_json::from_slice(&std::fs::read(scenario.object(BUCKET, name)).expect("a receipt")).expect("JSON");
+                serde_json::from_slice(&std::fs::read(scenario.object(BUCKET, name)).expect("a receipt"))
+                    .expect("JSON");
             receipt.execution
         })
         .collect();

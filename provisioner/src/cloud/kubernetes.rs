@@ -103,7 +103,8 @@ impl Kubernetes {
 /// Where a cluster's API answers, and whether that is its DNS endpoint, whose certificate is public.
 fn endpoint(cluster: &Cluster) -> Option<(String, bool)> {
     let dns = cluster.control_plane_endpoints_config.as_ref().and_then(|c| c.dns_endpoint_config.as_ref());
-    let dns = dns.filter(|dns| dns.allow_external_traffic == Some(true) && !dns.endpoint.is_empty());
+    // `gke-<hash>-<project number>.<region>.gke.goog`, whose certificate everybody trusts.
+    let dns = dns.filter(|dns| dns.allow_external_traffic == Some(true) && dns.endpoint.ends_with(".goog"));
     match dns {
         Some(dns) => Some((dns.endpoint.clone(), true)),
         None => (!cluster.endpoint.is_empty()).then(|| (cluster.endpoint.clone(), false)),
