@@ -13,6 +13,9 @@ use google_cloud_storage::retry_policy::RetryableErrors;
 /// Longest that one object operation is retried.
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
 
+/// Longest wait for a token.
+const TOKEN_LIMIT: Duration = Duration::from_secs(10);
+
 /// An endpoint and the credentials for it.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -41,6 +44,17 @@ impl Target {
         let credentials =
             Builder::default().build().map_err(|e| TargetError::NoCredentials(e.to_string()))?;
         Ok(Self { endpoint: None, credentials })
+    }
+
+    /// Asks for a token once, so that missing credentials are told as such, and soon: the calls
+    /// themselves would go on trying.
+    pub async fn check(&self) -> Result<(), TargetError> {
+        let token = self.credentials.headers(http::Extensions::new());
+        match tokio::time::timeout(TOKEN_LIMIT, token).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(TargetError::NoCredentials(innermost(&error))),
+            Err(_) => Err(TargetError::NoCredentials(format!("no answer for {} s", TOKEN_LIMIT.as_secs()))),
+        }
     }
 
     /// An emulator or the local cloud: no credentials.
@@ -95,6 +109,14 @@ impl Target {
             builder = builder.with_endpoint(endpoint);
         }
         Ok(builder.build().await?)
+    }
+}
+
+/// The root of a chain of errors: the libraries above it repeat themselves.
+fn innermost(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => innermost(source),
+        None => error.to_string(),
     }
 }
 

@@ -104,11 +104,11 @@ fn compare(item: &str, expected: &[Row], output: &Path) {
     assert_eq!(rows.len(), expected.len(), "{item}");
     for (row, expected) in rows.iter().zip(expected) {
         assert_eq!(row[0], expected.date, "{item}");
-        let numbers = std::iter::once(&Some(expected.rate)).chain(&expected.numbers);
+        let numbers = std::iter::once(Some(expected.rate)).chain(expected.numbers);
         for (field, expected) in row[1..].iter().zip(numbers) {
             let close = match (field.parse::<f64>().ok(), expected) {
                 (None, None) => field.is_empty(),
-                (Some(got), Some(want)) => (got - want).abs() <= 1e-9 * want.abs().max(1e-9),
+                (Some(got), Some(want)) => (got - want).abs() <= 1e-9,
                 _ => false,
             };
             assert!(close, "{item} {}: {field} is not {expected:?}", row[0]);

@@ -79,7 +79,9 @@ macro_rules! client {
 impl Cloud {
     /// Connects to Google with the credentials that are there.
     pub async fn google(project: &str, owner: &str) -> Result<Self> {
-        Self::connect(Target::google()?, project, owner).await
+        let target = Target::google()?;
+        target.check().await?;
+        Self::connect(target, project, owner).await
     }
 
     /// Connects to a local cloud.

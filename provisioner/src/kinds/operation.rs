@@ -1,5 +1,6 @@
 //! Waits for a long-running operation of GKE, and tells how far it is.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -49,17 +50,20 @@ fn outcome(operation: &Operation) -> Result<()> {
     }
 }
 
+/// GKE counts in pairs, `CLUSTER_DEPLOYING` of `CLUSTER_DEPLOYING_TOTAL`: told as `deploying 5/11`.
 fn told(operation: &Operation) -> String {
-    let metrics = operation.progress.iter().flat_map(|progress| &progress.metrics);
-    let told: Vec<String> = metrics
+    let metrics = || operation.progress.iter().flat_map(|progress| &progress.metrics);
+    let counts: HashMap<&str, i64> = metrics()
         .filter_map(|metric| match metric.value.as_ref()? {
-            Value::IntValue(value) => Some(format!("{} {value}", metric.name.to_lowercase())),
-            Value::StringValue(value) => Some(format!("{} {value}", metric.name.to_lowercase())),
+            Value::IntValue(count) => Some((metric.name.as_str(), *count)),
             _ => None,
         })
         .collect();
-    match told.is_empty() {
-        true => format!("{}", operation.status).to_lowercase(),
-        false => told.join(", "),
-    }
+    let pair = |name: &str| {
+        let (count, total) = (counts.get(name)?, counts.get(format!("{name}_TOTAL").as_str())?);
+        let stage = name.trim_start_matches("CLUSTER_").trim_start_matches("NODEPOOL_").to_lowercase();
+        Some(format!("{stage} {count}/{total}"))
+    };
+    let told: Vec<String> = metrics().filter_map(|metric| pair(&metric.name)).collect();
+    if told.is_empty() { operation.status.to_string().to_lowercase() } else { told.join(", ") }
 }
