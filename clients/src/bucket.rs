@@ -140,7 +140,8 @@ impl Bucket {
         <P as Seek>::Error: std::error::Error + Send + Sync + 'static,
     {
         let write = self.data.write_object(self.path(), object, body).set_metadata(metadata);
-        match write.set_if_generation_match(generation).send_unbuffered().await {
+        // Boxed, here and below: the client's futures are tens of kilobytes.
+        match Box::pin(write.set_if_generation_match(generation).send_unbuffered()).await {
             Ok(stored) => Ok(Conditional::Stored(stored.into())),
             Err(error) if has_status(&error, 412, Code::FailedPrecondition) => Ok(Conditional::Conflict),
             Err(error) => Err(self.service("write", object, error)),
@@ -151,7 +152,7 @@ impl Bucket {
     pub async fn overwrite_json<T: Serialize>(&self, object: &str, value: &T) -> Result<(), ObjectError> {
         let body = serde_json::to_vec(value).map_err(|e| self.failed("write", object, e.into()))?;
         let write = self.data.write_object(self.path(), object, Bytes::from(body)).with_idempotency(true);
-        write.send_unbuffered().await.map_err(|e| self.service("write", object, e))?;
+        Box::pin(write.send_unbuffered()).await.map_err(|e| self.service("write", object, e))?;
         Ok(())
     }
 
@@ -167,7 +168,7 @@ impl Bucket {
 
     /// Reads a whole object with its generation, or none if there is no such object.
     pub async fn read(&self, object: &str) -> Result<Option<(Bytes, i64)>, ObjectError> {
-        let mut answer = match self.data.read_object(self.path(), object).send().await {
+        let mut answer = match Box::pin(self.data.read_object(self.path(), object).send()).await {
             Ok(answer) => answer,
             Err(error) if has_status(&error, 404, Code::NotFound) => return Ok(None),
             Err(error) => return Err(self.service("read", object, error)),
@@ -198,7 +199,7 @@ impl Bucket {
         &self,
         object: &str,
     ) -> Result<Option<google_cloud_storage::read_object::ReadObjectResponse>, ObjectError> {
-        match self.data.read_object(self.path(), object).send().await {
+        match Box::pin(self.data.read_object(self.path(), object).send()).await {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if has_status(&error, 404, Code::NotFound) => Ok(None),
             Err(error) => Err(self.service("read", object, error)),

@@ -11,7 +11,7 @@ use google_cloud_storage::client::{Storage, StorageControl};
 use google_cloud_storage::retry_policy::RetryableErrors;
 
 /// Longest that one object operation is retried.
-const RETRY_LIMIT: Duration = Duration::from_secs(60);
+const RETRY_LIMIT: Duration = Duration::from_mins(1);
 
 /// Longest wait for a token.
 const TOKEN_LIMIT: Duration = Duration::from_secs(10);

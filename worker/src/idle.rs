@@ -11,6 +11,7 @@ use google_cloud_pubsub::model;
 use jiff::Timestamp;
 use tokio::try_join;
 
+use crate::patience::patiently;
 use crate::protocol::History;
 use crate::runs::Run;
 use crate::settings::Settings;
@@ -21,7 +22,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// Longest time between two looks.
 const SELDOM: Duration = Duration::from_secs(15);
 /// Longest that the subscription's retry policy holds a message back.
-const BACKOFF: Duration = Duration::from_secs(60);
+const BACKOFF: Duration = Duration::from_mins(1);
 /// Times that items are published again in vain before the worker gives them up as stalled.
 const FRUITLESS: u32 = 2;
 
@@ -77,9 +78,9 @@ impl Idle {
         self.pause = (self.pause * 2).min(SELDOM);
         self.next_look = Instant::now() + self.pause;
         if self.items.is_empty() {
-            self.items = read_items(&self.bucket, &self.settings.us.run).await?;
+            self.items = patiently(read_items(&self.bucket, &self.settings.us.run)).await?;
         }
-        let open = open_items(&self.bucket, &self.settings.us.run, &self.items).await?;
+        let open = patiently(open_items(&self.bucket, &self.settings.us.run, &self.items)).await?;
         let ours = &self.settings.us;
         let tried: Vec<LastTried> = open.iter().map(|open| open.history.latest_index_of(&ours.run)).collect();
         let guarded = guarded_by(ours.index, &tried, self.settings.concurrency, run.record.workers);
@@ -95,12 +96,12 @@ impl Idle {
         }
         let mut lost = Vec::new();
         for at in guarded {
-            if !self.is_live(run, &open[at]).await? {
+            if !patiently(self.is_live(run, &open[at])).await? {
                 lost.push(open[at].line);
             }
         }
         if !lost.is_empty() {
-            republish(&self.settings, &lost).await?;
+            patiently(republish(&self.settings, &lost)).await?;
             self.rounds += 1;
             self.since = Instant::now();
         }

@@ -13,6 +13,7 @@ use tracing::{Instrument, Span};
 
 use crate::board::{Board, Count, Entry};
 use crate::handler::{HandlerError, Product, Work};
+use crate::patience::patiently;
 use crate::protocol::{Beginning, Begun, Ledger, Loaded, Place, Settled};
 use crate::pull::Delivery;
 use crate::runs::{Known, Run, Runs};
@@ -73,7 +74,7 @@ impl Workbench {
             Outcome::Ack(Settled::not_open())
         })?;
         let Message { run, item, .. } = message;
-        let known = self.runs.get(&run).await.map_err(|error| {
+        let known = patiently(self.runs.get(&run)).await.map_err(|error| {
             tracing::error!(run = run.0.as_str(), "cannot look the run up: {error:#}");
             Outcome::GiveBack
         })?;
@@ -107,7 +108,7 @@ impl Workbench {
 
     async fn try_item(&self, run: &Arc<Run>, item: &Item, entry: Arc<Entry>) -> Outcome {
         let beginning = tokio::select! {
-            beginning = self.ledger.begin(run, item) => beginning,
+            beginning = patiently(self.ledger.begin(run, item)) => beginning,
             () = self.cut.cancelled() => return Outcome::GiveBack,
         };
         let begun = match beginning {
@@ -188,7 +189,8 @@ impl Workbench {
             Ending::Cut => {
                 tracing::info!("cut off: the worker was asked to stop");
                 let said = "the worker was asked to stop";
-                if let Err(error) = self.ledger.give_back(&begun, EndReason::Terminated, said).await {
+                let given_back = self.ledger.give_back(&begun, EndReason::Terminated, said);
+                if let Err(error) = patiently(given_back).await {
                     tracing::warn!("cannot record that the attempt was cut off: {error:#}");
                 }
                 Outcome::GiveBack
@@ -200,7 +202,8 @@ impl Workbench {
     async fn fail(&self, run: &Run, begun: Begun, reason: EndReason, error: &Error) -> Outcome {
         tracing::error!(?reason, "failed: {error:#}");
         let limit = run.record.config.attempts;
-        match self.ledger.fail(begun, limit, reason, &format!("{error:#}")).await {
+        let said = format!("{error:#}");
+        match patiently(self.ledger.fail(begun, limit, reason, &said)).await {
             Ok(Some(settled)) => {
                 self.board.count(Count::Failed);
                 Outcome::Ack(settled)

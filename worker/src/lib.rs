@@ -9,6 +9,7 @@ pub mod etl;
 pub mod handler;
 pub mod idle;
 pub mod item;
+mod patience;
 pub mod protocol;
 pub mod pull;
 pub mod runs;

@@ -20,7 +20,7 @@ use crate::settings::Settings;
 
 /// The client stops renewing a lease of this age, silently. It is the longest that Pub/Sub keeps a
 /// message: items end by their own timeout, never by this.
-const LONGEST_LEASE: Duration = Duration::from_secs(31 * 24 * 3600);
+const LONGEST_LEASE: Duration = Duration::from_hours(31 * 24);
 /// Pauses before the stream is opened again after an error that the client does not retry.
 const PAUSES: [Duration; 5] = [
     Duration::from_secs(1),

@@ -136,7 +136,7 @@ mod tests {
     fn what_is_not_set_has_its_default() {
         let settings = read(&[]).expect("settings");
         assert_eq!((settings.concurrency, settings.us.index), (1, 3));
-        assert_eq!(settings.lease, Duration::from_secs(60));
+        assert_eq!(settings.lease, Duration::from_mins(1));
         assert_eq!(settings.budget() + settings.hand_back(), settings.grace);
     }
 

@@ -17,14 +17,13 @@ pub(crate) fn guarded_by(index: u32, open: &[LastTried], concurrency: u32, worke
     let mut untried = 0_u64;
     let mut guarded = Vec::new();
     for (position, last) in open.iter().enumerate() {
-        let guardian = match last {
-            Some(tried) => u64::from(*tried),
-            None => {
-                let share = untried / u64::from(concurrency.max(1));
-                untried += 1;
-                // Where there are more items than the Job can take at once, they go round.
-                share % u64::from(workers.max(1))
-            }
+        let guardian = if let Some(tried) = last {
+            u64::from(*tried)
+        } else {
+            let share = untried / u64::from(concurrency.max(1));
+            untried += 1;
+            // Where there are more items than the Job can take at once, they go round.
+            share % u64::from(workers.max(1))
         };
         if guardian == u64::from(index) {
             guarded.push(position);

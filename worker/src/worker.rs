@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::board::Board;
 use crate::idle::{Decision, Idle};
 use crate::item::Workbench;
+use crate::patience::patiently;
 use crate::protocol::Ledger;
 use crate::pull::{Delivery, Puller};
 use crate::runs::{Known, Run, Runs};
@@ -23,7 +24,7 @@ use crate::signals::Signals;
 /// How often a worker asks whether its own run is over.
 const ASK: Duration = Duration::from_secs(5);
 /// A new pod's grants and metadata server may take their time.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Why a worker leaves.
@@ -63,14 +64,14 @@ pub async fn run(settings: Settings) -> Result<u8> {
         bucket,
         runs,
     };
-    Ok(work(settings, bench, &own, signals).await?)
+    Box::pin(work(settings, bench, &own, signals)).await
 }
 
 /// The worker's own run; none if it is over.
 async fn own_run(runs: &Runs, run: &RunId) -> Result<Option<Arc<Run>>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match runs.get(run).await {
+        match patiently(runs.get(run)).await {
             Ok(Known::Open(open)) => return Ok(Some(open)),
             Ok(Known::Over) => return Ok(None),
             Ok(Known::Missing) => {
@@ -88,13 +89,13 @@ async fn own_run(runs: &Runs, run: &RunId) -> Result<Option<Arc<Run>>> {
 
 async fn work(settings: Settings, bench: Workbench, own: &Arc<Run>, mut signals: Signals) -> Result<u8> {
     let (puller, deliveries) = Puller::start(&settings)?;
-    let reporter = {
+    let publishing = {
         let (board, bucket) = (bench.board.clone(), bench.bucket.clone());
         tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move { board.publish(&bucket).await }))
     };
     tracing::info!(run = own.record.run.0.as_str(), index = settings.us.index, "working");
     let mut items = JoinSet::new();
-    let leaving = pull(&settings, &bench, own, deliveries, &mut items, &mut signals).await;
+    let leaving = Box::pin(pull(&settings, &bench, own, deliveries, &mut items, &mut signals)).await;
     puller.stop();
     let state = match leaving {
         Leaving::Finished | Leaving::Over => WorkerState::Finished,
@@ -102,7 +103,7 @@ async fn work(settings: Settings, bench: Workbench, own: &Arc<Run>, mut signals:
     };
     let budget = if leaving == Leaving::Over { Duration::ZERO } else { settings.budget() };
     drain(&settings, budget, &bench, items, &mut signals).await;
-    drop(reporter);
+    drop(publishing);
     let reported = bench.board.write(&bench.bucket, state);
     let farewell = async { tokio::join!(reported, puller.ended(settings.hand_back())) };
     if timeout(settings.hand_back(), farewell).await.is_err() {
@@ -182,7 +183,7 @@ async fn drain(
 async fn until_over(runs: &Runs, run: &RunId) {
     loop {
         sleep(ASK).await;
-        match runs.get(run).await {
+        match patiently(runs.get(run)).await {
             Ok(Known::Over | Known::Missing) => {
                 tracing::info!(run = run.0.as_str(), "the run is over");
                 return;

@@ -1,7 +1,9 @@
 //! The fx example, all of it, against a second computation that shares nothing with the first.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on says so")]
+#![allow(clippy::cast_precision_loss, clippy::float_cmp, reason = "windows are short, and constants exact")]
+
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use clients::{Bucket, Target};
 use contract::{BadRows, ColumnType, EtlConfig, Item};
@@ -101,7 +103,6 @@ async fn every_currency_comes_out_as_computed_by_hand() {
         .unwrap_or_else(|wrong| panic!("{wrong:?}"));
     let items = include_str!("../../examples/fx/items.txt");
     assert_eq!(items.lines().count(), 32);
-    let began = Instant::now();
     let (mut still, mut rejections) = (0, Vec::new());
     for currency in items.lines() {
         let product = process(&etl, currency).await;
@@ -124,7 +125,6 @@ async fn every_currency_comes_out_as_computed_by_hand() {
             still += usize::from(want[4] == Some(0.0));
         }
     }
-    eprintln!("{} ms a currency", began.elapsed().as_millis() / 32);
     assert_eq!(rejections.iter().filter(|rejected| **rejected > 0).count(), 4, "BGN, HRK, ISK and RUB");
     assert!(still > 300, "pegged currencies have windows that do not move at all: {still}");
 }

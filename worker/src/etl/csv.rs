@@ -27,7 +27,7 @@ const SHOWN: usize = 40;
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) rows: Rows,
-    pub(super) read: u64,
+    pub(super) total: u64,
     pub(super) rejected: u64,
 }
 
@@ -39,9 +39,9 @@ pub(super) async fn read(file: Arc<File>, schema: &Schema, policy: BadRows) -> R
     let mut table = Table::new(header, schema)?;
     let mut rows = RowsWriter::new(table.schema.clone());
     let mut record = ByteRecord::new();
-    let (mut read, mut rejected) = (0, 0);
+    let (mut total, mut rejected) = (0, 0);
     while reader.read_byte_record(&mut record).context("cannot read the input")? {
-        read += 1;
+        total += 1;
         if let Err(misfit) = table.push(&record) {
             rejected += 1;
             match policy {
@@ -58,7 +58,7 @@ pub(super) async fn read(file: Arc<File>, schema: &Schema, policy: BadRows) -> R
     if table.rows > 0 {
         rows.push(table.take()?)?;
     }
-    Ok(Read { rows: rows.finish()?, read, rejected })
+    Ok(Read { rows: rows.finish()?, total, rejected })
 }
 
 /// Rows on their way into columns.
@@ -161,7 +161,7 @@ mod tests {
     async fn columns_are_found_by_name_and_others_are_not_read() {
         let text = b"\xEF\xBB\xBFx,rate,date\r\n\xff,1.5,2026-01-31\r\n\"a\nb\",,2026-02-01\n";
         let read = read_text(text, BadRows::Fail).await.expect("rows");
-        assert_eq!((read.read, read.rejected), (2, 0));
+        assert_eq!((read.total, read.rejected), (2, 0));
     }
 
     #[tokio::test]
@@ -169,7 +169,7 @@ mod tests {
         let text =
             b"date,rate\n2026-01-31,N/A\n2026-01-30,1.1\nshort\n2026-01-29,1.2,more\n2026-01-28,\xff\n";
         let read = read_text(text, BadRows::Drop).await.expect("rows");
-        assert_eq!((read.read, read.rejected), (5, 4));
+        assert_eq!((read.total, read.rejected), (5, 4));
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ pub(super) struct Output {
 }
 
 enum Writer {
-    Csv(datafusion::arrow::csv::Writer<SpooledTempFile>),
+    Csv(Box<datafusion::arrow::csv::Writer<SpooledTempFile>>),
     Parquet(Box<ArrowWriter<SpooledTempFile>>),
 }
 
@@ -63,7 +63,7 @@ impl Output {
 impl Writer {
     fn new(format: Format, file: SpooledTempFile, schema: &SchemaRef) -> anyhow::Result<Self> {
         Ok(match format {
-            Format::Csv => Self::Csv(WriterBuilder::new().with_header(true).build(file)),
+            Format::Csv => Self::Csv(Box::new(WriterBuilder::new().with_header(true).build(file))),
             Format::Parquet => {
                 let properties = WriterProperties::builder()
                     .set_compression(Compression::UNCOMPRESSED)

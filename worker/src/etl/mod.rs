@@ -77,6 +77,9 @@ impl Etl {
         if target.as_ref().is_some_and(|target| !target.names_the_item()) {
             note("load", "there is no {item} in it: all items would have one output".to_owned());
         }
+        if matches!(source, Some((Source::File(_), _))) && local_root.is_none() {
+            note("extract", "a `file:` input can only be read with --local; put it into a bucket".to_owned());
+        }
         if config.schema.is_empty() && matches!(source, Some((_, Format::Csv))) {
             note("schema", "a CSV input needs the names and types of its columns".to_owned());
         }
@@ -92,9 +95,9 @@ impl Etl {
         Ok(Self { source, web, local_root, transform, columns: None, target })
     }
 
-    async fn make(&self, work: Work<'_>) -> Result<Product, HandlerError> {
+    async fn make(&self, work: &Work<'_>) -> Result<Product, HandlerError> {
         (work.stage)(Stage::Extract);
-        let fetched = extract::fetch(&self.source, &work, &self.web, self.local_root.as_deref()).await?;
+        let fetched = extract::fetch(&self.source, work, &self.web, self.local_root.as_deref()).await?;
         (work.stage)(Stage::Transform);
         compute::compute(self.transform.clone().make(fetched, work.item.clone())).await?
     }
@@ -111,16 +114,16 @@ impl Transform {
             Format::Csv => csv::read(file, &self.schema, self.bad_rows).await?,
             Format::Parquet => parquet::read(&file, &self.schema).await?,
         };
-        let mut batches = self.query.run(Arc::new(read.rows), &item).await.map_err(judged)?;
+        let mut batches = self.query.run(Arc::new(read.rows), &item).await.map_err(|e| judged(&e))?;
         let mut output = load::Output::new(self.output, &batches.schema())?;
         while let Some(batch) = batches.next().await {
-            output.push(&batch.map_err(judged)?)?;
+            output.push(&batch.map_err(|e| judged(&e))?)?;
         }
         let (body, rows) = output.finish()?;
         Ok(Product {
             body,
             inputs: vec![input],
-            rows_in: Some(read.read),
+            rows_in: Some(read.total),
             rows_rejected: Some(read.rejected),
             rows_out: Some(rows),
         })
@@ -133,12 +136,12 @@ impl Handler for Etl {
     }
 
     fn process<'a>(&'a self, work: Work<'a>) -> BoxFuture<'a, Result<Product, HandlerError>> {
-        Box::pin(self.make(work))
+        Box::pin(async move { self.make(&work).await })
     }
 }
 
-fn judged(error: DataFusionError) -> HandlerError {
-    let permanent = query::is_permanent(&error);
-    let error = anyhow::anyhow!("the query failed: {}", diagnostic::words(&error));
+fn judged(error: &DataFusionError) -> HandlerError {
+    let permanent = query::is_permanent(error);
+    let error = anyhow::anyhow!("the query failed: {}", diagnostic::words(error));
     if permanent { HandlerError::Permanent(error) } else { HandlerError::Retry(error) }
 }

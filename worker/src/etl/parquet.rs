@@ -23,14 +23,14 @@ pub(super) async fn read(file: &Arc<File>, declared: &Schema) -> Result<Read, Ha
     let table = if declared.is_empty() { reader.schema().clone() } else { schema::table(declared) };
     let batches = reader.build().map_err(|error| permanent!("cannot read the input: {error}"))?;
     let mut rows = RowsWriter::new(table.clone());
-    let mut read = 0;
+    let mut total = 0;
     for batch in batches {
         let batch = batch.map_err(|error| permanent!("cannot read the input: {error}"))?;
-        read += batch.num_rows() as u64;
+        total += batch.num_rows() as u64;
         rows.push(typed(&batch, &table)?)?;
         tokio::task::yield_now().await;
     }
-    Ok(Read { rows: rows.finish()?, read, rejected: 0 })
+    Ok(Read { rows: rows.finish()?, total, rejected: 0 })
 }
 
 fn typed(batch: &RecordBatch, table: &SchemaRef) -> Result<RecordBatch, HandlerError> {

@@ -114,9 +114,9 @@ mod tests {
     fn rows_larger_than_memory_can_be_scanned_twice_at_once() {
         let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
         let mut writer = RowsWriter::new(schema.clone());
-        let batches: i64 = 12;
-        for at in 0..batches {
-            let column = Int64Array::from_value(at, 512 << 10);
+        let batches = 12;
+        for _ in 0..batches {
+            let column = Int64Array::from_value(7, 512 << 10);
             writer
                 .push(RecordBatch::try_new(schema.clone(), vec![Arc::new(column)]).expect("a batch"))
                 .expect("room");
@@ -124,6 +124,6 @@ mod tests {
         let rows = writer.finish().expect("rows");
         assert!(matches!(rows.store, Store::File(_)));
         let scans = rows.scan().expect("a scan").zip(rows.scan().expect("another"));
-        assert_eq!(scans.filter(|(a, b)| a.as_ref().ok() == b.as_ref().ok()).count() as i64, batches);
+        assert_eq!(scans.filter(|(a, b)| a.as_ref().ok() == b.as_ref().ok()).count(), batches);
     }
 }

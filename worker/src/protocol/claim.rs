@@ -48,14 +48,14 @@ impl Claimant<'_> {
 mod tests {
     use super::*;
 
-    fn found(metadata: &[(&str, &str)]) -> Option<Stored> {
-        Some(Stored {
+    fn found(metadata: &[(&str, &str)]) -> Stored {
+        Stored {
             name: "out.csv".into(),
             generation: 77,
             size: 1,
             crc32c: "00000000".into(),
             metadata: metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-        })
+        }
     }
 
     fn claim(found: Option<Stored>) -> Claim {
@@ -65,14 +65,14 @@ mod tests {
     #[test]
     fn what_may_be_done_depends_on_whose_the_output_is() {
         let by = |run: &str, generation: &str, item: &str| {
-            found(&[
+            Some(found(&[
                 (Output::META_RUN, run),
                 (Output::META_RUN_GENERATION, generation),
                 (Output::META_ITEM, item),
-            ])
+            ]))
         };
         assert_eq!(claim(None), Claim::Upload(0));
-        assert_eq!(claim(found(&[])), Claim::Upload(77), "foreign");
+        assert_eq!(claim(Some(found(&[]))), Claim::Upload(77), "foreign");
         assert_eq!(claim(by("other", "499", "a%2Fb")), Claim::Upload(77), "older");
         assert_eq!(claim(by("other", "junk", "a%2Fb")), Claim::Upload(77), "unknown");
         assert!(matches!(claim(by("other", "501", "a%2Fb")), Claim::Superseded(_)));

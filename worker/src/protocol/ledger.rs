@@ -100,7 +100,7 @@ impl Ledger {
         reason: EndReason,
         message: &str,
     ) -> Result<Option<Settled>> {
-        let end = self.end(&begun.attempt, reason, message);
+        let end = end(&begun.attempt, reason, message);
         let (run, item, number) = (&begun.attempt.run, &begun.attempt.item, begun.attempt.number);
         let name = layout::attempt_failed(run, item, number);
         self.bucket.create_json(&name, &end, Metadata::new()).await?;
@@ -116,7 +116,7 @@ impl Ledger {
     pub async fn give_back(&self, begun: &Begun, reason: EndReason, message: &str) -> Result<()> {
         let attempt = &begun.attempt;
         let name = layout::attempt_yielded(&attempt.run, &attempt.item, attempt.number);
-        self.bucket.create_json(&name, &self.end(attempt, reason, message), Metadata::new()).await?;
+        self.bucket.create_json(&name, &end(attempt, reason, message), Metadata::new()).await?;
         Ok(())
     }
 
@@ -218,15 +218,15 @@ impl Ledger {
             .context("cannot record the failure")?;
         Ok(Settled(()))
     }
+}
 
-    fn end(&self, attempt: &Attempt, reason: EndReason, message: &str) -> AttemptEnd {
-        AttemptEnd {
-            execution: attempt.execution.clone(),
-            reason,
-            message: message.lines().next().unwrap_or_default().to_owned(),
-            output_tail: tail(message).to_owned(),
-            at: Timestamp::now(),
-        }
+fn end(attempt: &Attempt, reason: EndReason, message: &str) -> AttemptEnd {
+    AttemptEnd {
+        execution: attempt.execution.clone(),
+        reason,
+        message: message.lines().next().unwrap_or_default().to_owned(),
+        output_tail: tail(message).to_owned(),
+        at: Timestamp::now(),
     }
 }
 

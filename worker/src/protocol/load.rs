@@ -18,7 +18,7 @@ const LONGEST: usize = 4096;
 
 /// Proof that an output vouched for by this receipt is stored.
 #[derive(Debug)]
-pub struct Loaded(Receipt);
+pub struct Loaded(Box<Receipt>);
 
 /// An output's place, looked at.
 #[derive(Debug)]
@@ -65,11 +65,9 @@ impl Ledger {
         for _ in 0..ROUNDS {
             let written = upload(&bucket, &at.object, &product.body, metadata.clone(), generation).await?;
             if let Conditional::Stored(stored) = written {
-                return Ok(Loaded(Receipt {
-                    outputs: vec![output(at, &stored)],
-                    finished: Timestamp::now(),
-                    ..receipt
-                }));
+                let outputs = vec![output(at, &stored)];
+                let finished = Timestamp::now();
+                return Ok(Loaded(Box::new(Receipt { outputs, finished, ..receipt })));
             }
             // After a lost answer this finds our own upload, and adopts it like any other of our run.
             match self.look(run, begun, at).await? {
@@ -108,12 +106,12 @@ impl Ledger {
         receipt.run = begun.attempt.run.clone();
         receipt.item = begun.attempt.item.clone();
         receipt.outputs = vec![output(at, stored)];
-        Loaded(receipt)
+        Loaded(Box::new(receipt))
     }
 
     fn superseded(&self, run: &Run, begun: &Begun, at: &ObjectAddress, stored: &Stored) -> Loaded {
         let outputs = vec![output(at, stored)];
-        Loaded(Receipt { kind: ReceiptKind::Superseded, outputs, ..self.blank(run, begun) })
+        Loaded(Box::new(Receipt { kind: ReceiptKind::Superseded, outputs, ..self.blank(run, begun) }))
     }
 
     fn blank(&self, run: &Run, begun: &Begun) -> Receipt {

@@ -19,7 +19,7 @@ use crate::handler::{HandlerError, Work, permanent};
 /// Largest input, in bytes: a bound on the scratch folder, far above what one item should read.
 const LARGEST: u64 = 64 << 30;
 /// Longest silence of a source.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// An input that has arrived.
 pub(super) struct Fetched {

@@ -172,7 +172,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special
 }
 
-/// Global unicast is 2000::/3; the rest is special, and so are the ranges that carry an IPv4 address.
+/// Global unicast is `2000::/3`; the rest is special, and so are the ranges that carry an IPv4 address.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     if let Some(mapped) = address.to_ipv4_mapped() {
         return is_public_v4(mapped);
@@ -226,5 +226,51 @@ mod tests {
         let error = web.fetch(Url::parse("http://localhost:1/x.csv").expect("a URL")).await.err();
         let error = format!("{:#}", error.expect("refused"));
         assert!(error.contains("not an address of the public internet"), "{error}");
+    }
+
+    /// Serves one answer a connection, in order, on a real socket; returns the address.
+    async fn serve(answers: &[&str]) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let answers: Vec<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
+        tokio::spawn(async move {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                let mut request = [0; 4096];
+                drop(stream.read(&mut request).await);
+                drop(stream.write_all(answer.as_bytes()).await);
+            }
+        });
+        format!("http://{address}/in.csv")
+    }
+
+    async fn fetch(answers: &[&str]) -> Result<Fetched, HandlerError> {
+        let url = serve(answers).await;
+        Web::new(true).expect("a client").fetch(Url::parse(&url).expect("a URL")).await
+    }
+
+    #[tokio::test]
+    async fn an_input_is_read_with_its_identity_after_a_busy_moment() {
+        let busy = "HTTP/1.1 503 Busy\r\nretry-after: 0\r\nconnection: close\r\n\r\n";
+        let good = "HTTP/1.1 200 OK\r\netag: \"e\"\r\nconnection: close\r\n\r\n123456789";
+        let input = fetch(&[busy, good]).await.map(|fetched| fetched.input).expect("an input");
+        assert_eq!((input.size, input.etag.as_deref()), (Some(9), Some("\"e\"")));
+        assert_eq!(input.crc32c.as_deref(), Some("e3069283"), "the check value of CRC-32C");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_never_will_be() {
+        let gone = "HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n";
+        assert!(matches!(fetch(&[gone]).await, Err(HandlerError::Permanent(_))));
+        let elsewhere = "HTTP/1.1 302 Found\r\nlocation: ftp://x/\r\nconnection: close\r\n\r\n";
+        assert!(matches!(fetch(&[elsewhere]).await, Err(HandlerError::Permanent(_))));
+    }
+
+    #[tokio::test]
+    async fn an_input_that_breaks_off_is_no_input() {
+        let short = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\nconnection: close\r\n\r\n123";
+        assert!(matches!(fetch(&[short]).await, Err(HandlerError::Retry(_))));
     }
 }

@@ -89,6 +89,7 @@ impl Div<f64> for DoubleDouble {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exactness is what is tested")]
 mod tests {
     use super::*;
 

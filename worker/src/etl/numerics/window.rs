@@ -49,6 +49,8 @@ impl<S: Summary> Window<S> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exactness is what is tested")]
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "rounded once, at the end")]
 mod tests {
     use proptest::prelude::*;
 
@@ -64,7 +66,7 @@ mod tests {
         let sum: i128 = rows.iter().map(|row| i128::from(*row)).sum();
         let squares: i128 = rows.iter().map(|row| i128::from(*row) * i128::from(*row)).sum();
         let mean = sum as f64 / count as f64 / UNIT;
-        ((mean), (squares * count - sum * sum) as f64 / count as f64 / UNIT / UNIT)
+        (mean, (squares * count - sum * sum) as f64 / count as f64 / UNIT / UNIT)
     }
 
     fn slide(rows: &[i64], width: usize) {
