@@ -48,14 +48,14 @@ impl Api {
     pub(crate) async fn answer(self: &Arc<Self>, request: Request<axum::body::Body>) -> Response {
         let answered = match Place::of(request.uri().path()) {
             Some(Place::Resource(target)) => self.resource(target, request).await,
-            Some(place) if request.method() == Method::GET => self.about_itself(&place, &request),
+            Some(place) if request.method() == Method::GET => Self::about_itself(&place, &request),
             Some(_) => Err(Refusal::method_not_allowed()),
             None => Err(Refusal::unknown_path()),
         };
         answered.unwrap_or_else(IntoResponse::into_response)
     }
 
-    fn about_itself(&self, place: &Place, request: &Request<axum::body::Body>) -> Result<Response, Refusal> {
+    fn about_itself(place: &Place, request: &Request<axum::body::Body>) -> Result<Response, Refusal> {
         match place {
             Place::Health => Ok("ok".into_response()),
             Place::Version => Ok(axum::Json(discovery::version()).into_response()),

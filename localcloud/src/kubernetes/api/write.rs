@@ -62,7 +62,7 @@ impl Api {
         mut object: Value,
         parameters: &Parameters,
     ) -> Result<Response, Refusal> {
-        self.name(target, &mut object)?;
+        Self::name(target, &mut object)?;
         let warnings = check_fields(target.kind, &mut object, parameters)?;
         let writer = Writer { manager: parameters.manager(), applies: false, subresource: "" };
         let stored = self.insert(target, object, Some(writer), parameters.is_dry_run()?)?;
@@ -135,7 +135,7 @@ impl Api {
             )));
         }
         object::metadata(&mut declared).entry("name").or_insert_with(|| name.into());
-        self.name(target, &mut declared)?;
+        Self::name(target, &mut declared)?;
         if object::name(&declared) != name {
             return Err(wrong_name(object::name(&declared), name));
         }
@@ -171,7 +171,7 @@ impl Api {
     }
 
     /// Gives a new object its name and namespace.
-    fn name(&self, target: &Target, object: &mut Value) -> Result<(), Refusal> {
+    fn name(target: &Target, object: &mut Value) -> Result<(), Refusal> {
         let kind = (object::text(object, "/apiVersion"), object::text(object, "/kind"));
         if kind != ("", "") && Kind::of(kind.0, kind.1) != Some(target.kind) {
             return Err(Refusal::bad_request(format!(
@@ -182,7 +182,7 @@ impl Api {
         let namespace = object::namespace(object).to_owned();
         match &target.namespace {
             Some(wanted) if namespace.is_empty() => {
-                drop(object::metadata(object).insert("namespace".into(), wanted.clone().into()))
+                drop(object::metadata(object).insert("namespace".into(), wanted.clone().into()));
             }
             Some(wanted) if *wanted != namespace => {
                 let message = format!(
@@ -215,15 +215,12 @@ impl Api {
             self.check_namespace(namespace, target.kind, &name)?;
         }
         let metadata = object::metadata(&mut object);
-        SERVERS.iter().for_each(|field| drop(metadata.remove(*field)));
+        metadata.retain(|field, _| !SERVERS.contains(&field.as_str()));
         if target.kind.has_status() {
             entries(&mut object).remove("status");
         }
         let bare = object.clone();
         admission::prepare_new(target.kind, &mut object);
-        if target.kind.kind == "Pod" && !object::text(&object, "/spec/nodeName").is_empty() {
-            tracing::debug!(pod = name, "a pod came with its node");
-        }
         let errors = admission::validate(target.kind, &object);
         if !errors.is_empty() {
             return Err(Refusal::invalid(target.kind, &name, &errors));
