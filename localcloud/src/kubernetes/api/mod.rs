@@ -5,6 +5,7 @@ mod body;
 mod delete;
 mod discovery;
 mod fields;
+mod kept;
 mod log;
 mod managed;
 mod openapi;
