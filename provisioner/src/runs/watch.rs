@@ -61,9 +61,18 @@ pub(crate) async fn watch(
             (last, moved, told_still) = (Some(now), Instant::now(), false);
             tell(Progress::Items { done: now.0, failed: now.1, total: record.count, workers: now.2 });
         }
-        let ended = match tally.is_complete() {
-            true => Some((if tally.failed() == 0 { Outcome::Done } else { Outcome::Failed }, None)),
+        let early = match tally.is_complete() {
+            true => None,
             false => early_end(bucket, record, cluster, &mut job_seen).await?,
+        };
+        if early.is_some() {
+            // The last receipts may have come since: a receipt wins.
+            tally.refresh(bucket).await?;
+        }
+        let ended = match (tally.is_complete(), tally.failed()) {
+            (true, 0) => Some((Outcome::Done, None)),
+            (true, _) => Some((Outcome::Failed, None)),
+            (false, _) => early,
         };
         if let Some((outcome, reason)) = ended {
             let preemptions = workers.cut_off(cluster, &record.run).await?;
@@ -101,7 +110,7 @@ async fn early_end(
     if bucket.stat(&layout::cancelled(&record.run)).await?.is_some() {
         return Ok(Some((Outcome::Cancelled, None)));
     }
-    Ok(cluster.job_failure(&record.run).await?.map(|reason| (Outcome::Stalled, Some(reason))))
+    Ok(cluster.job_ended(&record.run).await?.map(|reason| (Outcome::Stalled, Some(reason))))
 }
 
 async fn close(

@@ -42,12 +42,16 @@ impl Cluster {
         Api::namespaced(self.kubernetes.0.clone(), &self.namespace)
     }
 
-    /// The reason for which the run's Job failed for good, if it did.
-    pub(crate) async fn job_failure(&self, run: &RunId) -> Result<Option<String>> {
+    /// Why nobody will work on the run any more, if its Job has ended.
+    pub(crate) async fn job_ended(&self, run: &RunId) -> Result<Option<String>> {
         let Some(job) = self.job(run).await? else { return Ok(None) };
         let conditions = job.status.and_then(|status| status.conditions).unwrap_or_default();
-        let failed = conditions.into_iter().find(|c| c.type_ == "Failed" && c.status == "True");
-        let Some(failed) = failed else { return Ok(None) };
+        let is = |kind: &str| conditions.iter().find(|c| c.type_ == kind && c.status == "True").cloned();
+        if is("Complete").is_some() {
+            let reason = "the workers have left: republishing what is open twice brought nothing; `provision logs` tells more";
+            return Ok(Some(reason.to_owned()));
+        }
+        let Some(failed) = is("Failed") else { return Ok(None) };
         let mut reason = format!(
             "the run's Job failed: {}: {}",
             failed.reason.unwrap_or_default(),
