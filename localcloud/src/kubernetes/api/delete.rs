@@ -1,6 +1,7 @@
 //! Deletion: at once, after a pod's grace, or when what holds an object lets go.
 
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -12,7 +13,10 @@ use super::body::Parameters;
 use super::read::Selection;
 use super::status::Refusal;
 use super::target::Target;
-use super::write::WriteError;
+use super::write::{WriteError, answer};
+
+/// What Kubernetes tells who deletes a Job without saying what its pods become.
+const PRESERVED: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
 
 /// What becomes of an object's dependents.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -146,12 +150,16 @@ impl Api {
         } else {
             delete(&self.store, &key, &deletion)?
         };
+        let warnings = match deletion.propagation {
+            None if target.kind.orphans_by_default => vec![PRESERVED.to_owned()],
+            _ => vec![],
+        };
         if self.store.get(&key).is_some() {
-            return Ok(axum::Json(deleted).into_response());
+            return Ok(answer(StatusCode::OK, &deleted, &warnings));
         }
         let details = json!({"name": name, "group": target.kind.group, "kind": target.kind.plural, "uid": object::uid(&deleted)});
         let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
-        Ok(axum::Json(done).into_response())
+        Ok(answer(StatusCode::OK, &done, &warnings))
     }
 
     pub(super) fn delete_all(

@@ -393,7 +393,7 @@ fn check_fields(
 }
 
 /// An object, with warnings as Kubernetes sends them.
-fn answer(code: StatusCode, object: &Value, warnings: &[String]) -> Response {
+pub(super) fn answer(code: StatusCode, object: &Value, warnings: &[String]) -> Response {
     let mut response = (code, axum::Json(object)).into_response();
     for warning in warnings {
         let quoted = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::super::admission;
@@ -51,17 +51,10 @@ impl Controller for CronJobs {
         let now = self.store.clock().now();
         let last = instant(&cron, "/status/lastScheduleTime")
             .or_else(|| instant(&cron, "/metadata/creationTimestamp"))?;
-        // Of several that were missed only the latest is made up for.
-        let mut due = None;
-        let mut next = schedule.next(last)?;
-        while next <= now {
-            due = Some(next);
-            next = schedule.next(next)?;
-        }
-        if let Some(due) = due {
+        if let Some(due) = latest(&schedule, last, now) {
             self.start(key, &cron, &jobs, due, now);
         }
-        Some(next)
+        schedule.next(now)
     }
 }
 
@@ -159,6 +152,24 @@ impl CronJobs {
             }
         }
     }
+}
+
+/// The latest time that was due: of several that were missed only that is made up for. Looks back
+/// further and further, so that a frequent schedule is not walked through for years.
+fn latest(schedule: &Schedule, last: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    for hours in [1, 24, 24 * 32, 24 * 366 * 8] {
+        let from = now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(last).max(last);
+        let mut due = None;
+        let mut at = from;
+        while let Some(next) = schedule.next(at).filter(|next| *next <= now) {
+            due = Some(next);
+            at = next;
+        }
+        if due.is_some() || from == last {
+            return due;
+        }
+    }
+    None
 }
 
 fn is_finished(job: &Value) -> bool {

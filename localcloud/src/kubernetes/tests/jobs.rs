@@ -1,9 +1,11 @@
 //! Jobs: run to the end, fail by rule, replaced when they are disturbed.
 
-use kube::api::LogParams;
+use k8s_openapi::api::batch::v1::CronJob;
+use kube::Api;
+use kube::api::{ListParams, LogParams, Patch, PatchParams};
 use serde_json::json;
 
-use super::cluster::{Scene, fixed, until};
+use super::cluster::{Scene, apply, fixed, until};
 
 #[tokio::test]
 async fn an_indexed_job_runs_each_index_once_and_completes() {
@@ -148,6 +150,46 @@ async fn a_program_that_is_missing_is_told_in_the_pods_status_and_events() {
             .iter()
             .any(|event| event.starts_with("Failed: Error: exec: \"no-such-program\""))
     );
+}
+
+#[tokio::test]
+async fn a_followed_log_gives_lines_as_they_come_and_ends_with_the_container() {
+    use futures::{AsyncBufReadExt as _, StreamExt as _};
+    let scene = Scene::start().await;
+    scene.cluster.set_pools(vec![fixed("steady", 1)]).await;
+    scene.job("talk", "echo one; until [ -e go ]; do sleep 0.05; done; echo two", json!({})).await;
+    let pod = until("a pod runs", async || running(&scene, "talk").await).await;
+    let follow = LogParams { follow: true, ..LogParams::default() };
+    let name = pod.metadata.name.expect("a name");
+    let log = scene.pods().log_stream(&name, &follow).await.expect("a log");
+    let mut lines = Box::pin(log.lines());
+    assert_eq!(lines.next().await.expect("a line").expect("text"), "one");
+    std::fs::write(scene.folder.path().join("go"), "").expect("a file");
+    assert_eq!(lines.next().await.expect("a line").expect("text"), "two");
+    assert!(lines.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_cron_job_that_is_due_makes_a_job_and_a_suspended_one_does_not() {
+    let scene = Scene::start().await;
+    let crons: Api<CronJob> = Api::default_namespaced(scene.client.clone());
+    for (name, suspend) in [("due", false), ("template", true)] {
+        let cron = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": {
+            "schedule": "* * * * *", "suspend": suspend, "jobTemplate": {"spec": {"template": {"spec": {
+                "restartPolicy": "Never", "containers": [{"name": "main", "command": ["true"]}]}}}}}});
+        apply(&crons, name, "test", cron).await.expect("a cron job");
+        // It was last run in the past, so it is due now.
+        let last = Patch::Merge(json!({"status": {"lastScheduleTime": "2026-01-01T00:00:00Z"}}));
+        crons.patch_status(name, &PatchParams::default(), &last).await.expect("a status");
+    }
+    let made = until("a job", async || {
+        let jobs = scene.jobs().list(&ListParams::default()).await.expect("jobs").items;
+        if jobs.is_empty() { Err(()) } else { Ok(jobs) }
+    })
+    .await;
+    let owners: Vec<_> = made.iter().flat_map(|job| job.metadata.owner_references.iter().flatten()).collect();
+    assert!(owners.iter().all(|owner| owner.name == "due" && owner.controller == Some(true)), "{owners:?}");
+    assert_eq!(owners.len(), made.len());
 }
 
 fn exit_code(pod: &k8s_openapi::api::core::v1::Pod) -> i32 {
