@@ -1,34 +1,35 @@
-//! The one error type of all Google services, as REST and as gRPC write it.
+//! One error of all Google services here: a `google.rpc` code and a sentence, as REST and gRPC
+//! carry them. Knows nothing of any service.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// The codes of google.rpc that the services here use.
+/// The codes of `google.rpc` that the services answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     /// The request is wrong whatever the state.
     InvalidArgument,
-    /// There is no such resource.
+    /// It is not there.
     NotFound,
-    /// There is one already.
+    /// It is there already.
     AlreadyExists,
-    /// The state forbids it.
+    /// The request is right, but not in this state.
     FailedPrecondition,
-    /// Somebody else was faster.
+    /// Somebody else was faster: read again, and try again.
     Aborted,
     /// The caller may not.
     PermissionDenied,
-    /// A quota or limit.
+    /// A quota or a limit is reached.
     ResourceExhausted,
-    /// Not supported here.
+    /// The local cloud can't do it.
     Unimplemented,
-    /// A fault of the local cloud.
+    /// A bug here.
     Internal,
-    /// Try again.
+    /// Try again later.
     Unavailable,
-    /// Past the end.
+    /// Beyond the end.
     OutOfRange,
 }
 
@@ -36,75 +37,127 @@ pub enum Code {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
-    /// What kind.
+    /// What kind of failure: what clients branch on.
     pub code: Code,
-    /// For people.
+    /// What a person reads.
     pub message: String,
 }
 
 impl Code {
-    /// The status of HTTP, the name in REST bodies, and the code of gRPC.
-    fn wires(self) -> (u16, &'static str, tonic::Code) {
+    /// Status line, name, and the `reason` of the older error format, which gcloud and Terraform read.
+    const fn parts(self) -> (u16, &'static str, &'static str) {
         match self {
-            Self::InvalidArgument => (400, "INVALID_ARGUMENT", tonic::Code::InvalidArgument),
-            Self::NotFound => (404, "NOT_FOUND", tonic::Code::NotFound),
-            Self::AlreadyExists => (409, "ALREADY_EXISTS", tonic::Code::AlreadyExists),
-            Self::FailedPrecondition => (400, "FAILED_PRECONDITION", tonic::Code::FailedPrecondition),
-            Self::Aborted => (409, "ABORTED", tonic::Code::Aborted),
-            Self::PermissionDenied => (403, "PERMISSION_DENIED", tonic::Code::PermissionDenied),
-            Self::ResourceExhausted => (429, "RESOURCE_EXHAUSTED", tonic::Code::ResourceExhausted),
-            Self::Unimplemented => (501, "UNIMPLEMENTED", tonic::Code::Unimplemented),
-            Self::Internal => (500, "INTERNAL", tonic::Code::Internal),
-            Self::Unavailable => (503, "UNAVAILABLE", tonic::Code::Unavailable),
-            Self::OutOfRange => (400, "OUT_OF_RANGE", tonic::Code::OutOfRange),
+            Self::InvalidArgument => (400, "INVALID_ARGUMENT", "badRequest"),
+            Self::NotFound => (404, "NOT_FOUND", "notFound"),
+            Self::AlreadyExists => (409, "ALREADY_EXISTS", "alreadyExists"),
+            Self::FailedPrecondition => (400, "FAILED_PRECONDITION", "failedPrecondition"),
+            Self::Aborted => (409, "ABORTED", "aborted"),
+            Self::PermissionDenied => (403, "PERMISSION_DENIED", "forbidden"),
+            Self::ResourceExhausted => (429, "RESOURCE_EXHAUSTED", "rateLimitExceeded"),
+            Self::Unimplemented => (501, "UNIMPLEMENTED", "notImplemented"),
+            Self::Internal => (500, "INTERNAL", "backendError"),
+            Self::Unavailable => (503, "UNAVAILABLE", "backendError"),
+            Self::OutOfRange => (400, "OUT_OF_RANGE", "outOfRange"),
+        }
+    }
+
+    const fn grpc(self) -> tonic::Code {
+        match self {
+            Self::InvalidArgument => tonic::Code::InvalidArgument,
+            Self::NotFound => tonic::Code::NotFound,
+            Self::AlreadyExists => tonic::Code::AlreadyExists,
+            Self::FailedPrecondition => tonic::Code::FailedPrecondition,
+            Self::Aborted => tonic::Code::Aborted,
+            Self::PermissionDenied => tonic::Code::PermissionDenied,
+            Self::ResourceExhausted => tonic::Code::ResourceExhausted,
+            Self::Unimplemented => tonic::Code::Unimplemented,
+            Self::Internal => tonic::Code::Internal,
+            Self::Unavailable => tonic::Code::Unavailable,
+            Self::OutOfRange => tonic::Code::OutOfRange,
         }
     }
 }
 
+/// A constructor per code, so that a failure reads as a sentence where it is found.
 macro_rules! constructors {
-    ($($name:ident $code:ident)*) => {
-        $(
-            #[doc = concat!("An error of the kind [`Code::", stringify!($code), "`].")]
-            pub fn $name(message: impl Into<String>) -> Self {
+    ($($name:ident => $code:ident),+ $(,)?) => {
+        #[allow(dead_code, reason = "one per code, whichever service needs it first")]
+        impl ApiError {
+            $(pub(crate) fn $name(message: impl Into<String>) -> Self {
                 Self { code: Code::$code, message: message.into() }
-            }
-        )*
+            })+
+        }
     };
 }
 
-#[allow(dead_code)] // one constructor per code, whoever needs it
-impl ApiError {
-    constructors! {
-        invalid_argument InvalidArgument
-        not_found NotFound
-        already_exists AlreadyExists
-        failed_precondition FailedPrecondition
-        aborted Aborted
-        permission_denied PermissionDenied
-        resource_exhausted ResourceExhausted
-        unimplemented Unimplemented
-        internal Internal
-        unavailable Unavailable
-        out_of_range OutOfRange
-    }
+constructors! {
+    invalid_argument => InvalidArgument,
+    not_found => NotFound,
+    already_exists => AlreadyExists,
+    failed_precondition => FailedPrecondition,
+    aborted => Aborted,
+    permission_denied => PermissionDenied,
+    resource_exhausted => ResourceExhausted,
+    unimplemented => Unimplemented,
+    internal => Internal,
+    unavailable => Unavailable,
+    out_of_range => OutOfRange,
+}
 
-    /// The status of HTTP.
+impl ApiError {
+    /// The HTTP status.
     #[must_use]
     pub fn http(&self) -> u16 {
-        self.code.wires().0
+        self.code.parts().0
+    }
+
+    /// The body that Google's REST services send.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        let (code, status, reason) = self.code.parts();
+        json!({"error": {
+            "code": code,
+            "message": self.message,
+            "status": status,
+            "errors": [{"message": self.message, "domain": "global", "reason": reason}],
+        }})
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (code, status, _) = self.code.wires();
-        let body = json!({"error": {"code": code, "message": self.message, "status": status}});
-        (StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Json(body)).into_response()
+        let status = StatusCode::from_u16(self.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, Json(self.body())).into_response()
     }
 }
 
 impl From<ApiError> for tonic::Status {
     fn from(error: ApiError) -> Self {
-        Self::new(error.code.wires().2, error.message)
+        Self::new(error.code.grpc(), error.message)
+    }
+}
+
+/// A journal that can't be written: nothing may be acknowledged.
+impl From<std::io::Error> for ApiError {
+    fn from(error: std::io::Error) -> Self {
+        Self::unavailable(format!("the local cloud can't write its state: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_reads_the_same_over_rest_and_grpc() {
+        let error = ApiError::aborted("There were concurrent policy changes.");
+        let body = error.body();
+        assert_eq!((error.http(), &body["error"]["status"]), (409, &json!("ABORTED")));
+        assert_eq!(body["error"]["errors"][0]["reason"], "aborted");
+        let status = tonic::Status::from(error);
+        assert_eq!(
+            (status.code(), status.message()),
+            (tonic::Code::Aborted, "There were concurrent policy changes.")
+        );
     }
 }

@@ -1,18 +1,19 @@
 //! Labels of Google's resources.
 
-use std::collections::BTreeMap;
-
 use crate::error::ApiError;
+
+/// Labels of one resource.
+const MOST: usize = 64;
 
 /// At most 64 labels; keys begin with a lower-case letter; lower-case letters, digits, `_` and `-`
 /// up to 63 characters.
-pub(crate) fn check(labels: &BTreeMap<String, String>) -> Result<(), ApiError> {
+pub(crate) fn check<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> Result<(), ApiError> {
     let allowed = |c: char| c == '_' || c == '-' || (c.is_alphanumeric() && !c.is_uppercase());
     let fits = |text: &str| text.chars().count() <= 63 && text.chars().all(allowed);
-    if labels.len() > 64 {
-        return Err(ApiError::invalid_argument("A resource can have at most 64 labels."));
-    }
-    for (key, value) in labels {
+    for (number, (key, value)) in labels.into_iter().enumerate() {
+        if number == MOST {
+            return Err(ApiError::invalid_argument(format!("A resource can have at most {MOST} labels.")));
+        }
         if !key.starts_with(char::is_alphabetic) || !fits(key) {
             return Err(ApiError::invalid_argument(format!("Invalid label key: \"{key}\".")));
         }
@@ -25,6 +26,8 @@ pub(crate) fn check(labels: &BTreeMap<String, String>) -> Result<(), ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]

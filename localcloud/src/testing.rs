@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tonic::service::Routes;
 
 use crate::clock::Clock;
+use crate::iam::Iam;
 use crate::journal::Journal;
 use crate::pubsub::Pubsub;
 use crate::storage::Storage;
@@ -43,8 +44,9 @@ impl Server {
     async fn over(folder: TempDir) -> Self {
         let (journal, mut tables) = Journal::open(&folder.path().join("journal")).expect("a journal");
         let clock = Clock::system();
-        let pubsub = Pubsub::open(&journal, &mut tables, &clock).expect("Pub/Sub");
-        let storage = Storage::open(&journal, &mut tables, &clock, folder.path()).expect("Storage");
+        let iam = Iam::open(&journal, &mut tables, &clock).expect("IAM");
+        let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam).expect("Pub/Sub");
+        let storage = Storage::open(&journal, &mut tables, &clock, &iam, folder.path()).expect("Storage");
         let routes = Routes::from(pubsub.rest().merge(storage.rest()));
         let router = storage.grpc(pubsub.grpc(routes)).into_axum_router();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

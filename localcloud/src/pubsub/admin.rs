@@ -146,30 +146,29 @@ impl Pubsub {
     pub(super) fn policy(&self, resource: &str) -> Result<Policy, ApiError> {
         let mut state = self.lock();
         match kind_of(resource)? {
-            Kind::Topic => Ok(state.topic(resource)?.policy.clone()),
-            Kind::Subscription => Ok(state.subscription(resource)?.row.policy.clone()),
+            Kind::Topic => Ok(self.iam.shown(&state.topic(resource)?.policy)),
+            Kind::Subscription => Ok(self.iam.shown(&state.subscription(resource)?.row.policy)),
         }
     }
 
     pub(super) fn set_policy(&self, resource: &str, new: Policy) -> Result<Policy, ApiError> {
-        let expected = new.etag.clone();
         let mut state = self.lock();
         match kind_of(resource)? {
             Kind::Topic => {
                 let mut row = state.topic(resource)?.clone();
-                row.policy.replace(new, &expected)?;
+                self.iam.replace(&mut row.policy, new)?;
                 self.save_topic(&row)?;
-                let policy = row.policy.clone();
+                let policy = self.iam.shown(&row.policy);
                 state.topics.insert(resource.to_owned(), row);
                 Ok(policy)
             }
             Kind::Subscription => {
                 let live = state.subscription(resource)?;
                 let mut row = live.row.clone();
-                row.policy.replace(new, &expected)?;
+                self.iam.replace(&mut row.policy, new)?;
                 self.save_subscription(&row)?;
                 live.row = row;
-                Ok(live.row.policy.clone())
+                Ok(self.iam.shown(&live.row.policy))
             }
         }
     }

@@ -23,4 +23,5 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use state::{Pubsub, SubscriptionStatus};
+pub(crate) use state::Pubsub;
+pub use state::SubscriptionStatus;

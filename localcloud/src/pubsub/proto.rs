@@ -3,8 +3,7 @@
 #![allow(missing_docs, clippy::pedantic, unreachable_pub, dead_code)] // generated
 
 pub(crate) use googleapis_tonic_google_iam_v1::google::iam::v1::{
-    Binding, GetIamPolicyRequest, Policy, SetIamPolicyRequest, TestIamPermissionsRequest,
-    TestIamPermissionsResponse,
+    GetIamPolicyRequest, Policy, SetIamPolicyRequest, TestIamPermissionsRequest, TestIamPermissionsResponse,
 };
 pub(crate) use googleapis_tonic_google_pubsub_v1::google::pubsub::v1::*;
 

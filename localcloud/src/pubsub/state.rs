@@ -19,7 +19,7 @@ use super::subscription::Subscription;
 use super::topic::Topic;
 use crate::clock::Clock;
 use crate::error::ApiError;
-use crate::iam::Policy;
+use crate::iam::{Iam, Policy};
 use crate::journal::{Journal, Tables};
 
 const TOPICS: &str = "pubsub.topics";
@@ -31,22 +31,24 @@ pub(crate) struct Pubsub {
     state: Mutex<State>,
     journal: Journal,
     pub(super) clock: Clock,
+    /// Who is who in policies.
+    pub(super) iam: Arc<Iam>,
     /// Told when the earliest timer of any backlog moves forward.
     pub(super) timers: watch::Sender<()>,
     last_stream: AtomicU64,
 }
 
 /// What a person wants to know of a subscription.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct SubscriptionStatus {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionStatus {
     /// Full name.
-    pub(crate) name: String,
+    pub name: String,
     /// Messages that are not acknowledged, leased ones among them.
-    pub(crate) undelivered: usize,
+    pub undelivered: usize,
     /// Messages that somebody holds.
-    pub(crate) leased: usize,
+    pub leased: usize,
     /// Age of the oldest message, in seconds.
-    pub(crate) oldest_seconds: Option<u64>,
+    pub oldest_seconds: Option<u64>,
 }
 
 /// Rows of a topic.
@@ -90,7 +92,12 @@ pub(super) struct State {
 
 impl Pubsub {
     /// Takes what the journal holds.
-    pub(crate) fn open(journal: &Journal, tables: &mut Tables, clock: &Clock) -> io::Result<Arc<Self>> {
+    pub(crate) fn open(
+        journal: &Journal,
+        tables: &mut Tables,
+        clock: &Clock,
+        iam: &Arc<Iam>,
+    ) -> io::Result<Arc<Self>> {
         let mut state = State { topics: tables.take(TOPICS)?, ..State::default() };
         for (name, row) in tables.take::<SubscriptionRow>(SUBSCRIPTIONS)? {
             let live = LiveSubscription::new(row).map_err(|error| io::Error::other(error.message))?;
@@ -103,6 +110,7 @@ impl Pubsub {
             state: Mutex::new(state),
             journal: journal.clone(),
             clock: clock.clone(),
+            iam: iam.clone(),
             timers: watch::Sender::new(()),
             last_stream: AtomicU64::default(),
         }))

@@ -92,18 +92,17 @@ impl Storage {
     }
 
     pub(super) fn policy(&self, bucket: &str) -> Result<Policy> {
-        Ok(self.lock().bucket(bucket)?.row.policy.clone())
+        Ok(self.iam.shown(&self.lock().bucket(bucket)?.row.policy))
     }
 
     pub(super) fn set_policy(&self, bucket: &str, new: Policy) -> Result<Policy> {
-        let expected = new.etag.clone();
         let mut state = self.lock();
         let live = state.bucket_mut(bucket)?;
         let mut row = live.row.clone();
-        row.policy.replace(new, &expected).map_err(StorageError::raced)?;
+        self.iam.replace(&mut row.policy, new).map_err(StorageError::policy)?;
         self.save_bucket(&row)?;
         live.row = row;
-        Ok(live.row.policy.clone())
+        Ok(self.iam.shown(&live.row.policy))
     }
 }
 
@@ -122,6 +121,7 @@ fn owners(project: &str) -> Policy {
     let binding = |role: &str, teams: &[&str]| Binding {
         role: format!("roles/storage.{role}"),
         members: teams.iter().map(|team| format!("{team}:{project}")).collect(),
+        condition: None,
     };
     let bindings = vec![
         binding("legacyBucketOwner", &["projectEditor", "projectOwner"]),

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::json;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 
 /// Why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,8 +129,13 @@ impl StorageError {
         )
     }
 
-    pub(super) fn raced(error: ApiError) -> Self {
-        Self::new(Reason::Raced, error.message)
+    /// Why a policy was not set.
+    pub(super) fn policy(error: ApiError) -> Self {
+        let reason = match error.code {
+            Code::Aborted => Reason::Raced,
+            _ => Reason::Invalid,
+        };
+        Self::new(reason, error.message)
     }
 }
 

@@ -3,8 +3,7 @@
 #![allow(missing_docs, clippy::pedantic, unreachable_pub, dead_code)] // generated
 
 pub(crate) use googleapis_tonic_google_iam_v1::google::iam::v1::{
-    Binding, GetIamPolicyRequest, Policy, SetIamPolicyRequest, TestIamPermissionsRequest,
-    TestIamPermissionsResponse,
+    GetIamPolicyRequest, Policy, SetIamPolicyRequest, TestIamPermissionsRequest, TestIamPermissionsResponse,
 };
 pub(crate) use googleapis_tonic_google_storage_v2::google::storage::v2::*;
 pub(crate) use googleapis_tonic_google_storage_v2::google::r#type::Date;

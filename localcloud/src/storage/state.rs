@@ -21,7 +21,7 @@ use super::object::Object;
 use super::place;
 use super::uploads::Sessions;
 use crate::clock::Clock;
-use crate::iam::Policy;
+use crate::iam::{Iam, Policy};
 use crate::journal::{Journal, Tables};
 
 const BUCKETS: &str = "storage.buckets";
@@ -32,6 +32,8 @@ pub(crate) struct Storage {
     state: Mutex<State>,
     pub(super) journal: Journal,
     pub(super) clock: Clock,
+    /// Who is who in policies.
+    pub(super) iam: Arc<Iam>,
     buckets: PathBuf,
     uploads: PathBuf,
     pub(super) sessions: Sessions,
@@ -76,6 +78,7 @@ impl Storage {
         journal: &Journal,
         tables: &mut Tables,
         clock: &Clock,
+        iam: &Arc<Iam>,
         folder: &Path,
     ) -> io::Result<Arc<Self>> {
         let (buckets, uploads) = (folder.join("buckets"), folder.join("uploads"));
@@ -94,6 +97,7 @@ impl Storage {
             state: Mutex::new(state),
             journal: journal.clone(),
             clock: clock.clone(),
+            iam: iam.clone(),
             buckets,
             uploads,
             sessions,

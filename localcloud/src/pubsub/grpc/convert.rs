@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use prost_types::{Duration, FieldMask};
 
 use crate::error::ApiError;
-use crate::iam;
 use crate::pubsub::backlog::Delivery;
 use crate::pubsub::message::{Content, Message};
 use crate::pubsub::proto;
@@ -131,26 +130,6 @@ fn message(message: &Message) -> proto::PubsubMessage {
         message_id: message.id.to_string(),
         publish_time: Some(instant(message.published)),
         ordering_key: content.ordering_key.clone(),
-    }
-}
-
-pub(super) fn policy(policy: proto::Policy) -> iam::Policy {
-    use base64::Engine as _;
-    let bindings = policy.bindings.into_iter().map(|b| iam::Binding { role: b.role, members: b.members });
-    let etag = base64::prelude::BASE64_STANDARD.encode(&policy.etag);
-    iam::Policy { version: policy.version, etag, bindings: bindings.collect() }
-}
-
-pub(super) fn policy_out(policy: iam::Policy) -> proto::Policy {
-    use base64::Engine as _;
-    let binding =
-        |b: iam::Binding| proto::Binding { role: b.role, members: b.members, ..proto::Binding::default() };
-    let etag = base64::prelude::BASE64_STANDARD.decode(&policy.etag).unwrap_or_default();
-    proto::Policy {
-        version: policy.version,
-        bindings: policy.bindings.into_iter().map(binding).collect(),
-        etag: etag.into(),
-        ..proto::Policy::default()
     }
 }
 

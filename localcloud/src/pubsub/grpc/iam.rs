@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{Wire, convert};
+use super::Wire;
 use crate::pubsub::proto::i_a_m_policy_server::IAMPolicy;
 use crate::pubsub::proto::{
     GetIamPolicyRequest, Policy, SetIamPolicyRequest, TestIamPermissionsRequest, TestIamPermissionsResponse,
@@ -15,15 +15,15 @@ impl IAMPolicy for Wire {
         request: Request<SetIamPolicyRequest>,
     ) -> Result<Response<Policy>, Status> {
         let request = request.into_inner();
-        let policy = convert::policy(request.policy.unwrap_or_default());
-        Ok(Response::new(convert::policy_out(self.0.set_policy(&request.resource, policy)?)))
+        let policy = request.policy.unwrap_or_default().into();
+        Ok(Response::new(self.0.set_policy(&request.resource, policy)?.into()))
     }
 
     async fn get_iam_policy(
         &self,
         request: Request<GetIamPolicyRequest>,
     ) -> Result<Response<Policy>, Status> {
-        Ok(Response::new(convert::policy_out(self.0.policy(&request.into_inner().resource)?)))
+        Ok(Response::new(self.0.policy(&request.into_inner().resource)?.into()))
     }
 
     async fn test_iam_permissions(

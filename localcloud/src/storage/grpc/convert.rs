@@ -1,11 +1,8 @@
 //! Between the domain and the wire: names, objects, policies, instants.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use prost_types::FieldMask;
 
-use crate::iam;
 use crate::storage::checksum::Expected;
 use crate::storage::error::{Result, StorageError};
 use crate::storage::object::{Object, Settings};
@@ -103,23 +100,6 @@ pub(super) fn paths(mask: Option<FieldMask>, all: &[&str]) -> Result<Vec<Vec<Str
         [] => Err(StorageError::invalid("The update_mask must name at least one field.")),
         ["*"] => Ok(all.iter().map(|path| vec![(*path).to_owned()]).collect()),
         _ => Ok(paths.iter().map(|path| json_path(path)).collect()),
-    }
-}
-
-pub(super) fn policy(policy: proto::Policy) -> iam::Policy {
-    let bindings = policy.bindings.into_iter().map(|b| iam::Binding { role: b.role, members: b.members });
-    let etag = BASE64_STANDARD.encode(&policy.etag);
-    iam::Policy { version: policy.version, etag, bindings: bindings.collect() }
-}
-
-pub(super) fn policy_out(policy: iam::Policy) -> proto::Policy {
-    let binding =
-        |b: iam::Binding| proto::Binding { role: b.role, members: b.members, ..proto::Binding::default() };
-    proto::Policy {
-        version: policy.version,
-        bindings: policy.bindings.into_iter().map(binding).collect(),
-        etag: BASE64_STANDARD.decode(&policy.etag).unwrap_or_default().into(),
-        ..proto::Policy::default()
     }
 }
 

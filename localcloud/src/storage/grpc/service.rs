@@ -107,14 +107,14 @@ impl Storage for Wire {
 
     async fn get_iam_policy(&self, request: Request<GetIamPolicyRequest>) -> Answer<Policy> {
         let policy = self.0.policy(bucket_id(&request.into_inner().resource)?)?;
-        Ok(Response::new(convert::policy_out(policy)))
+        Ok(Response::new(policy.into()))
     }
 
     async fn set_iam_policy(&self, request: Request<SetIamPolicyRequest>) -> Answer<Policy> {
         let request = request.into_inner();
-        let policy = convert::policy(request.policy.unwrap_or_default());
+        let policy = request.policy.unwrap_or_default().into();
         let policy = self.0.set_policy(bucket_id(&request.resource)?, policy)?;
-        Ok(Response::new(convert::policy_out(policy)))
+        Ok(Response::new(policy.into()))
     }
 
     async fn test_iam_permissions(

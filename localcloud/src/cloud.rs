@@ -1,0 +1,138 @@
+//! One local cloud: opens the state, starts all services, and serves them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use crate::activity::Activity;
+use crate::admin::Admin;
+use crate::clock::Clock;
+use crate::container::{Container, Surroundings};
+use crate::environment::Endpoints;
+use crate::folder;
+use crate::iam::Iam;
+use crate::journal::Journal;
+use crate::pubsub::Pubsub;
+use crate::resource_manager::ResourceManager;
+use crate::server::{self, Server};
+use crate::service_usage::ServiceUsage;
+use crate::storage::Storage;
+
+const TABLE: &str = "cloud";
+
+/// What a local cloud is started with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `.provision/local`: all its state. No two local clouds may share one.
+    pub folder: PathBuf,
+    /// The stack's folder: where pods run commands.
+    pub working_folder: PathBuf,
+    /// What a container without a command of its own runs: the `worker` program.
+    pub worker_program: PathBuf,
+    /// The port on 127.0.0.1; 0 is the one of last time, or any.
+    pub port: u16,
+}
+
+/// A local cloud that runs in this process.
+pub struct Cloud {
+    endpoints: Endpoints,
+    port: u16,
+    token: String,
+    server: Server,
+    activity: Activity,
+    container: Arc<Container>,
+    stop_asked: CancellationToken,
+}
+
+impl Cloud {
+    /// Starts it, with everything that it knew when it stopped.
+    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        let Settings { folder, working_folder, worker_program, port } = settings;
+        let unusable = || format!("can't use {} for the local cloud's state", folder.display());
+        folder::prepare(&folder).with_context(unusable)?;
+        let folder = folder.canonicalize().with_context(unusable)?;
+        let (journal, mut tables) = Journal::open(&folder.join("journal")).with_context(unusable)?;
+
+        let last_port = tables.take::<u16>(TABLE)?.remove("port");
+        let listener = server::bind(port, last_port)
+            .await
+            .with_context(|| format!("can't listen on 127.0.0.1:{port}"))?;
+        let port = listener.local_addr()?.port();
+        journal.put(TABLE, "port", &port)?;
+        let endpoints = Endpoints { url: format!("http://127.0.0.1:{port}"), folder: folder.clone() };
+
+        let clock = Clock::system();
+        let iam = Iam::open(&journal, &mut tables, &clock)?;
+        let projects = ResourceManager::open(&journal, &mut tables, &clock, &iam)?;
+        let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam)?;
+        let storage = Storage::open(&journal, &mut tables, &clock, &iam, &folder)?;
+        storage.serve_at(endpoints.url.clone());
+        let usage = ServiceUsage::open(&journal, &mut tables)?;
+        let surroundings =
+            Surroundings { folder, working_folder, worker_program, pod_environment: endpoints.emulators() };
+        let container = Container::open(&journal, tables, &clock, &iam, surroundings).await?;
+
+        let token = hex::encode(rand::random::<[u8; 32]>());
+        let stop_asked = CancellationToken::new();
+        let admin = Admin::new(&token, &endpoints, &container, &pubsub, &stop_asked);
+        let rest = axum::Router::new()
+            .merge(iam.rest())
+            .merge(projects.rest())
+            .merge(usage.rest())
+            .merge(pubsub.rest())
+            .merge(storage.rest())
+            .merge(container.rest())
+            .merge(admin.rest());
+        let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
+        let activity = Activity::new();
+        let server = Server::start(listener, server::frame(services, port, activity.clone()));
+        Ok(Self { endpoints, port, token, server, activity, container, stop_asked })
+    }
+
+    /// `http://127.0.0.1:PORT`, of all Google services.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.endpoints.url
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What admin calls must carry.
+    #[must_use]
+    pub fn admin_token(&self) -> &str {
+        &self.token
+    }
+
+    /// Where clients find it.
+    #[must_use]
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// Ends pods, connections and services. What was acknowledged is there at the next start.
+    pub async fn shutdown(self) {
+        self.container.stop().await;
+        self.server.stop().await;
+    }
+
+    /// Until an admin call asks for the end.
+    pub(crate) async fn stop_asked(&self) {
+        self.stop_asked.cancelled().await;
+    }
+
+    /// For how long nobody asked for anything and nothing ran.
+    pub(crate) fn idle(&self) -> Duration {
+        let others = self.container.idle();
+        if others.is_zero() {
+            self.activity.touch();
+        }
+        self.activity.idle().min(others)
+    }
+}

@@ -1,0 +1,144 @@
+//! Between GKE's words and Kubernetes': starts a cluster's Kubernetes, says which nodes should be
+//! there, and shows what is.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use google_cloud_container_v1::model::{Cluster, MasterAuth, NodePool, node_pool, node_taint};
+
+use super::Container;
+use super::names::ClusterName;
+use super::state::Record;
+use crate::error::ApiError;
+use crate::kubernetes::{self, Autoscaling, ClusterSettings, Pool, PoolStatus, Taint};
+
+impl Container {
+    pub(super) async fn start_kubernetes(&self, name: &ClusterName) -> anyhow::Result<()> {
+        let kubernetes = self.state().record(name)?.kubernetes.clone();
+        let mut tables = self.tables.lock().await;
+        if self.live().contains_key(name) {
+            return Ok(());
+        }
+        let settings = ClusterSettings {
+            folder: self.surroundings.folder.join("clusters").join(&kubernetes),
+            name: kubernetes,
+            journal: self.journal.clone(),
+            clock: self.clock.clone(),
+            worker_program: self.surroundings.worker_program.clone(),
+            working_folder: self.surroundings.working_folder.clone(),
+            pod_environment: self.surroundings.pod_environment.clone(),
+        };
+        let cluster = kubernetes::Cluster::start(settings, &mut tables).await?;
+        self.live().insert(name.clone(), cluster);
+        Ok(())
+    }
+
+    /// A cluster as a client sees it: what is kept, and what is alive.
+    pub(super) fn shown(&self, record: &Record) -> Cluster {
+        let mut shown = record.cluster.clone();
+        let live = self.live().get(&record.name).cloned();
+        let nodes = live.as_ref().map(|live| live.pools()).unwrap_or_default();
+        for pool in &mut shown.node_pools {
+            pool.instance_group_urls = groups(&record.name, pool);
+        }
+        if let Some(first) = record.cluster.node_pools.first() {
+            shown = with_first_pool(shown, first);
+        }
+        shown = with_nodes(shown, &nodes);
+        match live {
+            Some(live) => with_access(shown, &live),
+            None => shown,
+        }
+    }
+
+    pub(super) fn shown_pool(&self, name: &ClusterName, pool: &str) -> Result<NodePool, ApiError> {
+        let mut shown = self.state().pool(name, pool)?.clone();
+        shown.instance_group_urls = groups(name, &shown);
+        Ok(shown)
+    }
+}
+
+/// Where the cluster is reached and how: by certificate, since there is nobody to ask for a token.
+fn with_access(mut shown: Cluster, live: &kubernetes::Cluster) -> Cluster {
+    let encoded = |pem: &str| BASE64_STANDARD.encode(pem);
+    shown.endpoint = live.endpoint();
+    if let Some(endpoints) = &mut shown.control_plane_endpoints_config {
+        if let Some(dns) = &mut endpoints.dns_endpoint_config {
+            dns.endpoint = live.endpoint();
+        }
+        if let Some(ip) = &mut endpoints.ip_endpoints_config {
+            ip.public_endpoint = live.endpoint();
+        }
+    }
+    shown.set_master_auth(
+        MasterAuth::new()
+            .set_cluster_ca_certificate(encoded(live.ca_certificate()))
+            .set_client_certificate(encoded(live.client_certificate()))
+            .set_client_key(encoded(live.client_key())),
+    )
+}
+
+#[allow(deprecated, reason = "older fields that GKE still answers and clients still read")]
+fn with_first_pool(shown: Cluster, first: &NodePool) -> Cluster {
+    shown.set_initial_node_count(first.initial_node_count).set_or_clear_node_config(first.config.clone())
+}
+
+#[allow(deprecated, reason = "the only place where GKE counts nodes")]
+fn with_nodes(shown: Cluster, pools: &[PoolStatus]) -> Cluster {
+    let groups: Vec<String> =
+        shown.node_pools.iter().flat_map(|pool| pool.instance_group_urls.clone()).collect();
+    let nodes: u32 = pools.iter().map(|pool| pool.nodes).sum();
+    shown.set_instance_group_urls(groups).set_current_node_count(i32::try_from(nodes).unwrap_or(i32::MAX))
+}
+
+/// The instance groups that would hold the nodes of a pool, one per zone.
+fn groups(name: &ClusterName, pool: &NodePool) -> Vec<String> {
+    let project = &name.location.project;
+    let group = |zone| {
+        format!(
+            "https://www.googleapis.com/compute/v1/projects/{project}/zones/{zone}/instanceGroupManagers/gke-{}-{}-{}-grp",
+            name.name,
+            pool.name,
+            name.hash()
+        )
+    };
+    pool.locations.iter().map(group).collect()
+}
+
+/// The pools that should have nodes: those that are there, and not on their way in or out.
+pub(super) fn pools(record: &Record) -> Vec<Pool> {
+    let there = |pool: &&NodePool| pool.status != node_pool::Status::Provisioning;
+    record.cluster.node_pools.iter().filter(there).map(|pool| kubernetes_pool(record, pool)).collect()
+}
+
+fn kubernetes_pool(record: &Record, pool: &NodePool) -> Pool {
+    let zones = count(pool.locations.len());
+    let size = record.sizes.get(&pool.name).copied().unwrap_or(pool.initial_node_count);
+    let config = pool.config.clone().unwrap_or_default();
+    let per_zone = |each: i32, total: i32| count(each) * zones + count(total);
+    let autoscaling = pool.autoscaling.as_ref().filter(|autoscaling| autoscaling.enabled);
+    Pool {
+        name: pool.name.clone(),
+        machine_type: config.machine_type,
+        spot: config.spot || config.preemptible,
+        labels: config.labels.into_iter().collect(),
+        taints: config.taints.iter().map(taint).collect(),
+        initial_nodes: count(size) * zones,
+        autoscaling: autoscaling.map(|limits| Autoscaling {
+            min_nodes: per_zone(limits.min_node_count, limits.total_min_node_count),
+            max_nodes: per_zone(limits.max_node_count, limits.total_max_node_count),
+        }),
+    }
+}
+
+fn count<T: TryInto<u32>>(number: T) -> u32 {
+    number.try_into().unwrap_or(0)
+}
+
+fn taint(taint: &google_cloud_container_v1::model::NodeTaint) -> Taint {
+    let effect = match taint.effect {
+        node_taint::Effect::NoExecute => "NoExecute",
+        node_taint::Effect::PreferNoSchedule => "PreferNoSchedule",
+        _ => "NoSchedule",
+    };
+    Taint { key: taint.key.clone(), value: taint.value.clone(), effect: effect.into() }
+}

@@ -1,0 +1,110 @@
+//! Carries operations out: waits as long as GKE would, makes the change, and tells Kubernetes.
+
+use std::sync::Arc;
+
+use google_cloud_container_v1::model::cluster;
+
+use super::Container;
+use super::names::ClusterName;
+use super::operation::{Change, Operation};
+use crate::error::ApiError;
+
+/// `google.rpc.Code.INTERNAL`, as an operation carries it.
+const INTERNAL: i32 = 13;
+
+impl Container {
+    /// Sees to it that a begun operation is done when its time has come.
+    pub(super) fn carry_out(self: &Arc<Self>, operation: &Operation) {
+        let (container, operation) = (self.clone(), operation.clone());
+        self.tasks.spawn(async move {
+            let due = operation.due(&container.clock);
+            let wait = container.stopping.run_until_cancelled(container.clock.sleep_until(due));
+            // Stopped before: the next start goes on.
+            if wait.await.is_some() {
+                container.finish(operation).await;
+            }
+        });
+    }
+
+    /// After a start: runs the clusters that ran, and goes on with what was under way.
+    pub(super) async fn restart(self: &Arc<Self>) {
+        let ran = |status: &cluster::Status| !matches!(status, cluster::Status::Provisioning);
+        let names: Vec<ClusterName> =
+            self.state().records().filter(|r| ran(&r.cluster.status)).map(|r| r.name.clone()).collect();
+        for name in names {
+            if let Err(error) = self.start_again(&name).await {
+                tracing::error!(cluster = %name, %error, "a cluster did not start again");
+            }
+        }
+        for operation in self.state().unfinished() {
+            self.carry_out(&operation);
+        }
+        self.write_kubeconfig();
+    }
+
+    /// A cluster that can't start is shown as broken; the next start tries again.
+    async fn start_again(&self, name: &ClusterName) -> Result<(), ApiError> {
+        match self.start_kubernetes(name).await {
+            Ok(()) => {
+                self.state().recover(name)?;
+                self.tell_pools(name).await
+            }
+            Err(error) => {
+                let why = format!("{error:#}");
+                self.state().fail(name, &why)?;
+                Err(ApiError::internal(why))
+            }
+        }
+    }
+
+    async fn finish(self: &Arc<Self>, mut operation: Operation) {
+        let known =
+            self.state().operation(&operation.cluster.location, &operation.id).is_ok_and(|op| !op.is_done());
+        if !known {
+            return; // cancelled meanwhile
+        }
+        if let Err(error) = self.make(&operation).await {
+            tracing::error!(operation = operation.id, %error, "an operation failed");
+            operation.error = Some((INTERNAL, format!("{error:#}")));
+        }
+        operation.ended = Some(self.clock.now());
+        self.write_kubeconfig();
+        if let Err(error) = self.state().end(operation) {
+            tracing::error!(%error, "an operation's end can't be written down");
+        }
+    }
+
+    /// Makes the change of an operation. May be done again if a stop comes before the end is noted.
+    async fn make(&self, operation: &Operation) -> anyhow::Result<()> {
+        let name = &operation.cluster;
+        match operation.change {
+            Change::CreateCluster => {
+                self.start_kubernetes(name).await?;
+                self.state().apply(operation)?;
+                self.tell_pools(name).await?;
+            }
+            Change::DeleteCluster => {
+                let live = self.live().remove(name);
+                if let Some(kubernetes) = live {
+                    kubernetes.delete().await;
+                }
+                self.state().apply(operation)?;
+            }
+            _ => {
+                self.state().apply(operation)?;
+                self.tell_pools(name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells Kubernetes which pools should be there now.
+    async fn tell_pools(&self, name: &ClusterName) -> Result<(), ApiError> {
+        // Held while telling, so that of two changes at once the later is told last.
+        let _order = self.tables.lock().await;
+        let Some(kubernetes) = self.live().get(name).cloned() else { return Ok(()) };
+        let pools = super::live::pools(self.state().record(name)?);
+        kubernetes.set_pools(pools).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! The background process that keeps the local cloud of one folder running between commands.
+//!
+//! Two locks make it safe to start from anywhere at once: `starting.lock` is held by whoever starts
+//! or replaces a daemon, so that they do it one after the other; `daemon.lock` is held by the daemon
+//! for as long as it lives, so that a state file whose daemon was killed is known for what it is.
+
+mod call;
+mod ensure;
+mod lock;
+mod serve;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use ensure::ensure;
+pub use serve::serve;
+
+pub use crate::admin::{ClusterStatus, PoolStatus, Status};
+use crate::admin::{PREEMPT, Preempt, SHUTDOWN, STATUS};
+use crate::environment::Endpoints;
+pub use crate::pubsub::SubscriptionStatus;
+use lock::Lock;
+use state::DaemonState;
+
+/// How long a daemon may take to end its pods and leave.
+const LEAVES: Duration = Duration::from_secs(60);
+
+/// A running daemon, as its folder's owner reaches it.
+#[derive(Clone, Debug)]
+pub struct Daemon {
+    folder: PathBuf,
+    state: DaemonState,
+}
+
+impl Daemon {
+    /// The daemon of `folder` (`.provision/local`), or none if none runs there.
+    pub async fn find(folder: &Path) -> anyhow::Result<Option<Self>> {
+        if !folder.is_dir() || Lock::daemon(folder).is_free()? {
+            return Ok(None);
+        }
+        let Some(state) = DaemonState::read(folder)? else { return Ok(None) };
+        let daemon = Self { folder: folder.canonicalize()?, state };
+        // Without an answer it is just starting or leaving.
+        Ok(daemon.status().await.is_ok().then_some(daemon))
+    }
+
+    /// Where clients find its services.
+    #[must_use]
+    pub fn endpoints(&self) -> Endpoints {
+        Endpoints { url: self.state.url(), folder: self.folder.clone() }
+    }
+
+    /// The process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.state.pid
+    }
+
+    /// What it runs.
+    pub async fn status(&self) -> anyhow::Result<Status> {
+        call::get(&self.state, STATUS).await
+    }
+
+    /// Preempts a Spot node: `node`, or one at random, busy ones first. Its pods get `grace`, or
+    /// what they would get from Google. Returns the names of the nodes.
+    pub async fn preempt(&self, node: Option<&str>, grace: Option<Duration>) -> anyhow::Result<Vec<String>> {
+        let grace_milliseconds = grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
+        call::post(&self.state, PREEMPT, &Preempt { node: node.map(str::to_owned), grace_milliseconds }).await
+    }
+
+    /// Asks it to leave, and waits until it has: its pods have ended, its state is on disk.
+    pub async fn down(self) -> anyhow::Result<()> {
+        let _: serde_json::Value = call::post(&self.state, SHUTDOWN, &serde_json::json!({})).await?;
+        Lock::daemon(&self.folder).wait_until_free(LEAVES).await
+    }
+}

@@ -1,0 +1,91 @@
+//! Who may talk to the local cloud at all. It runs programs, so a web page that merely reaches the
+//! port, under a name that it made point here, gets nothing.
+
+use std::net::IpAddr;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use http::header::{HOST, ORIGIN};
+use http::uri::Authority;
+
+use crate::error::ApiError;
+
+/// Lets through what comes for a loopback address or name at `port`, and from no foreign page.
+pub(crate) async fn guard(State(port): State<u16>, request: Request, next: Next) -> Response {
+    match check(port, &request) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+fn check(port: u16, request: &Request) -> Result<(), ApiError> {
+    // HTTP/2 says it in the address, HTTP/1.1 in a header; both, if there, must be ours.
+    let named = [request.uri().authority().map(Authority::as_str), header(request.headers(), &HOST)];
+    let mut named = named.into_iter().flatten().peekable();
+    if named.peek().is_none() {
+        return Err(ApiError::permission_denied("a request to the local cloud needs a Host header"));
+    }
+    if let Some(foreign) = named.find(|host| !is_ours(port, host)) {
+        return Err(ApiError::permission_denied(format!(
+            "the local cloud does not answer to the name {foreign}: use 127.0.0.1 or localhost"
+        )));
+    }
+    for origin in request.headers().get_all(ORIGIN) {
+        let ours = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
+        if !ours.is_some_and(|host| is_ours(port, host)) {
+            return Err(ApiError::permission_denied("the local cloud does not answer to web pages"));
+        }
+    }
+    Ok(())
+}
+
+/// What can't be read is text that is nobody's name.
+fn header<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or(""))
+}
+
+fn is_ours(port: u16, host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let loopback =
+        name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    let plain = !authority.as_str().contains('@');
+    // Google's own clients leave the port out.
+    plain && loopback && authority.port().is_none_or(|theirs| theirs.as_str() == port.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    #[test]
+    fn only_loopback_names_at_our_port_are_ours() {
+        for host in ["127.0.0.1:8080", "127.0.0.1", "localhost:8080", "LOCALHOST", "[::1]:8080", "127.1.2.3"]
+        {
+            assert!(is_ours(8080, host), "{host}");
+        }
+        for host in
+            ["", "evil.example", "127.0.0.1:81", "127.0.0.1.evil.example", "a@127.0.0.1", "10.0.0.1:8080"]
+        {
+            assert!(!is_ours(8080, host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_request_from_a_foreign_page_is_refused() {
+        let request = |origin: &str| {
+            Request::builder()
+                .header(HOST, "127.0.0.1:8080")
+                .header(ORIGIN, origin)
+                .body(Body::empty())
+                .expect("a request")
+        };
+        assert!(check(8080, &request("http://127.0.0.1:8080")).is_ok());
+        for origin in ["https://evil.example", "null", "http://127.0.0.1:81", "https://127.0.0.1:8080"] {
+            assert!(check(8080, &request(origin)).is_err(), "{origin}");
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Sets of fields, as `managedFields` writes them (`FieldsV1`), and which fields of a value there
+//! are, or differ from another's. Knows nothing of who owns them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+
+use super::super::schema::{self, Merge};
+
+/// A set of fields: a tree whose edges are path elements (`f:name`, `k:{"name":"x"}`, `v:"x"`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct FieldSet {
+    /// Whether the field at this place is itself in the set.
+    pub(crate) member: bool,
+    pub(crate) children: BTreeMap<String, FieldSet>,
+}
+
+/// Where in an object of which kind a value is.
+#[derive(Clone)]
+pub(crate) struct Place<'a> {
+    kind: &'a str,
+    path: Vec<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    /// The object itself.
+    pub(crate) fn root(kind: &'a str) -> Self {
+        Self { kind, path: vec![] }
+    }
+
+    /// A field of it; items of lists are at the place of their list.
+    pub(crate) fn field(&self, name: &'a str) -> Self {
+        let mut path = self.path.clone();
+        path.push(name);
+        Self { kind: self.kind, path }
+    }
+
+    /// How the value here merges.
+    pub(crate) fn merge(&self, value: &Value) -> Merge {
+        match value {
+            Value::Object(_) if self.path.is_empty() => Merge::Fields,
+            Value::Object(_) => schema::merge(self.kind, &self.path, false),
+            Value::Array(_) => schema::merge(self.kind, &self.path, true),
+            _ => Merge::Atomic,
+        }
+    }
+}
+
+/// The fields of an object, or the items of a list that is merged by key or value, by path element;
+/// nothing for a value that is one piece.
+pub(crate) fn parts<'a>(value: &'a Value, place: &Place<'a>) -> Option<Vec<(String, &'a Value, Place<'a>)>> {
+    match (value, place.merge(value)) {
+        (Value::Object(map), Merge::Fields) if !map.is_empty() => {
+            Some(map.iter().map(|(name, value)| (format!("f:{name}"), value, place.field(name))).collect())
+        }
+        (Value::Array(items), Merge::ByKeys(keys)) if !items.is_empty() => {
+            // Inside an item, the item's own fields follow the list's name.
+            let inside = |item: &'a Value| (item_element(item, keys), item, place.clone());
+            Some(items.iter().map(inside).collect())
+        }
+        (Value::Array(items), Merge::Set) if !items.is_empty() => {
+            Some(items.iter().map(|item| (format!("v:{item}"), item, place.clone())).collect())
+        }
+        _ => None,
+    }
+}
+
+/// The path element of a list item: its keys, in order, as JSON.
+pub(crate) fn item_element(item: &Value, keys: &[&str]) -> String {
+    let mut found = BTreeMap::new();
+    for key in keys {
+        let value = item.get(*key).cloned().or_else(|| schema::default_key(key).map(Value::from));
+        found.insert(*key, value.unwrap_or(Value::Null));
+    }
+    format!("k:{}", super::super::object::to_json(&found))
+}
+
+/// The parts of a list item are those of an object, whatever the rule of its list says.
+pub(crate) fn item_parts<'a>(
+    element: &str,
+    value: &'a Value,
+    place: &Place<'a>,
+) -> Option<Vec<(String, &'a Value, Place<'a>)>> {
+    match value {
+        Value::Object(map) if element.starts_with("k:") => {
+            Some(map.iter().map(|(name, value)| (format!("f:{name}"), value, place.field(name))).collect())
+        }
+        _ if element.starts_with("v:") => None,
+        _ => parts(value, place),
+    }
+}
+
+impl FieldSet {
+    /// Every field that a value has.
+    pub(crate) fn of(value: &Value, kind: &str) -> Self {
+        let mut set = Self::default();
+        set.add("", value, &Place::root(kind));
+        set.member = false;
+        set
+    }
+
+    fn add(&mut self, element: &str, value: &Value, place: &Place<'_>) {
+        let Some(parts) = item_parts(element, value, place) else {
+            self.member = true;
+            return;
+        };
+        self.member |= element.starts_with("k:");
+        for (element, value, place) in parts {
+            self.children.entry(element.clone()).or_default().add(&element, value, &place);
+        }
+    }
+
+    /// Reads `fieldsV1`.
+    pub(crate) fn from_json(json: &Value) -> Self {
+        let Some(map) = json.as_object() else { return Self::default() };
+        let children = map.iter().filter(|(element, _)| *element != ".");
+        let children = children.map(|(element, child)| (element.clone(), Self::from_json(child)));
+        Self { member: map.is_empty() || map.contains_key("."), children: children.collect() }
+    }
+
+    /// Writes `fieldsV1`.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        if self.member && !self.children.is_empty() {
+            map.insert(".".into(), Value::Object(Map::new()));
+        }
+        map.extend(self.children.iter().map(|(element, child)| (element.clone(), child.to_json())));
+        Value::Object(map)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.member && self.children.is_empty()
+    }
+
+    pub(crate) fn union(&mut self, other: &Self) {
+        self.member |= other.member;
+        for (element, child) in &other.children {
+            self.children.entry(element.clone()).or_default().union(child);
+        }
+    }
+
+    /// Takes the fields of another set out of this one.
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        self.member &= !other.member;
+        for (element, child) in &other.children {
+            if let Some(mine) = self.children.get_mut(element) {
+                mine.subtract(child);
+                if mine.is_empty() {
+                    self.children.remove(element);
+                }
+            }
+        }
+    }
+
+    /// The fields that are in both.
+    #[must_use]
+    pub(crate) fn intersection(&self, other: &Self) -> Self {
+        let both = self.children.iter().filter_map(|(element, mine)| {
+            let both = mine.intersection(other.children.get(element)?);
+            (!both.is_empty()).then(|| (element.clone(), both))
+        });
+        Self { member: self.member && other.member, children: both.collect() }
+    }
+
+    /// Takes a field and all below it out.
+    pub(crate) fn remove(&mut self, path: &[&str]) {
+        match path {
+            [] => {}
+            [last] => drop(self.children.remove(*last)),
+            [first, rest @ ..] => {
+                if let Some(child) = self.children.get_mut(*first) {
+                    child.remove(rest);
+                    if child.is_empty() {
+                        self.children.remove(*first);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The members, each as people write a path: `.spec.containers[name="x"].image`.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        let mut paths = Vec::new();
+        self.collect("", &mut paths);
+        paths
+    }
+
+    fn collect(&self, here: &str, paths: &mut Vec<String>) {
+        if self.member {
+            paths.push(here.to_owned());
+        }
+        for (element, child) in &self.children {
+            child.collect(&format!("{here}{}", shown(element)), paths);
+        }
+    }
+}
+
+fn shown(element: &str) -> String {
+    if let Some(name) = element.strip_prefix("f:") {
+        return format!(".{name}");
+    }
+    if let Some(value) = element.strip_prefix("v:") {
+        return format!("[={value}]");
+    }
+    let keys: Map<String, Value> =
+        element.strip_prefix("k:").and_then(|keys| serde_json::from_str(keys).ok()).unwrap_or_default();
+    let mut text = String::from("[");
+    for (at, (key, value)) in keys.iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{}{key}={value}", if at == 0 { "" } else { "," });
+    }
+    text + "]"
+}
+
+/// What differs between two values.
+#[derive(Default)]
+pub(crate) struct Difference {
+    /// Fields that are new or have another value.
+    pub(crate) changed: FieldSet,
+    /// Fields that are no more.
+    pub(crate) removed: FieldSet,
+}
+
+/// Compares two states of an object.
+pub(crate) fn compare(old: &Value, new: &Value, kind: &str) -> Difference {
+    let mut difference = Difference::default();
+    let place = Place::root(kind);
+    compare_at("", Some(old), Some(new), &place, &mut difference.changed, &mut difference.removed);
+    difference
+}
+
+fn compare_at(
+    element: &str,
+    old: Option<&Value>,
+    new: Option<&Value>,
+    place: &Place<'_>,
+    changed: &mut FieldSet,
+    removed: &mut FieldSet,
+) {
+    if old == new {
+        return;
+    }
+    let old_parts = old.and_then(|old| item_parts(element, old, place));
+    let new_parts = new.and_then(|new| item_parts(element, new, place));
+    let is_whole_object = matches!(element, "" | "f:spec" | "f:status" | "f:metadata" | "f:template");
+    match (old, new) {
+        (None, Some(_)) => changed.member = new_parts.is_none() || !is_whole_object,
+        (Some(_), None) => removed.member = old_parts.is_none() || !is_whole_object,
+        // One piece on either side: the whole has changed.
+        _ if old_parts.is_none() && new_parts.is_none() => changed.member = true,
+        _ => {}
+    }
+    let old_parts: BTreeMap<_, _> =
+        old_parts.into_iter().flatten().map(|(element, value, place)| (element, (value, place))).collect();
+    let new_parts: BTreeMap<_, _> =
+        new_parts.into_iter().flatten().map(|(element, value, place)| (element, (value, place))).collect();
+    let gone = old_parts.iter().filter(|(element, _)| !new_parts.contains_key(*element));
+    for (element, place) in gone.chain(&new_parts).map(|(element, (_, place))| (element, place)) {
+        let (mut child_changed, mut child_removed) = (FieldSet::default(), FieldSet::default());
+        let side = |parts: &BTreeMap<String, (&Value, Place<'_>)>| {
+            parts.get(element).map(|(value, _)| (*value).clone())
+        };
+        let (before, after) = (side(&old_parts), side(&new_parts));
+        compare_at(element, before.as_ref(), after.as_ref(), place, &mut child_changed, &mut child_removed);
+        for (set, child) in [(&mut *changed, child_changed), (&mut *removed, child_removed)] {
+            if !child.is_empty() {
+                set.children.insert(element.clone(), child);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_fields_of_an_object_are_written_as_kubernetes_writes_them() {
+        let pod = json!({"metadata": {"labels": {"a": "b"}}, "spec": {
+            "containers": [{"name": "x", "image": "i", "command": ["a", "b"], "ports": [{"containerPort": 80}]}],
+            "nodeSelector": {"k": "v"}, "tolerations": [{"key": "t"}]}});
+        let set = FieldSet::of(&pod, "Pod");
+        assert_eq!(
+            set.to_json(),
+            json!({"f:metadata": {"f:labels": {"f:a": {}}}, "f:spec": {
+                "f:containers": {"k:{\"name\":\"x\"}": {".": {}, "f:name": {}, "f:image": {}, "f:command": {},
+                    "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}}}}},
+                "f:nodeSelector": {}, "f:tolerations": {}}})
+        );
+        assert_eq!(FieldSet::from_json(&set.to_json()), set);
+        assert!(set.paths().contains(&".spec.containers[name=\"x\"].image".to_owned()), "{:?}", set.paths());
+    }
+
+    #[test]
+    fn a_comparison_tells_changed_from_removed() {
+        let old = json!({"spec": {"a": 1, "b": 2, "c": [1]}});
+        let new = json!({"spec": {"a": 1, "b": 3, "d": {"e": 1}}});
+        let difference = compare(&old, &new, "Pod");
+        assert_eq!(difference.changed.paths(), [".spec.b", ".spec.d", ".spec.d.e"]);
+        assert_eq!(difference.removed.paths(), [".spec.c"]);
+    }
+}

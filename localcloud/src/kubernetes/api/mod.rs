@@ -1,0 +1,125 @@
+//! The API server of a cluster: reads a request's path, and hands it to what serves it.
+
+mod apply;
+mod body;
+mod delete;
+mod discovery;
+mod fields;
+mod log;
+mod managed;
+mod openapi;
+mod patch;
+mod pki;
+mod protobuf;
+mod read;
+mod server;
+pub(crate) mod status;
+mod table;
+mod target;
+mod watch;
+mod write;
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use http::{Method, Request, header};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::kubelet::logs::Logs;
+use super::store::Store;
+use crate::activity::Activity;
+use body::Parameters;
+pub(crate) use delete::{Deletion, Propagation, delete};
+pub(crate) use pki::Identity;
+pub(crate) use server::{listen, serve};
+use status::Refusal;
+use target::{Place, Target};
+
+/// What the requests of one cluster are answered from.
+pub(crate) struct Api {
+    pub(crate) store: Arc<Store>,
+    pub(crate) logs: Arc<Logs>,
+    /// Ends watches and followed logs.
+    pub(crate) closing: CancellationToken,
+    /// Notes the requests.
+    pub(crate) activity: Activity,
+}
+
+impl Api {
+    /// Answers a request that has proved who it is.
+    pub(crate) async fn answer(self: &Arc<Self>, request: Request<axum::body::Body>) -> Response {
+        let in_flight = self.activity.begin();
+        let answered = match Place::of(request.uri().path()) {
+            Some(Place::Resource(target)) => self.resource(target, request).await,
+            Some(place) if request.method() == Method::GET => self.about_itself(&place, &request),
+            Some(_) => Err(Refusal::method_not_allowed()),
+            None => Err(Refusal::unknown_path()),
+        };
+        in_flight.until_the_end_of(answered.unwrap_or_else(IntoResponse::into_response))
+    }
+
+    fn about_itself(&self, place: &Place, request: &Request<axum::body::Body>) -> Result<Response, Refusal> {
+        match place {
+            Place::Health => Ok("ok".into_response()),
+            Place::Version => Ok(axum::Json(discovery::version()).into_response()),
+            Place::CoreVersions => {
+                let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+                Ok(axum::Json(discovery::core_versions(host.unwrap_or_default())).into_response())
+            }
+            Place::Groups => Ok(axum::Json(discovery::groups()).into_response()),
+            Place::Group(group) => discovery::group(group).map(|group| axum::Json(group).into_response()),
+            Place::GroupVersion(group) => {
+                discovery::resources(group).map(|list| axum::Json(list).into_response())
+            }
+            Place::OpenApi(None) => Ok(axum::Json(openapi::index()).into_response()),
+            Place::OpenApi(Some(group)) => {
+                openapi::group(group).map(|group| axum::Json(group).into_response())
+            }
+            Place::Resource(_) => Err(Refusal::unknown_path()),
+        }
+    }
+
+    async fn resource(
+        self: &Arc<Self>,
+        target: Target,
+        request: Request<axum::body::Body>,
+    ) -> Result<Response, Refusal> {
+        let parameters = Parameters::of(&request)?;
+        let method = request.method().clone();
+        match (method.as_str(), target.name.as_deref(), target.subresource.as_str()) {
+            ("GET", None, _) if parameters.truth("watch") => self.watch(&target, &parameters),
+            ("GET", None, _) => self.list(&target, &parameters),
+            ("GET", Some(name), "log") => self.log(&target, name, &parameters),
+            ("GET", Some(name), "" | "status") => self.get(&target, name, &parameters),
+            ("POST", None, _) => {
+                let object = body::object(request).await?;
+                self.create(&target, object, &parameters)
+            }
+            ("POST", Some(name), "eviction") => {
+                let eviction = body::object(request).await?;
+                let options = eviction.get("deleteOptions").cloned().unwrap_or_default();
+                self.delete(&target, name, &options, &parameters)?;
+                let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+                Ok((http::StatusCode::CREATED, axum::Json(done)).into_response())
+            }
+            ("PUT", Some(name), "" | "status" | "finalize") => {
+                let object = body::object(request).await?;
+                self.replace(&target, name, object, &parameters)
+            }
+            ("PATCH", Some(name), "" | "status") => {
+                let patch = body::patch(request).await?;
+                self.patch(&target, name, patch, &parameters)
+            }
+            ("DELETE", Some(name), "") => {
+                let options = body::options(request).await?;
+                self.delete(&target, name, &options, &parameters)
+            }
+            ("DELETE", None, _) => {
+                let options = body::options(request).await?;
+                self.delete_all(&target, &options, &parameters)
+            }
+            _ => Err(Refusal::method_not_allowed()),
+        }
+    }
+}

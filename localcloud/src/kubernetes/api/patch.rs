@@ -1,0 +1,236 @@
+//! The patches that need no owners: JSON merge patch, strategic merge patch, JSON patch. Pure.
+
+use serde_json::{Map, Value};
+
+use super::super::object::{entries, list, text};
+use super::super::schema::Merge;
+use super::fields::{Place, item_element};
+
+/// JSON merge patch (RFC 7386).
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    let target = entries(target);
+    for (name, value) in patch {
+        if value.is_null() {
+            target.remove(name);
+        } else {
+            merge(target.entry(name.as_str()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// Strategic merge patch: lists that are maps by key merge item by item, with Kubernetes'
+/// directives `$patch`, `$deleteFromPrimitiveList/…`, `$setElementOrder/…` and `$retainKeys`.
+pub(crate) fn strategic(target: &mut Value, patch: &Value, kind: &str) {
+    strategic_at(target, patch, &Place::root(kind));
+}
+
+fn strategic_at(target: &mut Value, patch: &Value, place: &Place<'_>) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    match text_of(patch, "$patch") {
+        "replace" => {
+            *target = Value::Object(without_directives(patch));
+            return;
+        }
+        "delete" => {
+            *target = Value::Null;
+            return;
+        }
+        _ => {}
+    }
+    let target = entries(target);
+    if let Some(Value::Array(retained)) = patch.get("$retainKeys") {
+        target.retain(|name, _| retained.iter().any(|kept| kept == name));
+    }
+    for (name, value) in patch {
+        if let Some(field) = name.strip_prefix("$deleteFromPrimitiveList/") {
+            if let (Some(Value::Array(items)), Value::Array(gone)) = (target.get_mut(field), value) {
+                items.retain(|item| !gone.contains(item));
+            }
+        } else if name.starts_with('$') {
+            // Order is read below, once its list is merged.
+        } else if value.is_null() {
+            target.remove(name);
+        } else {
+            let place = place.field(name);
+            let slot = target.entry(name.as_str()).or_insert(Value::Null);
+            match (value, place.merge(value)) {
+                (Value::Array(items), Merge::ByKeys(keys)) => merge_items(slot, items, keys, &place),
+                (Value::Array(items), Merge::Set) => merge_set(slot, items),
+                _ => strategic_at(slot, value, &place),
+            }
+            if slot.is_null() {
+                target.remove(name);
+            }
+        }
+    }
+    for (name, order) in patch {
+        let Some(field) = name.strip_prefix("$setElementOrder/") else { continue };
+        if let (Some(Value::Array(items)), Value::Array(order)) = (target.get_mut(field), order) {
+            let merge = place.field(field).merge(&Value::Array(items.clone()));
+            let keys = if let Merge::ByKeys(keys) = merge { keys } else { &[] };
+            let rank = |item: &Value| {
+                let same = |wanted: &Value| match keys {
+                    [] => wanted == item,
+                    keys => keys.iter().all(|key| wanted.get(*key) == item.get(*key)),
+                };
+                order.iter().position(same).unwrap_or(usize::MAX)
+            };
+            items.sort_by_key(rank);
+        }
+    }
+}
+
+fn merge_items(slot: &mut Value, items: &[Value], keys: &[&str], place: &Place<'_>) {
+    if items.iter().any(|item| text(item, "/$patch") == "replace") {
+        *slot = items.iter().filter(|item| item.get("$patch").is_none()).cloned().collect();
+        return;
+    }
+    let mut merged: Vec<Value> = match slot.take() {
+        Value::Array(items) => items,
+        _ => vec![],
+    };
+    for item in items {
+        let element = item_element(item, keys);
+        let at = merged.iter().position(|held| item_element(held, keys) == element);
+        match (text(item, "/$patch"), at) {
+            ("delete", at) => drop(at.map(|at| merged.remove(at))),
+            (_, Some(at)) => strategic_at(&mut merged[at], item, place),
+            (_, None) => {
+                let mut new = Value::Null;
+                strategic_at(&mut new, item, place);
+                merged.push(new);
+            }
+        }
+    }
+    *slot = Value::Array(merged);
+}
+
+fn merge_set(slot: &mut Value, items: &[Value]) {
+    let mut merged = slot.as_array().cloned().unwrap_or_default();
+    for item in items {
+        if !merged.contains(item) {
+            merged.push(item.clone());
+        }
+    }
+    *slot = Value::Array(merged);
+}
+
+fn text_of<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
+    map.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn without_directives(map: &Map<String, Value>) -> Map<String, Value> {
+    map.iter()
+        .filter(|(name, _)| !name.starts_with('$'))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// JSON patch (RFC 6902). The error says which operation could not be done.
+pub(crate) fn json(target: &mut Value, patch: &Value) -> Result<(), String> {
+    for operation in list(patch, "") {
+        one(target, operation).ok_or_else(|| format!("the patch could not be applied: {operation}"))?;
+    }
+    Ok(())
+}
+
+fn one(target: &mut Value, operation: &Value) -> Option<()> {
+    let path = operation.get("path")?.as_str()?;
+    let value = || operation.get("value").cloned();
+    match operation.get("op")?.as_str()? {
+        "add" => add(target, path, value()?),
+        "remove" => take(target, path).map(drop),
+        "replace" => {
+            *target.pointer_mut(path)? = value()?;
+            Some(())
+        }
+        "move" => {
+            let moved = take(target, operation.get("from")?.as_str()?)?;
+            add(target, path, moved)
+        }
+        "copy" => {
+            let copied = target.pointer(operation.get("from")?.as_str()?)?.clone();
+            add(target, path, copied)
+        }
+        "test" => (target.pointer(path)? == operation.get("value")?).then_some(()),
+        _ => None,
+    }
+}
+
+fn parent<'a>(target: &'a mut Value, path: &str) -> Option<(&'a mut Value, String)> {
+    let (parent, last) = path.rsplit_once('/')?;
+    Some((target.pointer_mut(parent)?, last.replace("~1", "/").replace("~0", "~")))
+}
+
+fn add(target: &mut Value, path: &str, value: Value) -> Option<()> {
+    if path.is_empty() {
+        *target = value;
+        return Some(());
+    }
+    match parent(target, path)? {
+        (Value::Object(map), last) => drop(map.insert(last, value)),
+        (Value::Array(items), last) if last == "-" => items.push(value),
+        (Value::Array(items), last) => {
+            let at = last.parse::<usize>().ok().filter(|at| *at <= items.len())?;
+            items.insert(at, value);
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn take(target: &mut Value, path: &str) -> Option<Value> {
+    match parent(target, path)? {
+        (Value::Object(map), last) => map.remove(&last),
+        (Value::Array(items), last) => {
+            let at = last.parse::<usize>().ok().filter(|at| *at < items.len())?;
+            Some(items.remove(at))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_strategic_patch_merges_containers_by_name_and_env_by_name() {
+        let mut pod = json!({"spec": {"containers": [
+            {"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}], "args": ["p", "q"]}, {"name": "b"}]}});
+        let patch = json!({"spec": {
+            "$setElementOrder/containers": [{"name": "b"}, {"name": "a"}],
+            "containers": [{"name": "a", "args": ["r"], "env": [{"name": "Y", "value": "2"}, {"name": "X", "$patch": "delete"}]}]}});
+        strategic(&mut pod, &patch, "Pod");
+        assert_eq!(
+            pod,
+            json!({"spec": {"containers": [
+                {"name": "b"}, {"name": "a", "image": "1", "env": [{"name": "Y", "value": "2"}], "args": ["r"]}]}})
+        );
+    }
+
+    #[test]
+    fn null_removes_in_a_merge_patch_and_lists_are_replaced() {
+        let mut object = json!({"a": {"b": 1, "c": 2}, "l": [1, 2]});
+        merge(&mut object, &json!({"a": {"b": null, "d": 3}, "l": [3]}));
+        assert_eq!(object, json!({"a": {"c": 2, "d": 3}, "l": [3]}));
+    }
+
+    #[test]
+    fn a_json_patch_is_done_in_order_and_a_failed_test_is_an_error() {
+        let mut object = json!({"a": [1, 2], "b/c": 1});
+        let patch = json!([{"op": "add", "path": "/a/1", "value": 9}, {"op": "remove", "path": "/b~1c"},
+            {"op": "copy", "from": "/a/0", "path": "/d"}]);
+        json(&mut object, &patch).expect("patch");
+        assert_eq!(object, json!({"a": [1, 9, 2], "d": 1}));
+        assert!(json(&mut object, &json!([{"op": "test", "path": "/d", "value": 2}])).is_err());
+    }
+}

@@ -1,0 +1,405 @@
+//! Create, replace, patch and apply: each makes the object as it should be; one path checks it and
+//! stores it.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::super::admission;
+use super::super::kinds::{self, Kind};
+use super::super::object::{self, entries};
+use super::super::store::{self, Key, StoreError};
+use super::Api;
+use super::apply::Application;
+use super::body::{Parameters, Patch};
+use super::managed::{self, Writer};
+use super::patch;
+use super::status::Refusal;
+use super::target::Target;
+
+/// Why a write was not done.
+pub(super) enum WriteError {
+    Refused(Refusal),
+    Store(StoreError),
+}
+
+impl From<StoreError> for WriteError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refusal> for WriteError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl WriteError {
+    pub(super) fn refusal(self, kind: &Kind, name: &str) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal,
+            Self::Store(error) => Refusal::of_store(error, kind, name),
+        }
+    }
+}
+
+/// What the server owns in the metadata: requests do not change it.
+const SERVERS: [&str; 7] = [
+    "uid",
+    "creationTimestamp",
+    "generation",
+    "resourceVersion",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "selfLink",
+];
+
+impl Api {
+    pub(super) fn create(
+        &self,
+        target: &Target,
+        mut object: Value,
+        parameters: &Parameters,
+    ) -> Result<Response, Refusal> {
+        self.name(target, &mut object)?;
+        let warnings = check_fields(target.kind, &mut object, parameters)?;
+        let writer = Writer { manager: parameters.manager(), applies: false, subresource: "" };
+        let stored = self.insert(target, object, Some(writer), parameters.is_dry_run()?)?;
+        Ok(answer(StatusCode::CREATED, &stored, &warnings))
+    }
+
+    pub(super) fn replace(
+        &self,
+        target: &Target,
+        name: &str,
+        mut object: Value,
+        parameters: &Parameters,
+    ) -> Result<Response, Refusal> {
+        let warnings = check_fields(target.kind, &mut object, parameters)?;
+        let writer =
+            Writer { manager: parameters.manager(), applies: false, subresource: &target.subresource };
+        let stored = self.change(target, name, parameters, Some(writer), |_| Ok(object))?;
+        Ok(answer(StatusCode::OK, &stored, &warnings))
+    }
+
+    pub(super) fn patch(
+        &self,
+        target: &Target,
+        name: &str,
+        patch: Patch,
+        parameters: &Parameters,
+    ) -> Result<Response, Refusal> {
+        let mut warnings = Vec::new();
+        let make = |live: &Value| {
+            let mut object = live.clone();
+            match &patch {
+                Patch::Merge(patch) => patch::merge(&mut object, patch),
+                Patch::Strategic(patch) => patch::strategic(&mut object, patch, target.kind.kind),
+                Patch::Json(patch) => patch::json(&mut object, patch).map_err(Refusal::bad_request)?,
+                Patch::Apply(_) => {}
+            }
+            warnings = check_fields(target.kind, &mut object, parameters)?;
+            Ok(object)
+        };
+        if let Patch::Apply(declared) = patch {
+            return self.apply(target, name, declared, parameters);
+        }
+        let writer =
+            Writer { manager: parameters.manager(), applies: false, subresource: &target.subresource };
+        let stored = self.change(target, name, parameters, Some(writer), make)?;
+        Ok(answer(StatusCode::OK, &stored, &warnings))
+    }
+
+    fn apply(
+        &self,
+        target: &Target,
+        name: &str,
+        mut declared: Value,
+        parameters: &Parameters,
+    ) -> Result<Response, Refusal> {
+        let Some(manager) = parameters.get("fieldManager") else {
+            let message = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
+            return Err(Refusal::bad_request(message));
+        };
+        if !object::list(&declared, "/metadata/managedFields").is_empty() {
+            return Err(Refusal::bad_request("metadata.managedFields must be nil"));
+        }
+        if Kind::of(object::text(&declared, "/apiVersion"), object::text(&declared, "/kind"))
+            != Some(target.kind)
+        {
+            return Err(Refusal::bad_request(format!(
+                "the object to apply must be a {} of {}",
+                target.kind.kind,
+                target.kind.api_version()
+            )));
+        }
+        object::metadata(&mut declared).entry("name").or_insert_with(|| name.into());
+        self.name(target, &mut declared)?;
+        if object::name(&declared) != name {
+            return Err(wrong_name(object::name(&declared), name));
+        }
+        let warnings = check_fields(target.kind, &mut declared, parameters)?;
+        let other_half = if target.subresource == "status" { "spec" } else { "status" };
+        entries(&mut declared).remove(other_half);
+        let writer = Writer { manager, applies: true, subresource: &target.subresource };
+        let applied = |live: &Value| {
+            let force = parameters.truth("force");
+            let now = self.store.clock().now();
+            let application =
+                Application { kind: target.kind.kind, live, declared: &declared, writer, force, now };
+            application.run().map_err(|conflicts| Refusal::apply_conflict(&conflicts))
+        };
+        if self.store.get(&target.key(name)).is_some() {
+            let stored = self.change(target, name, parameters, None, applied)?;
+            return Ok(answer(StatusCode::OK, &stored, &warnings));
+        }
+        if !target.subresource.is_empty() {
+            return Err(Refusal::not_found(target.kind, name));
+        }
+        if declared.pointer("/metadata/uid").is_some()
+            || declared.pointer("/metadata/resourceVersion").is_some()
+        {
+            return Err(Refusal::conflict(
+                target.kind,
+                name,
+                "uid or resourceVersion given, but there is no such object",
+            ));
+        }
+        let stored = self.insert(target, applied(&json!({}))?, None, parameters.is_dry_run()?)?;
+        Ok(answer(StatusCode::CREATED, &stored, &warnings))
+    }
+
+    /// Gives a new object its name and namespace.
+    fn name(&self, target: &Target, object: &mut Value) -> Result<(), Refusal> {
+        let kind = (object::text(object, "/apiVersion"), object::text(object, "/kind"));
+        if kind != ("", "") && Kind::of(kind.0, kind.1) != Some(target.kind) {
+            return Err(Refusal::bad_request(format!(
+                "the object is a {} of {:?}, but the request is for {}",
+                kind.1, kind.0, target.kind.plural
+            )));
+        }
+        let namespace = object::namespace(object).to_owned();
+        match &target.namespace {
+            Some(wanted) if namespace.is_empty() => {
+                drop(object::metadata(object).insert("namespace".into(), wanted.clone().into()))
+            }
+            Some(wanted) if *wanted != namespace => {
+                let message = format!(
+                    "the namespace of the provided object does not match the namespace sent on the request: {namespace}, {wanted}"
+                );
+                return Err(Refusal::bad_request(message));
+            }
+            Some(_) => {}
+            None if target.kind.namespaced => return Err(Refusal::method_not_allowed()),
+            None => drop(object::metadata(object).remove("namespace")),
+        }
+        let base = object::text(object, "/metadata/generateName").to_owned();
+        if object::name(object).is_empty() && !base.is_empty() {
+            let base: String = base.chars().take(58).collect();
+            object::metadata(object).insert("name".into(), format!("{base}{}", store::suffix(5)).into());
+        }
+        Ok(())
+    }
+
+    /// Stores a new object.
+    fn insert(
+        &self,
+        target: &Target,
+        mut object: Value,
+        writer: Option<Writer<'_>>,
+        is_dry: bool,
+    ) -> Result<Value, Refusal> {
+        let name = object::name(&object).to_owned();
+        if let Some(namespace) = &target.namespace {
+            self.check_namespace(namespace, target.kind, &name)?;
+        }
+        let metadata = object::metadata(&mut object);
+        SERVERS.iter().for_each(|field| drop(metadata.remove(*field)));
+        if target.kind.has_status() {
+            entries(&mut object).remove("status");
+        }
+        let bare = object.clone();
+        admission::prepare_new(target.kind, &mut object);
+        if target.kind.kind == "Pod" && !object::text(&object, "/spec/nodeName").is_empty() {
+            tracing::debug!(pod = name, "a pod came with its node");
+        }
+        let errors = admission::validate(target.kind, &object);
+        if !errors.is_empty() {
+            return Err(Refusal::invalid(target.kind, &name, &errors));
+        }
+        if let Some(writer) = writer {
+            let now = self.store.clock().now();
+            // The server's defaults belong to who made the object, as on the truth.
+            managed::track(
+                &json!({"apiVersion": bare["apiVersion"]}),
+                &mut object,
+                target.kind.kind,
+                writer,
+                now,
+            );
+        }
+        if is_dry {
+            let taken = self.store.get(&target.key(&name)).is_some();
+            object::metadata(&mut object)
+                .insert("creationTimestamp".into(), object::seconds(self.store.clock().now()).into());
+            return if taken { Err(Refusal::already_exists(target.kind, &name)) } else { Ok(object) };
+        }
+        let stored = self
+            .store
+            .create(target.kind, object)
+            .map_err(|error| Refusal::of_store(error, target.kind, &name))?;
+        Ok(Value::clone(&stored))
+    }
+
+    fn check_namespace(&self, namespace: &str, kind: &Kind, name: &str) -> Result<(), Refusal> {
+        let Some(found) = self.store.get(&Key::new(&kinds::NAMESPACE, "", namespace)) else {
+            return Err(Refusal::not_found(&kinds::NAMESPACE, namespace));
+        };
+        if object::is_deleting(&found) {
+            return Err(Refusal::forbidden(format!(
+                "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
+                kind.resource()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Stores what `make` makes of the live object.
+    fn change(
+        &self,
+        target: &Target,
+        name: &str,
+        parameters: &Parameters,
+        writer: Option<Writer<'_>>,
+        make: impl FnOnce(&Value) -> Result<Value, Refusal>,
+    ) -> Result<Value, Refusal> {
+        let key = target.key(name);
+        let now = self.store.clock().now();
+        let step = |object: &mut Value| -> Result<(), WriteError> {
+            let mut wanted = make(object)?;
+            keep_identity(target, name, object, &mut wanted)?;
+            keep_other_half(target, object, &mut wanted);
+            admission::fill(target.kind, &mut wanted);
+            let mut errors = admission::validate(target.kind, &wanted);
+            errors.extend(admission::changes(target.kind, object, &wanted));
+            if !errors.is_empty() {
+                return Err(Refusal::invalid(target.kind, name, &errors).into());
+            }
+            if let Some(writer) = writer {
+                managed::track(object, &mut wanted, target.kind.kind, writer, now);
+            }
+            // A new time alone, of who owns what, is no change.
+            if managed::without_times(object) != managed::without_times(&wanted) {
+                *object = wanted;
+            }
+            Ok(())
+        };
+        if parameters.is_dry_run()? {
+            let live = self.store.get(&key).ok_or_else(|| Refusal::not_found(target.kind, name))?;
+            let mut object = Value::clone(&live);
+            step(&mut object).map_err(|error| error.refusal(target.kind, name))?;
+            return Ok(object);
+        }
+        let stored =
+            self.store.update(&key, step).map_err(|error: WriteError| error.refusal(target.kind, name))?;
+        Ok(Value::clone(&stored))
+    }
+}
+
+fn wrong_name(given: &str, wanted: &str) -> Refusal {
+    Refusal::bad_request(format!(
+        "the name of the object ({given}) does not match the name on the URL ({wanted})"
+    ))
+}
+
+/// The object stays the one it is: what names it and what the server owns does not change, and a
+/// version that the client saw must be the latest.
+fn keep_identity(target: &Target, name: &str, live: &Value, wanted: &mut Value) -> Result<(), Refusal> {
+    let given = object::name(wanted);
+    if !given.is_empty() && given != name {
+        return Err(wrong_name(given, name));
+    }
+    let seen = object::text(wanted, "/metadata/resourceVersion");
+    if !seen.is_empty() && seen != "0" && seen != object::text(live, "/metadata/resourceVersion") {
+        return Err(Refusal::stale(target.kind, name));
+    }
+    let uid = object::uid(wanted);
+    if !uid.is_empty() && uid != object::uid(live) {
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            object::uid(live)
+        );
+        return Err(Refusal::conflict(target.kind, name, &why));
+    }
+    let metadata = object::metadata(wanted);
+    for field in SERVERS.iter().chain(&["name", "namespace"]) {
+        match live["metadata"].get(*field) {
+            Some(value) => drop(metadata.insert((*field).into(), value.clone())),
+            None => drop(metadata.remove(*field)),
+        }
+    }
+    Ok(())
+}
+
+/// A write to the object leaves its status alone, one to its status leaves the rest.
+fn keep_other_half(target: &Target, live: &Value, wanted: &mut Value) {
+    let copy = |from: &Value, field: &str, to: &mut Value| match from.get(field) {
+        Some(value) => to[field] = value.clone(),
+        None => drop(entries(to).remove(field)),
+    };
+    match target.subresource.as_str() {
+        "" if target.kind.has_status() => copy(live, "status", wanted),
+        "" => {}
+        "finalize" => {
+            let finalizers = wanted.pointer("/spec/finalizers").cloned().unwrap_or_else(|| json!([]));
+            *wanted = live.clone();
+            wanted["spec"]["finalizers"] = finalizers;
+        }
+        _ => {
+            let managed = wanted["metadata"].get("managedFields").cloned();
+            let status = std::mem::take(&mut wanted["status"]);
+            *wanted = live.clone();
+            wanted["status"] = status;
+            if let Some(managed) = managed {
+                wanted["metadata"]["managedFields"] = managed;
+            }
+        }
+    }
+}
+
+/// Refuses or tells fields that the kind does not have, as `fieldValidation` asks.
+fn check_fields(
+    kind: &'static Kind,
+    object: &mut Value,
+    parameters: &Parameters,
+) -> Result<Vec<String>, Refusal> {
+    let unknown = admission::known_fields(kind, object).map_err(Refusal::bad_request)?;
+    let told: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
+    match parameters.get("fieldValidation").unwrap_or("Warn") {
+        _ if told.is_empty() => Ok(vec![]),
+        "Ignore" => Ok(vec![]),
+        "Warn" => Ok(told),
+        "Strict" => Err(Refusal::bad_request(format!(
+            "{} in version \"v1\" cannot be handled as a {}: strict decoding error: {}",
+            kind.kind,
+            kind.kind,
+            told.join(", ")
+        ))),
+        other => Err(Refusal::bad_request(format!(
+            "fieldValidation: Unsupported value: \"{other}\": supported values: \"Ignore\", \"Warn\", \"Strict\""
+        ))),
+    }
+}
+
+/// An object, with warnings as Kubernetes sends them.
+pub(super) fn answer(code: StatusCode, object: &Value, warnings: &[String]) -> Response {
+    let mut response = (code, axum::Json(object)).into_response();
+    for warning in warnings {
+        let quoted = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
+        if let Ok(value) = HeaderValue::from_str(&quoted) {
+            response.headers_mut().append(header::WARNING, value);
+        }
+    }
+    response
+}

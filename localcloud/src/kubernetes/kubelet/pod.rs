@@ -1,0 +1,316 @@
+//! The life of one pod on its node: init containers one after another, then the others together,
+//! restarted as the pod says, until all have ended or the pod is stopped.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::super::kinds::POD;
+use super::super::object::{self, is_terminal, list, number, text};
+use super::super::store::Key;
+use super::environment::{command_line, variables};
+use super::process::{Exit, Process, Program};
+use super::status::{self, Container, Cut, State};
+use super::{Kubelet, Stop};
+
+/// The delay before a container is started again: doubled each time, up to the longest.
+const FIRST_DELAY: Duration = Duration::from_secs(10);
+const LONGEST_DELAY: Duration = Duration::from_secs(300);
+
+pub(super) struct Life {
+    kubelet: Arc<Kubelet>,
+    key: Key,
+    pod: Arc<Value>,
+    folder: PathBuf,
+    containers: Mutex<Vec<Container>>,
+    orders: watch::Receiver<Option<Stop>>,
+}
+
+/// A container could not be started.
+struct NotStarted {
+    reason: &'static str,
+    message: String,
+}
+
+impl Life {
+    pub(super) fn new(
+        kubelet: &Arc<Kubelet>,
+        pod: Arc<Value>,
+        orders: watch::Receiver<Option<Stop>>,
+    ) -> Self {
+        let folder = kubelet.folder_of(object::uid(&pod));
+        let containers = Mutex::new(Container::all(&pod));
+        Self { kubelet: kubelet.clone(), key: Key::of(&POD, &pod), pod, folder, containers, orders }
+    }
+
+    /// Lives until everything has ended and the status says so.
+    pub(super) async fn run(self) {
+        self.publish(false, None);
+        let work = async {
+            if self.initialize().await {
+                let mains = list(&self.pod, "/spec/containers");
+                join_all(mains.iter().map(|container| self.keep_running(container, false))).await;
+            }
+        };
+        let deadline =
+            number(&self.pod, "/spec/activeDeadlineSeconds").and_then(|seconds| u64::try_from(seconds).ok());
+        let in_time = async {
+            match deadline {
+                Some(seconds) => self.kubelet.clock.sleep(Duration::from_secs(seconds)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let late = {
+            let mut work = std::pin::pin!(work);
+            tokio::select! {
+                () = &mut work => false,
+                () = in_time => {
+                    let grace = number(&self.pod, "/spec/terminationGracePeriodSeconds").unwrap_or(30);
+                    let grace = Duration::from_secs(u64::try_from(grace).unwrap_or(0));
+                    self.kubelet.stop(object::uid(&self.pod), Stop { cut: Cut::Deadline, grace });
+                    work.await;
+                    true
+                }
+            }
+        };
+        let cut = self.stop().map(|stop| stop.cut).or(late.then_some(Cut::Deadline));
+        self.publish(true, cut);
+    }
+
+    /// Runs the init containers; tells whether all succeeded.
+    async fn initialize(&self) -> bool {
+        for container in list(&self.pod, "/spec/initContainers") {
+            if self.keep_running(container, true).await != Some(0) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Runs a container again and again as the pod's restart policy says. The last exit code, if it
+    /// ever started.
+    async fn keep_running(&self, container: &Value, is_init: bool) -> Option<i32> {
+        let name = text(container, "/name");
+        let policy = text(&self.pod, "/spec/restartPolicy");
+        let mut last = None;
+        let mut delay = FIRST_DELAY;
+        loop {
+            if self.stop().is_some() {
+                return last;
+            }
+            let again = match self.run_once(container, name).await {
+                Ok(exit) => {
+                    last = Some(exit.code);
+                    policy == "OnFailure" && exit.code != 0
+                        || policy == "Always" && (exit.code != 0 || !is_init)
+                }
+                // What is missing may come; the pod waits for it.
+                Err(missing) => {
+                    self.kubelet.recorder.warning(
+                        &POD,
+                        &self.pod,
+                        "Failed",
+                        &format!("Error: {}", missing.message),
+                    );
+                    self.set(name, |container| {
+                        container.state = State::Waiting { reason: missing.reason, message: missing.message };
+                    });
+                    self.publish(false, None);
+                    true
+                }
+            };
+            if !again || self.stop().is_some() {
+                return last;
+            }
+            if last.is_some() {
+                self.back_off(name, delay);
+            }
+            let mut orders = self.orders.clone();
+            tokio::select! {
+                () = self.kubelet.clock.sleep(self.kubelet.clock.scaled(delay)) => {}
+                _ = orders.wait_for(Option::is_some) => return last,
+            }
+            delay = (delay * 2).min(LONGEST_DELAY);
+        }
+    }
+
+    fn back_off(&self, name: &str, delay: Duration) {
+        let message = format!(
+            "back-off {}s restarting failed container={name} pod={}",
+            delay.as_secs(),
+            object::name(&self.pod)
+        );
+        self.kubelet.recorder.warning(
+            &POD,
+            &self.pod,
+            "BackOff",
+            &format!("Back-off restarting failed container {name}"),
+        );
+        self.set(name, |container| {
+            container.restarts += 1;
+            let ended = std::mem::replace(
+                &mut container.state,
+                State::Waiting { reason: "CrashLoopBackOff", message },
+            );
+            container.last = Some(ended);
+        });
+        self.publish(false, None);
+    }
+
+    /// Runs a container once.
+    async fn run_once(&self, container: &Value, name: &str) -> Result<Exit, NotStarted> {
+        let mut process = self.start(container, name)?;
+        let since = self.kubelet.clock.now();
+        let pid = process.id();
+        let row = format!("{}/{name}", object::uid(&self.pod));
+        self.kubelet.running.started(&row, pid);
+        self.kubelet.recorder.normal(&POD, &self.pod, "Started", &format!("Started container {name}"));
+        self.set(name, |container| container.state = State::Running { since, pid });
+        self.publish(false, None);
+        let exit = self.await_end(&mut process, name).await;
+        process.finish().await;
+        self.kubelet.running.ended(&row);
+        if let Some(log) = self.kubelet.logs.writer(object::uid(&self.pod), name) {
+            log.end();
+        }
+        let at = self.kubelet.clock.now();
+        self.set(name, |container| container.state = State::Ended { exit, since, at });
+        // The end of the last container is told together with the end of the pod.
+        if self.containers().iter().any(|container| !matches!(container.state, State::Ended { .. })) {
+            self.publish(false, None);
+        }
+        Ok(exit)
+    }
+
+    /// Waits until a process has ended, by itself or because the pod is stopped.
+    async fn await_end(&self, process: &mut Process, name: &str) -> Exit {
+        let mut orders = self.orders.clone();
+        tokio::select! {
+            exit = process.ended() => return exit,
+            _ = orders.wait_for(Option::is_some) => {}
+        }
+        self.kubelet.recorder.normal(&POD, &self.pod, "Killing", &format!("Stopping container {name}"));
+        process.terminate();
+        let asked = self.kubelet.clock.now();
+        loop {
+            // A second order may leave less time than the first.
+            let grace = orders.borrow_and_update().map_or(Duration::ZERO, |stop| stop.grace);
+            tokio::select! {
+                exit = process.ended() => return exit,
+                () = self.kubelet.clock.sleep_until(asked + grace) => {
+                    process.kill();
+                    return process.ended().await;
+                }
+                changed = orders.changed() => if changed.is_err() {
+                    process.kill();
+                    return process.ended().await;
+                },
+            }
+        }
+    }
+
+    fn start(&self, container: &Value, name: &str) -> Result<Process, NotStarted> {
+        let failed = |what: &str, error: std::io::Error| NotStarted {
+            reason: "CreateContainerError",
+            message: format!("{what}: {error}"),
+        };
+        make_private(&self.folder).map_err(|error| failed("could not make the pod's folder", error))?;
+        let program = self.program(container)?;
+        let path = program.path.clone();
+        let log = self.kubelet.logs.open(object::uid(&self.pod), name);
+        let log = log.map_err(|error| failed("could not open the container's log", error))?;
+        Process::start(program, &log, &self.kubelet.clock)
+            .map_err(|error| failed(&format!("could not start {}", path.display()), error))
+    }
+
+    fn program(&self, container: &Value) -> Result<Program, NotStarted> {
+        let pod = self.kubelet.store.get(&self.key).unwrap_or_else(|| self.pod.clone());
+        let declared = variables(&self.kubelet.store, &pod, container)
+            .map_err(|message| NotStarted { reason: "CreateContainerConfigError", message })?;
+        let (command, arguments) = command_line(container, &declared);
+        let settings = &self.kubelet.settings;
+        let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
+        let mut environment = vec![
+            ("PATH".to_owned(), path.clone()),
+            ("HOME".to_owned(), self.folder.join("home").into()),
+            ("TMPDIR".to_owned(), self.folder.join("tmp").into()),
+            ("PROVISION_LOCAL_ROOT".to_owned(), settings.working_folder.clone().into()),
+        ];
+        environment.extend(settings.pod_environment.iter().map(|(name, value)| (name.clone(), value.into())));
+        environment.extend(declared.iter().map(|(name, value)| (name.clone(), value.into())));
+        let (program, rest) = match command.split_first() {
+            None => (settings.worker_program.clone(), vec![]),
+            Some((first, rest)) if first == "worker" => (settings.worker_program.clone(), rest.to_vec()),
+            Some((first, rest)) => (
+                find(first, declared.get("PATH").map_or(path, Into::into), &settings.working_folder)?,
+                rest.to_vec(),
+            ),
+        };
+        if !is_program(&program) {
+            let message = format!(
+                "{} is not there or is not a program; the local cloud runs it for containers of this kind",
+                program.display()
+            );
+            return Err(NotStarted { reason: "CreateContainerError", message });
+        }
+        let arguments = rest.into_iter().chain(arguments).collect();
+        Ok(Program { path: program, arguments, environment, folder: settings.working_folder.clone() })
+    }
+
+    fn stop(&self) -> Option<Stop> {
+        *self.orders.borrow()
+    }
+
+    fn set(&self, name: &str, change: impl FnOnce(&mut Container)) {
+        if let Some(container) = self.containers().iter_mut().find(|container| container.name == name) {
+            change(container);
+        }
+    }
+
+    fn containers(&self) -> MutexGuard<'_, Vec<Container>> {
+        self.containers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the status of the pod.
+    fn publish(&self, is_over: bool, cut: Option<Cut>) {
+        let now = self.kubelet.clock.now();
+        let containers = self.containers().clone();
+        let uid = object::uid(&self.pod);
+        self.kubelet.store.amend(&self.key, |pod| {
+            if object::uid(pod) == uid && !is_terminal(pod) {
+                status::write(pod, &containers, is_over, cut, now);
+            }
+        });
+    }
+}
+
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
+/// Finds a command: by its path seen from the stack's folder, or in PATH.
+fn find(command: &str, path: OsString, folder: &Path) -> Result<PathBuf, NotStarted> {
+    if command.contains('/') {
+        return Ok(folder.join(command));
+    }
+    let places = std::env::split_paths(&path).map(|place| folder.join(place).join(command));
+    places.into_iter().find(|place| is_program(place)).ok_or_else(|| NotStarted {
+        reason: "CreateContainerError",
+        message: format!("exec: \"{command}\": executable file not found in $PATH; install it on this machine, where the local cloud runs commands"),
+    })
+}
+
+/// Makes the pod's folder with its home and its place for temporary files.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    for folder in [folder.to_owned(), folder.join("home"), folder.join("tmp")] {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    Ok(())
+}

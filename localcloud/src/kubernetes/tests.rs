@@ -1,0 +1,8 @@
+//! A cluster as its clients see it: the `kube` crate over the real port, processes of this machine in
+//! the pods.
+
+mod apply;
+mod cluster;
+mod jobs;
+mod nodes;
+mod protocol;

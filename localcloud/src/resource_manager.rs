@@ -1,0 +1,200 @@
+//! Resource Manager, v3 and v1: projects and their policies. A project exists as soon as it is
+//! named, and keeps its number, which is made from its id.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::{Path, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::clock::Clock;
+use crate::error::ApiError;
+use crate::iam::{Iam, Permissions, Policy, SetPolicy};
+use crate::journal::{Journal, Tables};
+use crate::rest::{Answer, Body, parse, split_verb};
+
+const TABLE: &str = "projects";
+
+/// All projects that were ever named.
+pub(crate) struct ResourceManager {
+    journal: Journal,
+    clock: Clock,
+    iam: Arc<Iam>,
+    projects: Mutex<BTreeMap<String, Project>>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Project {
+    id: String,
+    created: Timestamp,
+    policy: Policy,
+}
+
+/// The number of a project: twelve digits, always the same for the same id.
+pub(crate) fn project_number(id: &str) -> u64 {
+    let digest = Sha256::digest(id.as_bytes());
+    let head = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    100_000_000_000 + head % 900_000_000_000
+}
+
+/// Refuses what can't be a project's id.
+pub(crate) fn check_id(id: &str) -> Result<(), ApiError> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let good = (6..=30).contains(&id.len())
+        && id.starts_with(|c: char| c.is_ascii_lowercase())
+        && id.bytes().all(plain)
+        && !id.ends_with('-');
+    if good {
+        return Ok(());
+    }
+    Err(ApiError::invalid_argument(format!(
+        "\"{id}\" is not a project's id: 6 to 30 lowercase letters, digits and hyphens, a letter first."
+    )))
+}
+
+impl ResourceManager {
+    pub(crate) fn open(
+        journal: &Journal,
+        tables: &mut Tables,
+        clock: &Clock,
+        iam: &Arc<Iam>,
+    ) -> io::Result<Arc<Self>> {
+        let projects = Mutex::new(tables.take(TABLE)?);
+        Ok(Arc::new(Self { journal: journal.clone(), clock: clock.clone(), iam: iam.clone(), projects }))
+    }
+
+    pub(crate) fn rest(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/v1/projects", get(list_v1))
+            .route("/v1/projects/{project}", get(get_v1).post(verb))
+            .route("/v3/projects:search", get(search_v3))
+            .route("/v3/projects/{project}", get(get_v3).post(verb))
+            .with_state(self.clone())
+    }
+
+    /// The project of an id, or of the number of one that was named before.
+    fn project(&self, name: &str) -> Result<Project, ApiError> {
+        let mut projects = self.projects();
+        if name.bytes().all(|b| b.is_ascii_digit()) {
+            let known = projects.values().find(|project| project_number(&project.id).to_string() == name);
+            return known.cloned().ok_or_else(|| {
+                ApiError::permission_denied(format!(
+                    "The caller does not have permission on 'projects/{name}' (or it may not exist)."
+                ))
+            });
+        }
+        if let Some(known) = projects.get(name) {
+            return Ok(known.clone());
+        }
+        check_id(name)?;
+        let new = Project { id: name.into(), created: self.clock.now(), policy: Policy::default() };
+        self.journal.put(TABLE, name, &new)?;
+        projects.insert(name.into(), new.clone());
+        Ok(new)
+    }
+
+    fn set_policy(&self, name: &str, new: Policy) -> Result<Policy, ApiError> {
+        let id = self.project(name)?.id;
+        let mut projects = self.projects();
+        let Some(held) = projects.get_mut(&id) else {
+            return Err(ApiError::internal(format!("project {id} vanished")));
+        };
+        let mut changed = held.clone();
+        self.iam.replace(&mut changed.policy, new)?;
+        self.journal.put(TABLE, &id, &changed)?;
+        *held = changed;
+        Ok(self.iam.shown(&held.policy))
+    }
+
+    fn all(&self) -> Vec<Project> {
+        self.projects().values().cloned().collect()
+    }
+
+    fn projects(&self) -> MutexGuard<'_, BTreeMap<String, Project>> {
+        // Changes are single assignments: a panic elsewhere leaves the map whole.
+        self.projects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Project {
+    fn v3(&self) -> Value {
+        json!({
+            "name": format!("projects/{}", project_number(&self.id)),
+            "projectId": self.id,
+            "displayName": self.id,
+            "state": "ACTIVE",
+            "createTime": self.created,
+            "updateTime": self.created,
+            "etag": "W/\"1\"",
+        })
+    }
+
+    fn v1(&self) -> Value {
+        json!({
+            "projectNumber": project_number(&self.id).to_string(),
+            "projectId": self.id,
+            "name": self.id,
+            "lifecycleState": "ACTIVE",
+            "createTime": self.created,
+        })
+    }
+}
+
+type Served = State<Arc<ResourceManager>>;
+
+async fn get_v3(State(manager): Served, Path(project): Path<String>) -> Answer<Value> {
+    manager.project(&project).map(|project| Json(project.v3()))
+}
+
+async fn get_v1(State(manager): Served, Path(project): Path<String>) -> Answer<Value> {
+    manager.project(&project).map(|project| Json(project.v1()))
+}
+
+async fn search_v3(State(manager): Served) -> Json<Value> {
+    Json(json!({"projects": manager.all().iter().map(Project::v3).collect::<Vec<_>>()}))
+}
+
+async fn list_v1(State(manager): Served) -> Json<Value> {
+    Json(json!({"projects": manager.all().iter().map(Project::v1).collect::<Vec<_>>()}))
+}
+
+async fn verb(State(manager): Served, Path(last): Path<String>, Body(body): Body<Value>) -> Answer<Value> {
+    let (name, verb) = split_verb(&last);
+    let answer = match verb {
+        Some("getIamPolicy") => json!(manager.iam.shown(&manager.project(name)?.policy)),
+        Some("setIamPolicy") => json!(manager.set_policy(name, parse::<SetPolicy>(body)?.policy)?),
+        Some("testIamPermissions") => {
+            manager.project(name)?;
+            json!(parse::<Permissions>(body)?)
+        }
+        _ => return Err(ApiError::unimplemented(format!("POST {last}: not supported by the local cloud"))),
+    };
+    Ok(Json(answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_of_twelve_digits_and_always_the_same() {
+        let number = project_number("fx-dev");
+        assert_eq!(number, project_number("fx-dev"));
+        assert_ne!(number, project_number("fx-prod"));
+        assert_eq!(number.to_string().len(), 12);
+    }
+
+    #[test]
+    fn what_cannot_be_an_id_is_refused() {
+        for id in ["", "short", "Upper-case", "1-digit-first", "ends-with-", "a b c d", "../../etc"] {
+            assert!(check_id(id).is_err(), "{id}");
+        }
+        check_id("fx-dev").expect("an id");
+    }
+}

@@ -1,0 +1,100 @@
+//! What Google's REST services have in common: verbs after a colon, bodies that may be empty, and
+//! lists in pages. Knows nothing of any service.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use http_body_util::LengthLimitError;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::ApiError;
+
+/// Answer of a REST call.
+pub(crate) type Answer<T> = Result<axum::Json<T>, ApiError>;
+
+/// A JSON body; none at all counts as `{}`, as it does with Google.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|error| unreadable(&error))?;
+        let bytes = if bytes.is_empty() { b"{}" } else { bytes.as_ref() };
+        serde_json::from_slice(bytes).map(Self).map_err(|error| wrong(&error))
+    }
+}
+
+/// A part of a body that was read as data first.
+pub(crate) fn parse<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ApiError> {
+    serde_json::from_value(value).map_err(|error| wrong(&error))
+}
+
+fn wrong(error: &serde_json::Error) -> ApiError {
+    ApiError::invalid_argument(format!("Invalid JSON payload received. {error}"))
+}
+
+fn unreadable(error: &axum::extract::rejection::BytesRejection) -> ApiError {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(inner) = cause {
+        if inner.is::<LengthLimitError>() {
+            return ApiError::invalid_argument("Request payload size exceeds the limit.");
+        }
+        cause = inner.source();
+    }
+    ApiError::invalid_argument(format!("The request's body can't be read: {error}"))
+}
+
+/// Splits `name:verb`, the last segment of many of Google's paths. Verbs are letters, so that a
+/// name which holds a colon of its own stays whole.
+pub(crate) fn split_verb(segment: &str) -> (&str, Option<&str>) {
+    match segment.rsplit_once(':') {
+        Some((name, verb)) if !verb.is_empty() && verb.bytes().all(|b| b.is_ascii_alphabetic()) => {
+            (name, Some(verb))
+        }
+        _ => (segment, None),
+    }
+}
+
+/// How much of a list, and from where.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct PageQuery {
+    page_size: Option<u32>,
+    page_token: String,
+}
+
+impl PageQuery {
+    /// One page of `items`, which stand sorted by the key that `key` gives, and the token of the next.
+    pub(crate) fn page<T>(&self, items: Vec<T>, key: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+        let size = match self.page_size {
+            None | Some(0) => 100,
+            Some(size) => size.min(1000) as usize,
+        };
+        let mut rest = items.into_iter().skip_while(|item| key(item) <= self.page_token).peekable();
+        let page: Vec<T> = rest.by_ref().take(size).collect();
+        let next = rest.peek().and(page.last()).map(key);
+        (page, next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verb_is_split_off_and_a_name_with_a_colon_stays_whole() {
+        assert_eq!(split_verb("fx-dev:getIamPolicy"), ("fx-dev", Some("getIamPolicy")));
+        assert_eq!(split_verb("fx-dev"), ("fx-dev", None));
+        assert_eq!(split_verb("example.com:123"), ("example.com:123", None));
+    }
+
+    #[test]
+    fn pages_cover_a_list_once() {
+        let first = PageQuery { page_size: Some(2), page_token: String::new() };
+        let (page, next) = first.page(vec!["a", "b", "c"], ToString::to_string);
+        assert_eq!((page, next.as_deref()), (vec!["a", "b"], Some("b")));
+        let second = PageQuery { page_size: Some(2), page_token: "b".into() };
+        assert_eq!(second.page(vec!["a", "b", "c"], ToString::to_string), (vec!["c"], None));
+    }
+}

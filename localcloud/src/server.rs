@@ -1,0 +1,123 @@
+//! The one port: REST over HTTP/1.1 and gRPC over HTTP/2, on the loopback, behind the guard.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::activity::{self, Activity};
+use crate::error::ApiError;
+use crate::guard::guard;
+
+/// Longest JSON body: a Pub/Sub publish holds 10 MB. Uploads of objects are streams and not bound by it.
+const BODY: usize = 16 << 20;
+/// How long a client may take to say what it wants.
+const HEADERS: Duration = Duration::from_secs(30);
+/// What requests that are being answered get to end in when the server stops.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A listener and its connections.
+pub(crate) struct Server {
+    stopping: CancellationToken,
+    connections: TaskTracker,
+}
+
+/// The preferred port if it is free; any other if it is only preferred.
+pub(crate) async fn bind(required: u16, preferred: Option<u16>) -> io::Result<TcpListener> {
+    if let (0, Some(preferred)) = (required, preferred)
+        && let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, preferred)).await
+    {
+        return Ok(listener);
+    }
+    TcpListener::bind((Ipv4Addr::LOCALHOST, required)).await
+}
+
+/// Everything that comes in, with its last resorts and its limits around it.
+pub(crate) fn frame(services: Router, port: u16, activity: Activity) -> Router {
+    services
+        .fallback(unknown)
+        .method_not_allowed_fallback(unknown)
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(from_fn_with_state(activity, activity::note))
+        .layer(from_fn_with_state(port, guard))
+}
+
+impl Server {
+    pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
+        let server = Self { stopping: CancellationToken::new(), connections: TaskTracker::new() };
+        let (stopping, connections) = (server.stopping.clone(), server.connections.clone());
+        server.connections.spawn(async move {
+            while let Some(accepted) = stopping.run_until_cancelled(listener.accept()).await {
+                match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(connection(stream, router.clone(), stopping.clone()));
+                    }
+                    Err(error) => {
+                        // Out of file descriptors, most likely: give connections time to end.
+                        tracing::warn!(%error, "a connection can't be accepted");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                }
+            }
+        });
+        server
+    }
+
+    /// Stops listening, lets answers end for a moment, and drops the rest.
+    pub(crate) async fn stop(&self) {
+        self.stopping.cancel();
+        self.connections.close();
+        self.connections.wait().await;
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, stopping: CancellationToken) {
+    let _ = stream.set_nodelay(true);
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1000);
+    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut serving = std::pin::pin!(serving);
+    let ended = tokio::select! {
+        ended = &mut serving => ended,
+        () = stopping.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// What nothing here answers. Saying "not found" of an API that is only not supported would make
+/// clients believe that a resource is gone.
+async fn unknown(request: Request) -> Response {
+    let path = request.uri().path();
+    if request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    {
+        let method = path.trim_start_matches('/');
+        return tonic::Status::unimplemented(format!("{method}: not supported by the local cloud"))
+            .into_http();
+    }
+    let what = format!("{} {path}", request.method());
+    let of_an_api = ["/v1/", "/v1beta1/", "/v2/", "/v3/", "/storage/", "/upload/", "/batch/"];
+    match of_an_api.iter().any(|api| path.starts_with(api)) {
+        true => ApiError::unimplemented(format!("{what}: not supported by the local cloud")).into_response(),
+        false => ApiError::not_found(format!("{what}: there is nothing here")).into_response(),
+    }
+}

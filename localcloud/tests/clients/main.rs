@@ -1,0 +1,81 @@
+//! The local cloud as Google's own client libraries see it: one in this process, on a free port.
+
+mod access;
+mod gke;
+mod iam;
+mod kubernetes;
+mod policies;
+mod projects;
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use google_cloud_auth::credentials::{Credentials, anonymous};
+use localcloud::{Cloud, Settings};
+
+const PROJECT: &str = "fx-dev";
+
+/// A folder, and the cloud that runs in it.
+struct Local {
+    folder: tempfile::TempDir,
+    cloud: Cloud,
+}
+
+impl Local {
+    async fn start() -> Self {
+        static TLS: OnceLock<()> = OnceLock::new();
+        // The clients panic without a TLS provider, even for `http://`.
+        TLS.get_or_init(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        let folder = tempfile::tempdir().expect("a folder");
+        let cloud = Cloud::start(settings(folder.path())).await.expect("a local cloud");
+        Self { folder, cloud }
+    }
+
+    /// Stops it and starts it again with what is on disk.
+    async fn restart(self) -> Self {
+        self.cloud.shutdown().await;
+        let cloud = Cloud::start(settings(self.folder.path())).await.expect("a local cloud");
+        Self { folder: self.folder, cloud }
+    }
+
+    fn url(&self) -> &str {
+        self.cloud.url()
+    }
+
+    fn state(&self) -> PathBuf {
+        state(self.folder.path())
+    }
+}
+
+fn state(folder: &Path) -> PathBuf {
+    folder.join(".provision/local")
+}
+
+fn settings(folder: &Path) -> Settings {
+    Settings {
+        folder: state(folder),
+        working_folder: folder.into(),
+        worker_program: "worker".into(),
+        port: 0,
+    }
+}
+
+fn nobody() -> Credentials {
+    anonymous::Builder::new().build()
+}
+
+/// The code and the message of a failure that must be one.
+fn refusal<T>(answer: Result<T, google_cloud_gax::error::Error>) -> (u16, String) {
+    let error = answer.err().expect("a refusal");
+    let message = error.status().map(|status| status.message.clone()).unwrap_or_default();
+    (error.http_status_code().unwrap_or_default(), message)
+}
+
+fn project() -> String {
+    format!("projects/{PROJECT}")
+}
+
+fn named(kind: &str, name: impl Display) -> String {
+    format!("projects/{PROJECT}/{kind}/{name}")
+}
