@@ -67,3 +67,31 @@ impl Endpoints {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_client_is_pointed_here_and_none_at_the_users_own_configuration() {
+        let endpoints =
+            Endpoints { url: "http://127.0.0.1:8080".into(), folder: "/fx/.provision/local".into() };
+        let variables = endpoints.variables("fx-dev");
+        let value = |name: &str| {
+            let found = variables.iter().find(|(variable, _)| variable == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        for (name, expected) in [
+            ("PUBSUB_EMULATOR_HOST", "127.0.0.1:8080"),
+            ("STORAGE_EMULATOR_HOST", "http://127.0.0.1:8080"),
+            ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", "http://127.0.0.1:8080/"),
+            ("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", "http://127.0.0.1:8080/storage/v1/"),
+            ("CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true"),
+            ("CLOUDSDK_CORE_PROJECT", "fx-dev"),
+            ("CLOUDSDK_CONFIG", "/fx/.provision/local/gcloud"),
+            ("KUBECONFIG", "/fx/.provision/local/kubeconfig"),
+        ] {
+            assert_eq!(value(name), Some(expected), "{name}");
+        }
+    }
+}

@@ -32,11 +32,7 @@ impl Container {
         let names: Vec<ClusterName> =
             self.state().records().filter(|r| ran(&r.cluster.status)).map(|r| r.name.clone()).collect();
         for name in names {
-            let started = match self.start_kubernetes(&name).await {
-                Ok(()) => self.tell_pools(&name).await,
-                Err(error) => self.state().fail(&name, &format!("{error:#}")),
-            };
-            if let Err(error) = started {
+            if let Err(error) = self.start_again(&name).await {
                 tracing::error!(cluster = %name, %error, "a cluster did not start again");
             }
         }
@@ -44,6 +40,21 @@ impl Container {
             self.carry_out(&operation);
         }
         self.write_kubeconfig();
+    }
+
+    /// A cluster that can't start is shown as broken; the next start tries again.
+    async fn start_again(&self, name: &ClusterName) -> Result<(), ApiError> {
+        match self.start_kubernetes(name).await {
+            Ok(()) => {
+                self.state().recover(name)?;
+                self.tell_pools(name).await
+            }
+            Err(error) => {
+                let why = format!("{error:#}");
+                self.state().fail(name, &why)?;
+                Err(ApiError::internal(why))
+            }
+        }
     }
 
     async fn finish(self: &Arc<Self>, mut operation: Operation) {

@@ -192,6 +192,18 @@ impl State {
         self.keep(record)
     }
 
+    /// Says of a cluster that it works, if it was said to be broken.
+    pub(super) fn recover(&mut self, name: &ClusterName) -> Result<(), ApiError> {
+        let mut record = self.record(name)?.clone();
+        if record.cluster.status != cluster::Status::Error {
+            return Ok(());
+        }
+        record.cluster.status = cluster::Status::Running;
+        record.cluster.conditions.clear();
+        record.cluster.node_pools.iter_mut().for_each(|pool| pool.status = node_pool::Status::Running);
+        self.keep(record)
+    }
+
     fn check_free(&self, record: &Record, change: &Change) -> Result<(), ApiError> {
         let mut running = self.running(&record.name);
         let deleting = matches!(change, Change::DeleteCluster);

@@ -27,7 +27,9 @@ const TAIL: usize = 20;
 pub async fn ensure(folder: &Path, program: &Path, args: &[&str]) -> anyhow::Result<Daemon> {
     folder::prepare(folder).with_context(|| format!("can't use {}", folder.display()))?;
     let folder = folder.canonicalize()?;
-    let build = build_of(program)?;
+    // It will run in another folder than this process.
+    let program = program.canonicalize().with_context(|| format!("can't find {}", program.display()))?;
+    let build = build_of(&program)?;
     if let Some(daemon) = Daemon::find(&folder).await?.filter(|daemon| daemon.state.build == build) {
         return Ok(daemon);
     }
@@ -40,7 +42,7 @@ pub async fn ensure(folder: &Path, program: &Path, args: &[&str]) -> anyhow::Res
         tracing::info!(pid = daemon.state.pid, "replacing the local cloud of another build");
         daemon.down().await?;
     }
-    start(&folder, program, args).await
+    start(&folder, &program, args).await
 }
 
 /// The daemon that runs, once it is done starting or leaving.
@@ -66,6 +68,8 @@ async fn settled(folder: &Path) -> anyhow::Result<Option<Daemon>> {
 
 async fn start(folder: &Path, program: &Path, args: &[&str]) -> anyhow::Result<Daemon> {
     let log = folder.join("daemon.log");
+    // The log before this one is kept, and no more.
+    let _ = std::fs::rename(&log, folder.join("daemon.log.1"));
     let mut child = spawn(folder, program, args, &log)?;
     let since = Instant::now();
     loop {

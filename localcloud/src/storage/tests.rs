@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use clients::{Bucket, Conditional};
 use google_cloud_gax::error::rpc::Code;
-use google_cloud_gax::options::RequestOptionsBuilder as _;
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_storage::client::{Storage, StorageControl};
 use google_cloud_storage::model::{self, bucket};

@@ -48,3 +48,13 @@ async fn what_is_not_supported_says_so_by_name() {
     assert!(ask(&local, "DELETE", "/v1/projects/fx-dev", "").starts_with("HTTP/1.1 501"));
     assert!(ask(&local, "GET", "/favicon.ico", "").starts_with("HTTP/1.1 404"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_no_json_or_too_long_is_refused() {
+    let local = Local::start().await;
+    let accounts = "/v1/projects/fx-dev/serviceAccounts";
+    assert!(ask(&local, "POST", accounts, "").starts_with("HTTP/1.1 400"), "an account without a name");
+    // Refused by what it says, before any of it is sent.
+    let answer = ask(&local, "POST", accounts, "Content-Length: 99999999999\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("exceeds the limit"), "{answer}");
+}
