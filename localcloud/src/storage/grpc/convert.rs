@@ -30,16 +30,20 @@ pub(super) fn generation(generation: i64) -> Option<i64> {
 
 /// An object that is to be, from the message that describes it.
 pub(super) fn new_object(object: &proto::Object) -> Result<NewObject> {
-    let checksums = object.checksums.clone().unwrap_or_default();
-    let md5 = Some(checksums.md5_hash.to_vec()).filter(|md5| !md5.is_empty());
     Ok(NewObject {
         bucket: bucket_id(&object.bucket)?.to_owned(),
         name: object.name.clone(),
         settings: settings(object)?,
         storage_class: object.storage_class.clone(),
-        expected: Expected { crc32c: checksums.crc32c, md5 },
         ..NewObject::default()
     })
+}
+
+/// The checksums that a client expects of what it asks for.
+pub(super) fn expected(checksums: Option<proto::ObjectChecksums>) -> Expected {
+    let checksums = checksums.unwrap_or_default();
+    let md5 = Some(checksums.md5_hash.to_vec()).filter(|md5| !md5.is_empty());
+    Expected { crc32c: checksums.crc32c, md5 }
 }
 
 pub(super) fn settings(object: &proto::Object) -> Result<Settings> {

@@ -189,6 +189,7 @@ impl Storage for Wire {
             return Err(StorageError::unsupported("`delete_source_objects`").into());
         }
         let mut new = convert::new_object(&request.destination.unwrap_or_default())?;
+        new.expected = convert::expected(request.object_checksums);
         new.condition.generation = request.if_generation_match;
         new.condition.metageneration = request.if_metageneration_match;
         let bucket = new.bucket.clone();
@@ -228,6 +229,7 @@ impl Storage for Wire {
             name: request.destination_name,
             storage_class: destination.map(|object| object.storage_class).unwrap_or_default(),
             condition,
+            expected: convert::expected(request.object_checksums),
             ..NewObject::default()
         };
         let object = self.0.copy(&from, new, settings).await?;

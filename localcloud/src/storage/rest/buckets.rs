@@ -16,6 +16,7 @@ use crate::storage::bucket::Settings;
 use crate::storage::buckets::Change;
 use crate::storage::error::{Result, StorageError};
 use crate::storage::patch;
+use crate::storage::precondition::Precondition;
 use crate::storage::state::Storage;
 
 type Service = State<Arc<Storage>>;
@@ -98,6 +99,27 @@ pub(super) async fn delete(
 ) -> Result<StatusCode> {
     storage.delete_bucket(&bucket, &parameters.condition())?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// gcloud asks for it before it moves or removes.
+pub(super) async fn layout(State(storage): Service, Path(bucket): Path<String>) -> Result<Json<Value>> {
+    let bucket = storage.get_bucket(&bucket, &Precondition::default())?;
+    Ok(Json(json!({
+        "kind": "storage#storageLayout",
+        "bucket": bucket.name,
+        "location": bucket.location,
+        "locationType": bucket.location_type(),
+        "hierarchicalNamespace": {"enabled": false},
+    })))
+}
+
+/// There are none, which gcloud wants to know before it removes a bucket.
+pub(super) async fn managed_folders(
+    State(storage): Service,
+    Path(bucket): Path<String>,
+) -> Result<Json<Value>> {
+    storage.get_bucket(&bucket, &Precondition::default())?;
+    Ok(Json(json!({"kind": "storage#managedFolders"})))
 }
 
 pub(super) async fn get_policy(State(storage): Service, Path(bucket): Path<String>) -> Result<Json<Value>> {

@@ -1,4 +1,4 @@
-//! The JSON API: `/storage/v1`, `/upload/storage/v1`, `/download/storage/v1`.
+//! The JSON API: `/storage/v1`, and the same below `/upload`, `/resumable/upload` and `/download`.
 
 mod buckets;
 mod download;
@@ -19,6 +19,7 @@ use super::state::Storage;
 impl Storage {
     /// The routes of this wire.
     pub(crate) fn rest(self: &Arc<Self>) -> Router {
+        let uploads = post(upload::begin).put(upload::resume).delete(upload::cancel);
         Router::new()
             .route("/storage/v1/b", get(buckets::list).post(buckets::insert))
             .route(
@@ -27,6 +28,8 @@ impl Storage {
             )
             .route("/storage/v1/b/{bucket}/iam", get(buckets::get_policy).put(buckets::set_policy))
             .route("/storage/v1/b/{bucket}/iam/testPermissions", get(buckets::test_permissions))
+            .route("/storage/v1/b/{bucket}/storageLayout", get(buckets::layout))
+            .route("/storage/v1/b/{bucket}/managedFolders", get(buckets::managed_folders))
             .route("/storage/v1/b/{bucket}/o", get(objects::list))
             .route(
                 "/storage/v1/b/{bucket}/o/{object}",
@@ -42,10 +45,9 @@ impl Storage {
                 post(objects::rewrite),
             )
             .route("/download/storage/v1/b/{bucket}/o/{object}", get(objects::get))
-            .route(
-                "/upload/storage/v1/b/{bucket}/o",
-                post(upload::begin).put(upload::resume).delete(upload::cancel),
-            )
+            .route("/upload/storage/v1/b/{bucket}/o", uploads.clone())
+            // gcloud and gsutil begin resumable uploads here.
+            .route("/resumable/upload/storage/v1/b/{bucket}/o", uploads)
             // Bodies stream; what is read whole has its own limit.
             .layer(DefaultBodyLimit::disable())
             .with_state(self.clone())

@@ -13,6 +13,7 @@ use super::download;
 use super::json::{Links, new_object, object_settings};
 use super::parameters::{Parameters, read_json};
 use crate::storage::buckets::Change;
+use crate::storage::checksum::Expected;
 use crate::storage::error::Result;
 use crate::storage::object::Object;
 use crate::storage::objects::{NewObject, Source};
@@ -132,8 +133,7 @@ async fn copied(
     let value = read_json(body).await?;
     let sent = value.as_object().is_some_and(|fields| fields.values().any(|value| !value.is_null()));
     let settings = if sent { Some(object_settings(&value)?) } else { None };
-    let new =
-        NewObject { name: to_name, condition: parameters.condition(), ..new_object(&to_bucket, &value)? };
+    let new = NewObject { name: to_name, ..destination(&to_bucket, &value, parameters)? };
     storage.copy(&parameters.source(bucket, name), new, settings).await
 }
 
@@ -145,8 +145,7 @@ pub(super) async fn compose(
     body: Body,
 ) -> Result<Json<Value>> {
     let value = read_json(body).await?;
-    let destination = new_object(&bucket, &value["destination"])?;
-    let new = NewObject { name, condition: parameters.condition(), ..destination };
+    let new = NewObject { name, ..destination(&bucket, &value["destination"], &parameters)? };
     let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
     let source = |value: &Value| Source {
         bucket: bucket.clone(),
@@ -160,4 +159,10 @@ pub(super) async fn compose(
     let sources: Vec<Source> = value["sourceObjects"].as_array().into_iter().flatten().map(source).collect();
     let object = storage.compose(&sources, new).await?;
     Ok(Json(Links::of(&storage, &headers).object(&object)))
+}
+
+/// An object that is made of others. Clients send the checksums of one of those along; they mean nothing.
+fn destination(bucket: &str, value: &Value, parameters: &Parameters) -> Result<NewObject> {
+    let new = new_object(bucket, value)?;
+    Ok(NewObject { condition: parameters.condition(), expected: Expected::default(), ..new })
 }
