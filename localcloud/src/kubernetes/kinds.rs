@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// One kind of resource.
+#[expect(clippy::struct_field_names, reason = "Kubernetes calls the name of a kind its kind")]
 #[derive(Debug)]
 pub(crate) struct Kind {
     /// The API group; empty for the core group.

@@ -239,8 +239,8 @@ fn controllers(store: &Arc<Store>, nodes: &Arc<Nodes>) -> Vec<Arc<dyn Controller
 #[cfg(test)]
 impl Cluster {
     /// Writes a config map past the API, to make many changes at once.
-    fn churn(&self, map: serde_json::Value) {
-        let key = Key::of(&kinds::CONFIG_MAP, &map);
+    fn churn(&self, map: &serde_json::Value) {
+        let key = Key::of(&kinds::CONFIG_MAP, map);
         if self.store.create(&kinds::CONFIG_MAP, map.clone()).is_err() {
             self.store.amend(&key, |held| held["data"] = map["data"].clone());
         }

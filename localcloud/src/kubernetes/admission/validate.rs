@@ -164,7 +164,7 @@ fn failure_policy(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
                 ));
             }
         }
-        if rule.get("onExitCodes").is_some() == !list(rule, "/onPodConditions").is_empty() {
+        if rule.get("onExitCodes").is_some() != list(rule, "/onPodConditions").is_empty() {
             errors.push(FieldError::invalid(
                 path,
                 rule,

@@ -43,7 +43,9 @@ impl Application<'_> {
         let mine = mine.clone();
         let others: Vec<&mut Owner> = owners.iter_mut().filter(|owner| !is_same(owner, &mine)).collect();
         let mut held = declared;
-        others.iter().for_each(|owner| held.union(&owner.fields));
+        for owner in &others {
+            held.union(&owner.fields);
+        }
         remove("", &mut merged, &given_up, &held, &Place::root(self.kind));
 
         let difference = fields::compare(self.live, &merged, self.kind);
@@ -86,10 +88,10 @@ fn is_same(a: &Owner, b: &Owner) -> bool {
 fn describe(owner: &Owner) -> String {
     let mut text = format!("\"{}\"", owner.manager);
     if !owner.subresource.is_empty() {
-        text += &format!(" with subresource \"{}\"", owner.subresource);
+        text = format!("{text} with subresource \"{}\"", owner.subresource);
     }
     if !owner.applies {
-        text += &format!(" using {} at {}", owner.api_version, owner.time);
+        text = format!("{text} using {} at {}", owner.api_version, owner.time);
     }
     text
 }

@@ -5,6 +5,7 @@ mod body;
 mod delete;
 mod discovery;
 mod fields;
+mod kept;
 mod log;
 mod managed;
 mod openapi;
@@ -52,14 +53,14 @@ impl Api {
         let in_flight = self.activity.begin();
         let answered = match Place::of(request.uri().path()) {
             Some(Place::Resource(target)) => self.resource(target, request).await,
-            Some(place) if request.method() == Method::GET => self.about_itself(&place, &request),
+            Some(place) if request.method() == Method::GET => Self::about_itself(&place, &request),
             Some(_) => Err(Refusal::method_not_allowed()),
             None => Err(Refusal::unknown_path()),
         };
         in_flight.until_the_end_of(answered.unwrap_or_else(IntoResponse::into_response))
     }
 
-    fn about_itself(&self, place: &Place, request: &Request<axum::body::Body>) -> Result<Response, Refusal> {
+    fn about_itself(place: &Place, request: &Request<axum::body::Body>) -> Result<Response, Refusal> {
         match place {
             Place::Health => Ok("ok".into_response()),
             Place::Version => Ok(axum::Json(discovery::version()).into_response()),

@@ -1,4 +1,4 @@
-//! The part of the OpenAPI description that kubectl asks for before it writes: that the server
+//! The part of the `OpenAPI` description that kubectl asks for before it writes: that the server
 //! itself checks the fields of every kind (`fieldValidation`). Schemas are not described.
 
 use serde_json::{Map, Value, json};

@@ -59,7 +59,7 @@ impl Api {
         if parameters.as_table {
             let metadata = json!({"resourceVersion": object::text(&object, "/metadata/resourceVersion")});
             let now = self.store.clock().now();
-            return Ok(axum::Json(table::table(target.kind, &[object], metadata, true, now)).into_response());
+            return Ok(axum::Json(table::table(target.kind, &[object], &metadata, true, now)).into_response());
         }
         Ok(axum::Json(&*object).into_response())
     }
@@ -84,7 +84,7 @@ impl Api {
         }
         if parameters.as_table {
             let now = self.store.clock().now();
-            return Ok(axum::Json(table::table(target.kind, &found, metadata, true, now)).into_response());
+            return Ok(axum::Json(table::table(target.kind, &found, &metadata, true, now)).into_response());
         }
         let kind = format!("{}List", target.kind.kind);
         let items = found.iter().map(|object| &**object).collect();

@@ -81,7 +81,7 @@ fn columns(kind: &Kind) -> &'static [Column] {
 pub(super) fn table(
     kind: &Kind,
     objects: &[Arc<Value>],
-    metadata: Value,
+    metadata: &Value,
     with_columns: bool,
     now: Timestamp,
 ) -> Value {

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::super::kinds::{KINDS, Kind, NAMESPACE};
+use super::super::kinds::{KINDS, Kind};
 use super::super::store::Key;
 
 /// What a path leads to.
@@ -15,7 +15,7 @@ pub(super) enum Place {
     Group(String),
     /// The resources of a group's version; the core group is empty.
     GroupVersion(String),
-    /// The OpenAPI index, or one group's document.
+    /// The `OpenAPI` index, or one group's document.
     OpenApi(Option<String>),
     Resource(Target),
 }
@@ -60,12 +60,8 @@ impl Place {
 
 impl Target {
     fn of(group: &str, parts: &[&str]) -> Option<Self> {
-        let is_own_subresource = |part: &str| NAMESPACE.subresources.contains(&part);
         let (namespace, parts) = match parts {
-            ["namespaces", namespace, rest @ ..]
-                if !rest.is_empty()
-                    && !(group.is_empty() && rest.len() == 1 && is_own_subresource(rest[0])) =>
-            {
+            ["namespaces", namespace, rest @ ..] if !matches!(rest, [] | ["status" | "finalize"]) => {
                 (Some((*namespace).to_owned()), rest)
             }
             parts => (None, parts),
@@ -94,7 +90,7 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::kinds::{JOB, POD};
+    use super::super::super::kinds::{JOB, NAMESPACE, POD};
     use super::*;
 
     #[test]

@@ -21,8 +21,8 @@ use super::status::Refusal;
 use super::table;
 use super::target::Target;
 
-const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
-const LONGEST: Duration = Duration::from_secs(3600);
+const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
+const LONGEST: Duration = Duration::from_hours(1);
 
 struct Watch {
     store: Arc<Store>,
@@ -59,7 +59,7 @@ impl Api {
         };
         match parameters.number("resourceVersion")? {
             Some(revision) if revision > 0 && !parameters.truth("sendInitialEvents") => {
-                watch.revision = revision
+                watch.revision = revision;
             }
             _ => watch.begin_with_all(parameters.truth("sendInitialEvents")),
         }
@@ -82,7 +82,7 @@ impl Watch {
             }
         }
         if tell_end {
-            self.bookmark(json!({"k8s.io/initial-events-end": "true"}));
+            self.bookmark(&json!({"k8s.io/initial-events-end": "true"}));
         }
     }
 
@@ -104,7 +104,7 @@ impl Watch {
             tokio::select! {
                 changed = revisions.changed() => changed.ok()?,
                 () = clock.sleep_until(self.until) => return None,
-                () = clock.sleep(BOOKMARK_EVERY), if self.bookmarks => self.bookmark(json!({})),
+                () = clock.sleep(BOOKMARK_EVERY), if self.bookmarks => self.bookmark(&json!({})),
                 () = self.closing.cancelled() => return None,
             }
         }
@@ -148,14 +148,14 @@ impl Watch {
                 json!({"resourceVersion": super::super::object::text(object, "/metadata/resourceVersion")});
             let now = self.store.clock().now();
             let table =
-                table::table(self.kind, std::slice::from_ref(object), metadata, event == "ADDED", now);
+                table::table(self.kind, std::slice::from_ref(object), &metadata, event == "ADDED", now);
             self.line(event, &table);
         } else {
             self.line(event, object);
         }
     }
 
-    fn bookmark(&mut self, annotations: Value) {
+    fn bookmark(&mut self, annotations: &Value) {
         let metadata = json!({"resourceVersion": self.revision.to_string(), "annotations": annotations, "creationTimestamp": null});
         let object =
             json!({"kind": self.kind.kind, "apiVersion": self.kind.api_version(), "metadata": metadata});

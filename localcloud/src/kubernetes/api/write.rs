@@ -12,6 +12,7 @@ use super::super::store::{self, Key, StoreError};
 use super::Api;
 use super::apply::Application;
 use super::body::{Parameters, Patch};
+use super::kept::{SERVERS, keep_identity, keep_other_half, wrong_name};
 use super::managed::{self, Writer};
 use super::patch;
 use super::status::Refusal;
@@ -44,17 +45,6 @@ impl WriteError {
     }
 }
 
-/// What the server owns in the metadata: requests do not change it.
-const SERVERS: [&str; 7] = [
-    "uid",
-    "creationTimestamp",
-    "generation",
-    "resourceVersion",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "selfLink",
-];
-
 impl Api {
     pub(super) fn create(
         &self,
@@ -62,7 +52,7 @@ impl Api {
         mut object: Value,
         parameters: &Parameters,
     ) -> Result<Response, Refusal> {
-        self.name(target, &mut object)?;
+        Self::name(target, &mut object)?;
         let warnings = check_fields(target.kind, &mut object, parameters)?;
         let writer = Writer { manager: parameters.manager(), applies: false, subresource: "" };
         let stored = self.insert(target, object, Some(writer), parameters.is_dry_run()?)?;
@@ -135,7 +125,7 @@ impl Api {
             )));
         }
         object::metadata(&mut declared).entry("name").or_insert_with(|| name.into());
-        self.name(target, &mut declared)?;
+        Self::name(target, &mut declared)?;
         if object::name(&declared) != name {
             return Err(wrong_name(object::name(&declared), name));
         }
@@ -171,7 +161,7 @@ impl Api {
     }
 
     /// Gives a new object its name and namespace.
-    fn name(&self, target: &Target, object: &mut Value) -> Result<(), Refusal> {
+    fn name(target: &Target, object: &mut Value) -> Result<(), Refusal> {
         let kind = (object::text(object, "/apiVersion"), object::text(object, "/kind"));
         if kind != ("", "") && Kind::of(kind.0, kind.1) != Some(target.kind) {
             return Err(Refusal::bad_request(format!(
@@ -182,7 +172,7 @@ impl Api {
         let namespace = object::namespace(object).to_owned();
         match &target.namespace {
             Some(wanted) if namespace.is_empty() => {
-                drop(object::metadata(object).insert("namespace".into(), wanted.clone().into()))
+                drop(object::metadata(object).insert("namespace".into(), wanted.clone().into()));
             }
             Some(wanted) if *wanted != namespace => {
                 let message = format!(
@@ -215,15 +205,12 @@ impl Api {
             self.check_namespace(namespace, target.kind, &name)?;
         }
         let metadata = object::metadata(&mut object);
-        SERVERS.iter().for_each(|field| drop(metadata.remove(*field)));
+        metadata.retain(|field, _| !SERVERS.contains(&field.as_str()));
         if target.kind.has_status() {
             entries(&mut object).remove("status");
         }
         let bare = object.clone();
         admission::prepare_new(target.kind, &mut object);
-        if target.kind.kind == "Pod" && !object::text(&object, "/spec/nodeName").is_empty() {
-            tracing::debug!(pod = name, "a pod came with its node");
-        }
         let errors = admission::validate(target.kind, &object);
         if !errors.is_empty() {
             return Err(Refusal::invalid(target.kind, &name, &errors));
@@ -304,67 +291,6 @@ impl Api {
         let stored =
             self.store.update(&key, step).map_err(|error: WriteError| error.refusal(target.kind, name))?;
         Ok(Value::clone(&stored))
-    }
-}
-
-fn wrong_name(given: &str, wanted: &str) -> Refusal {
-    Refusal::bad_request(format!(
-        "the name of the object ({given}) does not match the name on the URL ({wanted})"
-    ))
-}
-
-/// The object stays the one it is: what names it and what the server owns does not change, and a
-/// version that the client saw must be the latest.
-fn keep_identity(target: &Target, name: &str, live: &Value, wanted: &mut Value) -> Result<(), Refusal> {
-    let given = object::name(wanted);
-    if !given.is_empty() && given != name {
-        return Err(wrong_name(given, name));
-    }
-    let seen = object::text(wanted, "/metadata/resourceVersion");
-    if !seen.is_empty() && seen != "0" && seen != object::text(live, "/metadata/resourceVersion") {
-        return Err(Refusal::stale(target.kind, name));
-    }
-    let uid = object::uid(wanted);
-    if !uid.is_empty() && uid != object::uid(live) {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            object::uid(live)
-        );
-        return Err(Refusal::conflict(target.kind, name, &why));
-    }
-    let metadata = object::metadata(wanted);
-    for field in SERVERS.iter().chain(&["name", "namespace"]) {
-        match live["metadata"].get(*field) {
-            Some(value) => drop(metadata.insert((*field).into(), value.clone())),
-            None => drop(metadata.remove(*field)),
-        }
-    }
-    Ok(())
-}
-
-/// A write to the object leaves its status alone, one to its status leaves the rest.
-fn keep_other_half(target: &Target, live: &Value, wanted: &mut Value) {
-    let copy = |from: &Value, field: &str, to: &mut Value| match from.get(field) {
-        Some(value) => to[field] = value.clone(),
-        None => drop(entries(to).remove(field)),
-    };
-    match target.subresource.as_str() {
-        "" if target.kind.has_status() => copy(live, "status", wanted),
-        "" => {}
-        "finalize" => {
-            let finalizers = wanted.pointer("/spec/finalizers").cloned().unwrap_or_else(|| json!([]));
-            *wanted = live.clone();
-            wanted["spec"]["finalizers"] = finalizers;
-        }
-        _ => {
-            let managed = wanted["metadata"].get("managedFields").cloned();
-            let status = std::mem::take(&mut wanted["status"]);
-            *wanted = live.clone();
-            wanted["status"] = status;
-            if let Some(managed) = managed {
-                wanted["metadata"]["managedFields"] = managed;
-            }
-        }
     }
 }
 

@@ -38,15 +38,12 @@ pub(crate) async fn run(controller: Arc<dyn Controller>, store: Arc<Store>, clos
     let mut later: BTreeMap<Key, Timestamp> = BTreeMap::new();
     while !closing.is_cancelled() {
         revisions.mark_unchanged();
-        match store.changes_since(seen) {
-            Ok(changes) => {
-                seen = changes.last().map_or(seen, |change| change.revision);
-                pending.extend(changes.iter().flat_map(|change| controller.concerns(change)));
-            }
-            Err(_) => {
-                seen = store.revision();
-                pending.extend(controller.all());
-            }
+        if let Ok(changes) = store.changes_since(seen) {
+            seen = changes.last().map_or(seen, |change| change.revision);
+            pending.extend(changes.iter().flat_map(|change| controller.concerns(change)));
+        } else {
+            seen = store.revision();
+            pending.extend(controller.all());
         }
         let now = store.clock().now();
         pending.extend(later.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()));

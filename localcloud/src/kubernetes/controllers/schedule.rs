@@ -56,10 +56,10 @@ impl Schedule {
         let mut at = start.with().second(0).subsec_nanosecond(0).build().ok()?;
         at = at.checked_add(Span::new().minutes(1)).ok()?;
         for _ in 0..LONGEST_GAP_DAYS {
-            if self.fits_day(at) {
-                if let Some(at) = self.first_of_day(at) {
-                    return Offset::UTC.to_timestamp(at).ok();
-                }
+            if self.fits_day(at)
+                && let Some(at) = self.first_of_day(at)
+            {
+                return Offset::UTC.to_timestamp(at).ok();
             }
             at = at.date().tomorrow().ok()?.at(0, 0, 0, 0);
         }
@@ -90,9 +90,9 @@ fn field(text: &str, low: u32, high: u32, names: &[&str]) -> Result<u64, String>
     for part in text.split(',') {
         let wrong = || format!("failed to parse {part:?} of {text:?}: expected numbers from {low} to {high}");
         let number = |text: &str| {
-            let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
-            let named = named.and_then(|at| u32::try_from(at).ok()).map(|at| at + low);
-            named
+            let known = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+            let value = known.and_then(|at| u32::try_from(at).ok()).map(|at| at + low);
+            value
                 .or_else(|| text.parse().ok())
                 .filter(|number| (low..=high).contains(number))
                 .ok_or_else(wrong)

@@ -24,7 +24,7 @@ pub(super) fn variables(
             let Some(reference) = source.get(field) else { continue };
             match read(store, kind, pod, text(reference, "/name")) {
                 Some(data) => {
-                    variables.extend(data.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)))
+                    variables.extend(data.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
                 }
                 None if truth(reference, "/optional") => {}
                 None => return Err(format!("{} {:?} not found", kind.singular, text(reference, "/name"))),
@@ -124,7 +124,7 @@ pub(super) fn expand(text: &str, variables: &BTreeMap<String, String>) -> String
         } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
             match variables.get(name) {
                 Some(value) => expanded.push_str(value),
-                None => expanded.push_str(&format!("$({name})")),
+                None => expanded.extend(["$(", name, ")"]),
             }
             rest = after;
         } else {

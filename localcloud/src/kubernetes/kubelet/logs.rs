@@ -299,9 +299,9 @@ mod tests {
         assert!(logs.read("pod", "main", all(), CancellationToken::new()).is_none());
         let log = logs.open("pod", "main").expect("open");
         let clock = Clock::system();
-        let long = "x".repeat(LONGEST_LINE + 10);
-        log.copy(format!("one\ntwo\n{long}\nlast").as_bytes(), "stdout", &clock).await;
-        assert_eq!(text(&logs, all()).await, format!("one\ntwo\n{long}\nlast"));
+        let wide = "x".repeat(LONGEST_LINE + 10);
+        log.copy(format!("one\ntwo\n{wide}\nlast").as_bytes(), "stdout", &clock).await;
+        assert_eq!(text(&logs, all()).await, format!("one\ntwo\n{wide}\nlast"));
         assert_eq!(text(&logs, Wanted { tail: Some(1), ..all() }).await, "last");
         assert_eq!(text(&logs, Wanted { bytes: Some(5), ..all() }).await, "one\nt");
         let stamped = text(&logs, Wanted { timestamps: true, ..all() }).await;

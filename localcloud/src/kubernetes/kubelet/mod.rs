@@ -127,7 +127,7 @@ impl Kubelet {
             let is_bound = !text(pod, "/spec/nodeName").is_empty();
             match (is_bound, is_terminal(pod), object::is_deleting(pod), runs) {
                 (true, _, true, true) => {
-                    self.stop(object::uid(pod), Stop { cut: Cut::Deleted, grace: grace(pod) })
+                    self.stop(object::uid(pod), Stop { cut: Cut::Deleted, grace: grace(pod) });
                 }
                 (true, _, true, false) => self.release(&Key::of(&POD, pod)),
                 (true, false, false, false) => self.begin(pod),

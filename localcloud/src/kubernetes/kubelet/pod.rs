@@ -22,7 +22,7 @@ use super::{Kubelet, Stop};
 
 /// The delay before a container is started again: doubled each time, up to the longest.
 const FIRST_DELAY: Duration = Duration::from_secs(10);
-const LONGEST_DELAY: Duration = Duration::from_secs(300);
+const LONGEST_DELAY: Duration = Duration::from_mins(5);
 
 pub(super) struct Life {
     kubelet: Arc<Kubelet>,
@@ -249,7 +249,7 @@ impl Life {
             None => (settings.worker_program.clone(), vec![]),
             Some((first, rest)) if first == "worker" => (settings.worker_program.clone(), rest.to_vec()),
             Some((first, rest)) => (
-                find(first, declared.get("PATH").map_or(path, Into::into), &settings.working_folder)?,
+                find(first, &declared.get("PATH").map_or(path, Into::into), &settings.working_folder)?,
                 rest.to_vec(),
             ),
         };
@@ -296,11 +296,11 @@ fn is_program(path: &Path) -> bool {
 }
 
 /// Finds a command: by its path seen from the stack's folder, or in PATH.
-fn find(command: &str, path: OsString, folder: &Path) -> Result<PathBuf, NotStarted> {
+fn find(command: &str, path: &OsString, folder: &Path) -> Result<PathBuf, NotStarted> {
     if command.contains('/') {
         return Ok(folder.join(command));
     }
-    let places = std::env::split_paths(&path).map(|place| folder.join(place).join(command));
+    let places = std::env::split_paths(path).map(|place| folder.join(place).join(command));
     places.into_iter().find(|place| is_program(place)).ok_or_else(|| NotStarted {
         reason: "CreateContainerError",
         message: format!("exec: \"{command}\": executable file not found in $PATH; install it on this machine, where the local cloud runs commands"),

@@ -19,7 +19,7 @@ use super::pool::{self, Autoscaling, POOL_LABEL};
 use super::{LEAVING, Nodes, Sized, everything};
 
 /// How long a node is idle, on Google's side, before it goes.
-const IDLE: Duration = Duration::from_secs(600);
+const IDLE: Duration = Duration::from_mins(10);
 const GOING: &str = "ToBeDeletedByClusterAutoscaler";
 
 pub(crate) struct Autoscaler {
@@ -130,12 +130,16 @@ impl Autoscaler {
         let group = group.rsplit_once('-').map_or(group.as_str(), |(group, _)| group);
         let message =
             format!("pod triggered scale-up: [{{{group}-grp {before}->{} (max: {most})}}]", sized.target);
-        pods.iter().for_each(|pod| self.nodes.recorder.normal(&POD, pod, "TriggeredScaleUp", &message));
+        for pod in pods {
+            self.nodes.recorder.normal(&POD, pod, "TriggeredScaleUp", &message);
+        }
     }
 
     fn tell_refused(&self, pod: &Value, why: &[String]) {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        why.iter().for_each(|reason| *counts.entry(reason).or_default() += 1);
+        for reason in why {
+            *counts.entry(reason).or_default() += 1;
+        }
         let told: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         let message = if told.is_empty() {
             "pod didn't trigger scale-up: ".to_owned()

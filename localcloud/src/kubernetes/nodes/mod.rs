@@ -1,7 +1,7 @@
 //! The nodes of a cluster: as many as each pool should have, ready after a while, preempted on demand.
 
 mod autoscaler;
-pub(crate) mod machine;
+mod machine;
 mod pool;
 
 use std::collections::{BTreeMap, HashMap};
@@ -151,31 +151,29 @@ impl Nodes {
         grace: Option<Duration>,
     ) -> anyhow::Result<Vec<String>> {
         let is_spot = |node: &Value| label(node, SPOT_LABEL) == Some("true");
-        let name = match node {
-            Some(name) => match self.store.get(&Key::new(&NODE, "", name)) {
+        let name = if let Some(name) = node {
+            match self.store.get(&Key::new(&NODE, "", name)) {
                 None => bail!("there is no node {name}"),
                 Some(node) if !is_spot(&node) => {
                     bail!("node {name} is not a Spot node: only those are preempted")
                 }
                 Some(_) => name.to_owned(),
-            },
-            None => {
-                let pods = self.store.list(&POD, None);
-                let busy = |name: &str| {
-                    pods.iter().any(|pod| text(pod, "/spec/nodeName") == name && !is_terminal(pod))
-                };
-                let leaving = |node: &Value| {
-                    object::list(node, "/spec/taints").iter().any(|taint| text(taint, "/key") == LEAVING)
-                };
-                let spot =
-                    self.store.list(&NODE, None).into_iter().filter(|node| is_spot(node) && !leaving(node));
-                let (working, idle): (Vec<_>, Vec<_>) = spot.partition(|node| busy(object::name(node)));
-                let candidates = if working.is_empty() { idle } else { working };
-                if candidates.is_empty() {
-                    return Ok(vec![]);
-                }
-                object::name(&candidates[rand::random_range(0..candidates.len())]).to_owned()
             }
+        } else {
+            let pods = self.store.list(&POD, None);
+            let busy =
+                |name: &str| pods.iter().any(|pod| text(pod, "/spec/nodeName") == name && !is_terminal(pod));
+            let leaving = |node: &Value| {
+                object::list(node, "/spec/taints").iter().any(|taint| text(taint, "/key") == LEAVING)
+            };
+            let spot =
+                self.store.list(&NODE, None).into_iter().filter(|node| is_spot(node) && !leaving(node));
+            let (working, idle): (Vec<_>, Vec<_>) = spot.partition(|node| busy(object::name(node)));
+            let candidates = if working.is_empty() { idle } else { working };
+            if candidates.is_empty() {
+                return Ok(vec![]);
+            }
+            object::name(&candidates[rand::random_range(0..candidates.len())]).to_owned()
         };
         self.shut_down(&name, grace);
         Ok(vec![name])

@@ -119,7 +119,9 @@ fn why(misfits: &[Misfit]) -> String {
     }
     let count = |texts: Vec<String>| {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        texts.into_iter().for_each(|text| *counts.entry(text).or_default() += 1);
+        for text in texts {
+            *counts.entry(text).or_default() += 1;
+        }
         let mut told: Vec<String> =
             counts.into_iter().map(|(text, count)| format!("{count} {text}")).collect();
         told.sort();

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::journal::Journal;
 
 /// What is waited for at most. The machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A cluster in a folder of its own, and a client of it.
 pub(super) struct Scene {

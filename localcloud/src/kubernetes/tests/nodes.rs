@@ -1,14 +1,16 @@
 //! Nodes: grown for pods, taken away when idle, preempted; and a cluster that is killed.
 
 use kube::api::ListParams;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::cluster::{Scene, fixed, on_spot, spot, until};
 use super::jobs::running;
 
-fn merged(mut into: serde_json::Value, more: serde_json::Value) -> serde_json::Value {
-    let both = into.as_object_mut().zip(more.as_object().cloned());
-    both.map(|(into, more)| into.extend(more));
+/// What a Job needs to run on Spot nodes, and more of its spec.
+fn merged(mut into: Value, more: &Value) -> Value {
+    for (field, value) in more.as_object().into_iter().flatten() {
+        into[field] = value.clone();
+    }
     into
 }
 
@@ -17,7 +19,7 @@ async fn a_pool_grows_from_zero_to_its_maximum_for_pending_pods_and_back_when_id
     let scene = Scene::start().await;
     scene.cluster.set_pools(vec![fixed("steady", 1), spot("workers", 2)]).await;
     let spec = json!({"completionMode": "Indexed", "completions": 3, "parallelism": 3});
-    scene.job("wide", "until [ -e go ]; do sleep 0.1; done", merged(on_spot(), spec)).await;
+    scene.job("wide", "until [ -e go ]; do sleep 0.1; done", merged(on_spot(), &spec)).await;
     let size = |ready: u32| {
         let pools = scene.cluster.pools();
         if pools[1].ready == ready && pools[1].nodes == ready { Ok(()) } else { Err(pools) }
@@ -58,7 +60,7 @@ async fn a_preempted_nodes_pod_fails_as_a_disruption_and_its_index_is_replaced()
         "podReplacementPolicy": "Failed", "podFailurePolicy": {"rules": [
             {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}});
     let command = "trap 'echo asked to stop; exit 143' TERM; [ -e once ] && exit 0; touch once; echo started; while :; do sleep 0.05; done";
-    scene.job("spot", command, merged(on_spot(), spec)).await;
+    scene.job("spot", command, merged(on_spot(), &spec)).await;
     let pod = until("a pod runs", async || running(&scene, "spot").await).await;
     until("it has begun", async || if scene.folder.path().join("once").exists() { Ok(()) } else { Err(()) })
         .await;

@@ -22,7 +22,7 @@ async fn nobody_is_let_in_without_a_certificate_and_files_are_private() {
     let maps: Api<ConfigMap> = Api::default_namespaced(stranger);
     match maps.list(&ListParams::default()).await {
         Err(kube::Error::Api(status)) => {
-            assert_eq!((status.code, status.reason.as_str()), (401, "Unauthorized"))
+            assert_eq!((status.code, status.reason.as_str()), (401, "Unauthorized"));
         }
         other => panic!("let in: {other:?}"),
     }
@@ -81,7 +81,7 @@ async fn a_watch_tells_every_change_from_where_it_starts_and_too_old_a_start_is_
     for number in 0..8300 {
         let changed =
             json!({"metadata": {"name": "churn", "namespace": "default"}, "data": {"n": number.to_string()}});
-        scene.cluster.churn(changed);
+        scene.cluster.churn(&changed);
     }
     let late: Vec<_> =
         maps.watch(&WatchParams::default(), &start).await.expect("a watch").take(1).collect().await;

@@ -69,7 +69,9 @@ impl Controller for Jobs {
         }
         let job = job?;
         if object::is_deleting(&job) {
-            mine.iter().for_each(|pod| self.let_go(pod));
+            for pod in &mine {
+                self.let_go(pod);
+            }
             return None;
         }
         if is_finished(&job) {

@@ -18,7 +18,7 @@ use super::sync::Sync;
 
 /// The delay before a failed pod is replaced: doubled by each failure, up to the longest.
 const FIRST_DELAY: Duration = Duration::from_secs(10);
-const LONGEST_DELAY: Duration = Duration::from_secs(600);
+const LONGEST_DELAY: Duration = Duration::from_mins(10);
 /// Pods made at one look; the change they make leads to the next.
 const AT_ONCE: usize = 500;
 
@@ -171,7 +171,12 @@ impl Sync<'_> {
         let name = object::name(&pod).to_owned();
         match self.jobs.store.create(&POD, pod) {
             Ok(_) => {
-                self.jobs.recorder.normal(&JOB, self.job, "SuccessfulCreate", &format!("Created pod: {name}"))
+                self.jobs.recorder.normal(
+                    &JOB,
+                    self.job,
+                    "SuccessfulCreate",
+                    &format!("Created pod: {name}"),
+                );
             }
             Err(error) => self.jobs.recorder.warning(
                 &JOB,

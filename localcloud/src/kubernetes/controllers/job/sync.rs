@@ -116,7 +116,7 @@ impl<'a> Sync<'a> {
             if text(&pod, "/status/phase") == "Succeeded" {
                 match pods::index(&pod).filter(|_| self.is_indexed) {
                     Some(index) if self.completions.is_some_and(|below| index < below) => {
-                        self.completed.insert(index)
+                        self.completed.insert(index);
                     }
                     Some(_) => {}
                     None => drop(succeeded.insert(uid)),
@@ -146,7 +146,9 @@ impl<'a> Sync<'a> {
             self.set("uncountedTerminatedPods", json!({"succeeded": succeeded, "failed": failed}));
             self.show_indexes();
             self.write();
-            ended.iter().for_each(|pod| self.jobs.let_go(pod));
+            for pod in &ended {
+                self.jobs.let_go(pod);
+            }
         }
         self.add("succeeded", succeeded.len());
         self.add("failed", failed.len());
