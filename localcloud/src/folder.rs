@@ -10,8 +10,5 @@ pub(crate) fn prepare(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let parent = folder.parent().filter(|parent| parent.file_name().is_some_and(|name| name == ".provision"));
     let ignore = parent.unwrap_or(folder).join(".gitignore");
-    match ignore.exists() {
-        true => Ok(()),
-        false => std::fs::write(ignore, "*\n"),
-    }
+    if ignore.exists() { Ok(()) } else { std::fs::write(ignore, "*\n") }
 }

@@ -116,8 +116,8 @@ async fn unknown(request: Request) -> Response {
     }
     let what = format!("{} {path}", request.method());
     let of_an_api = ["/v1/", "/v1beta1/", "/v2/", "/v3/", "/storage/", "/upload/", "/batch/"];
-    match of_an_api.iter().any(|api| path.starts_with(api)) {
-        true => ApiError::unimplemented(format!("{what}: not supported by the local cloud")).into_response(),
-        false => ApiError::not_found(format!("{what}: there is nothing here")).into_response(),
+    if of_an_api.iter().any(|api| path.starts_with(api)) {
+        return ApiError::unimplemented(format!("{what}: not supported by the local cloud")).into_response();
     }
+    ApiError::not_found(format!("{what}: there is nothing here")).into_response()
 }

@@ -47,8 +47,8 @@ impl Server {
         let iam = Iam::open(&journal, &mut tables, &clock).expect("IAM");
         let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam).expect("Pub/Sub");
         let storage = Storage::open(&journal, &mut tables, &clock, &iam, folder.path()).expect("Storage");
-        let routes = Routes::from(pubsub.rest().merge(storage.rest()));
-        let router = storage.grpc(pubsub.grpc(routes)).into_axum_router();
+        let rest = Routes::from(pubsub.rest().merge(storage.rest()));
+        let router = storage.grpc(pubsub.grpc(rest)).into_axum_router();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         storage.serve_at(format!("http://{address}"));

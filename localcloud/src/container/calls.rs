@@ -1,6 +1,6 @@
 //! What the API can be asked to do: each call checks, begins an operation, and answers it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use google_cloud_container_v1::model::{
@@ -30,7 +30,7 @@ impl Container {
         if !cluster.resource_labels.is_empty() {
             cluster.label_fingerprint = super::etag(&cluster.resource_labels)?;
         }
-        let record = Record { kubernetes: name.name.clone(), name, cluster, sizes: Default::default() };
+        let record = Record { kubernetes: name.name.clone(), name, cluster, sizes: BTreeMap::default() };
         let operation = Operation::new(&record.name, Change::CreateCluster, now);
         let begun = self.state().create(record, operation)?;
         self.carry_out(&begun);

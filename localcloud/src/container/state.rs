@@ -167,7 +167,7 @@ impl State {
             let others = self.running(&operation.cluster).any(|other| other.id != operation.id);
             match &operation.error {
                 Some((_, message)) if matches!(operation.change, Change::CreateCluster) => {
-                    record.fail(message)
+                    record.fail(message);
                 }
                 _ if others => {}
                 _ => record.cluster.status = cluster::Status::Running,

@@ -42,9 +42,9 @@ impl Container {
         if !self.state().unfinished().is_empty() {
             return Duration::ZERO;
         }
-        let idle = |cluster: &Arc<kubernetes::Cluster>| match cluster.pods().contains_key("Running") {
-            true => Duration::ZERO,
-            false => cluster.idle(),
+        let idle = |cluster: &Arc<kubernetes::Cluster>| {
+            let works = cluster.pods().contains_key("Running");
+            if works { Duration::ZERO } else { cluster.idle() }
         };
         self.live().values().map(idle).min().unwrap_or(Duration::MAX)
     }

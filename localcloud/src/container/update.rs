@@ -117,7 +117,7 @@ pub(super) fn pool(held: &NodePool, update: &Map<String, Value>) -> Result<(Node
             }
             Some((_, path, "")) => set(&mut pool, path, (*new).clone()),
             Some((_, path, wrapped)) => {
-                set(&mut pool, path, new.get(wrapped).cloned().unwrap_or(Value::Null))
+                set(&mut pool, path, new.get(wrapped).cloned().unwrap_or(Value::Null));
             }
         }
     }

@@ -129,7 +129,6 @@ pub(super) fn autoscaling(asked: &NodePoolAutoscaling) -> Checked {
     }
     let totals = total_min != 0 || total_max != 0;
     match asked.enabled {
-        false => Ok(()),
         true if totals && (min != 0 || max != 0) => {
             invalid("Cannot specify both per-zone and total node count limits for autoscaling.")
         }
@@ -137,7 +136,7 @@ pub(super) fn autoscaling(asked: &NodePoolAutoscaling) -> Checked {
         true if min > max || total_min > total_max => {
             invalid("minNodeCount must be less than or equal to maxNodeCount.")
         }
-        true => Ok(()),
+        _ => Ok(()),
     }
 }
 

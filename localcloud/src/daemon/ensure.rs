@@ -15,7 +15,7 @@ use super::{Daemon, LEAVES};
 use crate::folder;
 
 /// How long a daemon may take to start: its clusters start with it.
-const STARTS: Duration = Duration::from_secs(60);
+const STARTS: Duration = Duration::from_mins(1);
 /// How often one looks.
 const LOOK: Duration = Duration::from_millis(20);
 /// What of a failed daemon's log is shown.

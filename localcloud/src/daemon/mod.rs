@@ -26,7 +26,7 @@ use lock::Lock;
 use state::DaemonState;
 
 /// How long a daemon may take to end its pods and leave.
-const LEAVES: Duration = Duration::from_secs(60);
+const LEAVES: Duration = Duration::from_mins(1);
 
 /// A running daemon, as its folder's owner reaches it.
 #[derive(Clone, Debug)]

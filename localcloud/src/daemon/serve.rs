@@ -13,7 +13,7 @@ use crate::cloud::{Cloud, Settings};
 use crate::folder;
 
 /// Without a request, a pod or an operation for so long, a daemon leaves.
-const IDLE: Duration = Duration::from_secs(600);
+const IDLE: Duration = Duration::from_mins(10);
 /// Others hold the lock for a moment when they ask who has it.
 const MOMENT: Duration = Duration::from_secs(5);
 

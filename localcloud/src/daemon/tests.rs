@@ -21,10 +21,8 @@ fn settings(folder: &Path) -> Settings {
 #[ignore = "is the daemon of the other tests"]
 async fn serves() {
     let folder = std::env::current_dir().expect("a folder").join(".provision/local");
-    let idle = match folder.join("impatient").exists() {
-        true => Duration::from_millis(300),
-        false => Duration::from_secs(60),
-    };
+    let impatient = folder.join("impatient").exists();
+    let idle = if impatient { Duration::from_millis(300) } else { Duration::from_mins(1) };
     serve::serve_until_idle_for(idle, settings(&folder), &program()).await.expect("served");
 }
 

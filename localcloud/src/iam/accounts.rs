@@ -79,7 +79,7 @@ impl Iam {
         &self,
         project: &str,
         id: &str,
-        about: Description,
+        about: &Description,
         mask: &str,
     ) -> Result<Value, ApiError> {
         about.check()?;
@@ -90,7 +90,7 @@ impl Iam {
             for field in mask.split(',') {
                 match field.trim() {
                     "displayName" | "display_name" => {
-                        account.about.display_name.clone_from(&about.display_name)
+                        account.about.display_name.clone_from(&about.display_name);
                     }
                     "description" => account.about.description.clone_from(&about.description),
                     other => {

@@ -73,7 +73,7 @@ async fn put(
     Path((project, id)): Path<(String, String)>,
     Body(about): Body<Description>,
 ) -> Answer<Value> {
-    iam.describe(&project, &id, about, "displayName").map(Json)
+    iam.describe(&project, &id, &about, "displayName").map(Json)
 }
 
 async fn patch(
@@ -81,7 +81,7 @@ async fn patch(
     Path((project, id)): Path<(String, String)>,
     Body(patch): Body<Patch>,
 ) -> Answer<Value> {
-    iam.describe(&project, &id, patch.service_account, &patch.update_mask).map(Json)
+    iam.describe(&project, &id, &patch.service_account, &patch.update_mask).map(Json)
 }
 
 async fn delete(State(iam): Served, Path((project, id)): Path<(String, String)>) -> Answer<Value> {

@@ -79,10 +79,10 @@ async fn a_recreated_account_keeps_its_email_and_not_its_bindings() {
         let policy = iam.get_iam_policy().set_resource(&owner.name).send().await.expect("read");
         policy.bindings[0].members.clone()
     };
-    assert_eq!(members().await, [member.clone()]);
+    assert_eq!(members().await, std::slice::from_ref(&member));
     iam.delete_service_account().set_name(&worker.name).send().await.expect("deleted");
     let deleted = format!("deleted:{member}?uid={}", worker.unique_id);
-    assert_eq!(members().await, [deleted.clone()]);
+    assert_eq!(members().await, std::slice::from_ref(&deleted));
     let again = create(&iam, "fx-worker").await.expect("made again");
     assert_ne!(again.unique_id, worker.unique_id);
     assert_eq!(members().await, [deleted]);

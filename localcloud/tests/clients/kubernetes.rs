@@ -29,7 +29,9 @@ async fn client(cluster: &Cluster) -> kube::Client {
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
     });
     let config = kube::config::Kubeconfig::from_yaml(&config.to_string()).expect("a kubeconfig");
-    let config = kube::Config::from_custom_kubeconfig(config, &Default::default()).await.expect("a config");
+    let config = kube::Config::from_custom_kubeconfig(config, &kube::config::KubeConfigOptions::default())
+        .await
+        .expect("a config");
     kube::Client::try_from(config).expect("a client")
 }
 
@@ -53,7 +55,7 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     loop {
         match look().await {
             Some(found) => return found,
-            None => assert!(since.elapsed() < Duration::from_secs(60), "never: {what}"),
+            None => assert!(since.elapsed() < Duration::from_mins(1), "never: {what}"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -1,5 +1,8 @@
 //! The local cloud as Google's own client libraries see it: one in this process, on a free port.
 
+#![allow(clippy::expect_used, reason = "a test that can't go on should say where")]
+#![allow(clippy::large_futures, clippy::large_stack_arrays, reason = "the clients' requests are large")]
+
 mod access;
 mod gke;
 mod iam;
