@@ -1,6 +1,8 @@
 //! The builder that every end-to-end scenario is written with: a stack in a folder of its own, the
 //! real `provision` beside the real `worker`, and the local cloud that they start.
 
+#![allow(clippy::expect_used, clippy::must_use_candidate)] // a scenario that cannot go on says so
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +12,7 @@ use contract::RunId;
 use serde_json::Value;
 
 /// Longest that anything in a scenario is waited for.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A stack in a folder of its own, with its own local cloud, which ends with it.
 #[derive(Debug)]

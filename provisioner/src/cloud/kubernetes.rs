@@ -104,7 +104,8 @@ impl Kubernetes {
 fn endpoint(cluster: &Cluster) -> Option<(String, bool)> {
     let dns = cluster.control_plane_endpoints_config.as_ref().and_then(|c| c.dns_endpoint_config.as_ref());
     // `gke-<hash>-<project number>.<region>.gke.goog`, whose certificate everybody trusts.
-    let dns = dns.filter(|dns| dns.allow_external_traffic == Some(true) && dns.endpoint.ends_with(".goog"));
+    let is_public = |name: &str| name.rsplit('.').next() == Some("goog");
+    let dns = dns.filter(|dns| dns.allow_external_traffic == Some(true) && is_public(&dns.endpoint));
     match dns {
         Some(dns) => Some((dns.endpoint.clone(), true)),
         None => (!cluster.endpoint.is_empty()).then(|| (cluster.endpoint.clone(), false)),

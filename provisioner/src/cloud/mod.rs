@@ -27,7 +27,7 @@ pub(crate) use policies::{PolicyOf, grants};
 
 /// Longest that one idempotent call is retried by its client; what changes things is retried by
 /// `apply`, by evidence.
-const CALL_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+const CALL_LIMIT: std::time::Duration = std::time::Duration::from_mins(1);
 /// Longest that one try of a call may take.
 const TRY_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 

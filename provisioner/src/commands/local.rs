@@ -135,7 +135,9 @@ async fn preempt(folder: &Folder, node: Option<&str>, grace: Option<f64>) -> Res
     if nodes.is_empty() {
         bail!("there is no Spot node to preempt");
     }
-    nodes.iter().for_each(|node| report::data(&format!("{node}\n")));
+    for node in &nodes {
+        report::data(&format!("{node}\n"));
+    }
     Ok(())
 }
 

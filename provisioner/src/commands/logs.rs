@@ -1,6 +1,6 @@
 //! `provision logs`: what a run's workers print.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -48,12 +48,12 @@ impl Logs {
         let params = LogParams { follow: self.follow, tail_lines: self.tail, ..LogParams::default() };
         // The owner of every follower: dropped with this function, they end.
         let mut followers: JoinSet<Result<()>> = JoinSet::new();
-        let mut followed: HashMap<String, ()> = HashMap::new();
+        let mut followed: HashSet<String> = HashSet::new();
         loop {
             let pods = cluster.pods(&run).await?;
             for pod in pods.iter().filter(|pod| phase(pod) != "Pending") {
                 let name = pod.name_any();
-                if followed.insert(name.clone(), ()).is_none() {
+                if followed.insert(name.clone()) {
                     followers.spawn(print(cluster.pod_api(), name, params.clone()));
                 }
             }

@@ -29,7 +29,7 @@ const NODE_ROLES: [&str; 2] = ["roles/container.defaultNodeServiceAccount", "rol
 /// How often a cluster that somebody else is creating is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long such a cluster may take.
-const LONGEST: Duration = Duration::from_secs(30 * 60);
+const LONGEST: Duration = Duration::from_mins(30);
 
 /// `[cluster.NAME]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]

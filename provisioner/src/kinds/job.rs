@@ -193,14 +193,11 @@ impl JobSpec {
     }
 
     fn pool_problem(&self, key: &str, scope: &Scope) -> Option<FieldProblem> {
-        let (cluster, pool) = match self.pool.split_once('/') {
-            Some(parts) => parts,
-            None => {
-                let help = "write it as `pool = \"main/workers\"`";
-                return Some(
-                    FieldProblem::at(&["pool"], "`pool` names a cluster and one of its pools").help(help),
-                );
-            }
+        let Some((cluster, pool)) = self.pool.split_once('/') else {
+            let help = "write it as `pool = \"main/workers\"`";
+            return Some(
+                FieldProblem::at(&["pool"], "`pool` names a cluster and one of its pools").help(help),
+            );
         };
         if !scope.has("cluster", cluster) {
             return None;
@@ -262,7 +259,7 @@ impl JobSpec {
                 .entry(bucket)
                 .and_modify(|had| {
                     if role.ends_with("User") {
-                        *had = role
+                        *had = role;
                     }
                 })
                 .or_insert(role);

@@ -104,10 +104,10 @@ impl PoolSpec {
         }
         match (self.nodes, self.min_nodes, self.max_nodes) {
             (None, None, None) => {
-                problem("", "how many nodes?".into(), "set `nodes`, or `min_nodes` and `max_nodes`")
+                problem("", "how many nodes?".into(), "set `nodes`, or `min_nodes` and `max_nodes`");
             }
             (None, Some(_), None) => {
-                problem("min_nodes", "`min_nodes` needs `max_nodes`".into(), "add `max_nodes = 10`")
+                problem("min_nodes", "`min_nodes` needs `max_nodes`".into(), "add `max_nodes = 10`");
             }
             (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
                 problem("nodes", "`nodes` fixes the size".into(), "drop it, or `min_nodes` and `max_nodes`");

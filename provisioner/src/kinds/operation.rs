@@ -14,7 +14,7 @@ use crate::cloud::{Cloud, limited};
 const FIRST: Duration = Duration::from_millis(100);
 const SLOWEST: Duration = Duration::from_secs(5);
 /// Longest that GKE is waited for.
-const LONGEST: Duration = Duration::from_secs(45 * 60);
+const LONGEST: Duration = Duration::from_mins(45);
 
 /// Waits until an operation in `parent` (`projects/P/locations/L`) is done.
 pub(super) async fn wait(

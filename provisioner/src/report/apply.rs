@@ -30,13 +30,14 @@ impl ApplyReport {
     /// Hears an event.
     pub(crate) fn hear(&self, event: &Event<'_>) {
         match event {
-            Event::Started { address, action } => self.begin(&address.to_string(), *action),
+            Event::Started { address, .. } => self.begin(&address.to_string()),
             Event::Progress { address, text } => self.progress(&address.to_string(), text),
             Event::Retrying { address, error } => {
                 self.progress(&address.to_string(), &format!("trying again after: {error:#}"));
             }
             Event::Finished { address, action, took } => {
-                let done = format!("{} {address} {}", self.sign(*action), self.style.dim(seconds(*took)));
+                let done =
+                    format!("{} {address} {}", said(self.style, *action), self.style.dim(seconds(*took)));
                 self.end(&address.to_string(), &done);
             }
             Event::Failed { address, error } => {
@@ -46,16 +47,7 @@ impl ApplyReport {
         }
     }
 
-    fn sign(&self, action: Action) -> String {
-        match action {
-            Action::Create => self.style.green("created"),
-            Action::Update => self.style.yellow("updated"),
-            Action::Replace => self.style.yellow("replaced"),
-            Action::Delete => self.style.red("deleted"),
-        }
-    }
-
-    fn begin(&self, address: &str, _: Action) {
+    fn begin(&self, address: &str) {
         let Some(bars) = &self.bars else { return };
         let bar = bars.add(ProgressBar::new_spinner());
         bar.set_style(
@@ -99,6 +91,15 @@ impl ApplyReport {
         }
         let why = if *interrupted { "stopped when asked" } else { "put the causes right" };
         note(&format!("{why}; running the same command again goes on from here"));
+    }
+}
+
+fn said(style: Style, action: Action) -> String {
+    match action {
+        Action::Create => style.green("created"),
+        Action::Update => style.yellow("updated"),
+        Action::Replace => style.yellow("replaced"),
+        Action::Delete => style.red("deleted"),
     }
 }
 

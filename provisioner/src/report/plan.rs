@@ -144,7 +144,11 @@ fn remark(plan: &Plan, at: usize) -> String {
         remarks.push(format!("after {after}"));
     }
     if change.action == Action::Create {
-        remarks.extend(kinds::named(change.address.kind).and_then(|kind| kind.takes()).map(str::to_owned));
+        remarks.extend(
+            kinds::named(change.address.kind)
+                .and_then(super::super::kinds::AnyKind::takes)
+                .map(str::to_owned),
+        );
     }
     remarks.extend(loses(change).map(|holds| format!("with {holds}")));
     remarks.join(", ")

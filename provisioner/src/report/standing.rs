@@ -16,7 +16,8 @@ pub(crate) fn runs_list(runs: &[Standing]) -> String {
     if runs.is_empty() {
         return "no run yet: start one with `provision run --items FILE`\n".to_owned();
     }
-    runs.iter().map(|run| format!("{}\n", line(run))).collect()
+    let lines: Vec<String> = runs.iter().map(line).collect();
+    lines.join("\n") + "\n"
 }
 
 fn line(run: &Standing) -> String {

@@ -33,15 +33,15 @@ pub(crate) async fn all(store: &Store, pubsub: &Target, record: &RunRecord) -> R
         if done.contains(&checkpoint) {
             continue;
         }
-        let mut published = Vec::with_capacity(batch.len());
+        let mut answers = Vec::with_capacity(batch.len());
         for line in batch {
             let line: ItemLine = serde_json::from_slice(line).context("a line of items.ndjson is no item")?;
             let message = Message { run: record.run.clone(), item: line.item, payload: line.payload };
             let data = Bytes::from(serde_json::to_vec(&message)?);
-            published.push(publisher.publish(PubsubMessage::new().set_data(data)));
+            answers.push(publisher.publish(PubsubMessage::new().set_data(data)));
         }
         publisher.flush().await;
-        for answer in published {
+        for answer in answers {
             answer.await.with_context(|| format!("cannot publish to {}", record.topic))?;
         }
         bucket.create(&checkpoint, Bytes::from_static(b"{}"), Metadata::new()).await?;

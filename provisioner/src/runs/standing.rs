@@ -52,13 +52,12 @@ impl Store {
     /// How a run stands: as it was closed, or else counted.
     pub(crate) async fn standing(&self, summary: Summary) -> Result<Standing> {
         let Summary { record, closed } = summary;
-        let (done, failed) = match &closed {
-            Some(closed) => (closed.done, closed.failed),
-            None => {
-                let mut tally = Tally::of(&self.bucket, &record.run).await?;
-                tally.refresh(&self.bucket).await?;
-                (tally.done() as u64, tally.failed() as u64)
-            }
+        let (done, failed) = if let Some(closed) = &closed {
+            (closed.done, closed.failed)
+        } else {
+            let mut tally = Tally::of(&self.bucket, &record.run).await?;
+            tally.refresh(&self.bucket).await?;
+            (tally.done() as u64, tally.failed() as u64)
         };
         let (run, job, created, items) = (record.run, record.job, record.created, record.count);
         Ok(Standing { run, job, created, items, done, failed, closed })

@@ -58,7 +58,8 @@ impl Cluster {
             failed.message.unwrap_or_default()
         );
         if let Some(log) = self.log_of_bad_configuration(run).await? {
-            reason.push_str(&format!("\nthe worker said:\n{log}"));
+            reason.push_str("\nthe worker said:\n");
+            reason.push_str(&log);
         }
         Ok(Some(reason))
     }

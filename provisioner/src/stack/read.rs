@@ -66,7 +66,7 @@ fn check_keys(schema: &Value, value: &mut Node<'_>, head: &Range<usize>, problem
             (Some(schema), _) | (None, Some(schema)) => check_keys(schema, value, &key.span(), problems),
             (None, None) if known.is_some() => {
                 let help = hint(name, known.into_iter().flatten().map(|(k, _)| k.as_str()));
-                problems.push(Problem { help, ..Problem::new(key.span(), format!("unknown key `{name}`")) });
+                problems.push(Problem::new(key.span(), format!("unknown key `{name}`")).help(help));
                 unknown.push(key.span());
             }
             (None, None) => {}
@@ -90,10 +90,10 @@ fn some_of(schema: &Value) -> &Value {
     choices.into_iter().find(|choice| choice["type"] == "object").unwrap_or(schema)
 }
 
-fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match nearest(name, known.clone()) {
-        Some(near) => Some(format!("did you mean `{near}`?")),
-        None => Some(format!("known here: {}", known.collect::<Vec<_>>().join(", "))),
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known here: {}", known.collect::<Vec<_>>().join(", ")),
     }
 }
 

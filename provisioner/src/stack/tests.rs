@@ -108,7 +108,7 @@ retry = { min = "10s", mx = "5s" }
 
 #[test]
 fn impossible_pools_are_named() {
-    insta::assert_snapshot!(problems(r#"
+    insta::assert_snapshot!(problems(r"
 [cluster.main.pool.steady]
 nodes = 1
 max_nodes = 2
@@ -118,7 +118,7 @@ max_nodes = 10
 [cluster.main.pool.open]
 min_nodes = 2
 [cluster.main.pool.none]
-"#), @"
+"), @"
     error: `nodes` fixes the size
      --> stack.toml:6:9
       |
