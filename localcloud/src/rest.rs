@@ -1,13 +1,21 @@
 //! What Google's REST services have in common: verbs after a colon, bodies that may be empty, and
 //! lists in pages. Knows nothing of any service.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
+use http::header::CONTENT_LENGTH;
 use http_body_util::LengthLimitError;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
+
+/// Longest JSON body: a Pub/Sub publish holds 10 MB.
+pub(crate) const LARGEST_BODY: usize = 16 << 20;
+/// How long a body may take to come.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answer of a REST call.
 pub(crate) type Answer<T> = Result<axum::Json<T>, ApiError>;
@@ -19,9 +27,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|error| unreadable(&error))?;
+        check_length(&request)?;
+        let read = tokio::time::timeout(PATIENCE, Bytes::from_request(request, state)).await;
+        let read = read.map_err(|_| ApiError::invalid_argument("The request's body did not come."))?;
+        let bytes = read.map_err(|error| unreadable(&error))?;
         let bytes = if bytes.is_empty() { b"{}" } else { bytes.as_ref() };
         serde_json::from_slice(bytes).map(Self).map_err(|error| wrong(&error))
+    }
+}
+
+/// Refuses what says that it is too long before any of it has come.
+fn check_length(request: &Request) -> Result<(), ApiError> {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    match length.and_then(|length| length.parse::<usize>().ok()) {
+        Some(length) if length > LARGEST_BODY => Err(too_long()),
+        _ => Ok(()),
     }
 }
 
@@ -38,11 +58,15 @@ fn unreadable(error: &axum::extract::rejection::BytesRejection) -> ApiError {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(inner) = cause {
         if inner.is::<LengthLimitError>() {
-            return ApiError::invalid_argument("Request payload size exceeds the limit.");
+            return too_long();
         }
         cause = inner.source();
     }
     ApiError::invalid_argument(format!("The request's body can't be read: {error}"))
+}
+
+fn too_long() -> ApiError {
+    ApiError::invalid_argument(format!("Request payload size exceeds the limit: {LARGEST_BODY} bytes."))
 }
 
 /// Splits `name:verb`, the last segment of many of Google's paths. Verbs are letters, so that a

@@ -19,9 +19,8 @@ use tokio_util::task::TaskTracker;
 use crate::activity::{self, Activity};
 use crate::error::ApiError;
 use crate::guard::guard;
+use crate::rest::LARGEST_BODY;
 
-/// Longest JSON body: a Pub/Sub publish holds 10 MB. Uploads of objects are streams and not bound by it.
-const BODY: usize = 16 << 20;
 /// How long a client may take to say what it wants.
 const HEADERS: Duration = Duration::from_secs(30);
 /// What requests that are being answered get to end in when the server stops.
@@ -43,12 +42,13 @@ pub(crate) async fn bind(required: u16, preferred: Option<u16>) -> io::Result<Tc
     TcpListener::bind((Ipv4Addr::LOCALHOST, required)).await
 }
 
-/// Everything that comes in, with its last resorts and its limits around it.
+/// Everything that comes in, with its last resorts and its limits around it. Uploads of objects are
+/// streams, and lift the limit of bodies for themselves.
 pub(crate) fn frame(services: Router, port: u16, activity: Activity) -> Router {
     services
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
-        .layer(DefaultBodyLimit::max(BODY))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(activity, activity::note))
         .layer(from_fn_with_state(port, guard))
 }

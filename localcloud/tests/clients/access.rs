@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use crate::Local;
 
@@ -11,6 +12,7 @@ fn ask(local: &Local, method: &str, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(authority).expect("connected");
     let host = if headers.contains("Host:") { String::new() } else { format!("Host: {authority}\r\n") };
     write!(stream, "{method} {path} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\r\n").expect("written");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a deadline");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("read");
     answer
@@ -55,6 +57,6 @@ async fn a_body_that_is_no_json_or_too_long_is_refused() {
     let accounts = "/v1/projects/fx-dev/serviceAccounts";
     assert!(ask(&local, "POST", accounts, "").starts_with("HTTP/1.1 400"), "an account without a name");
     // Refused by what it says, before any of it is sent.
-    let answer = ask(&local, "POST", accounts, "Content-Length: 99999999999\r\n");
+    let answer = ask(&local, "POST", accounts, "Content-Length: 99999999\r\n");
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("exceeds the limit"), "{answer}");
 }
