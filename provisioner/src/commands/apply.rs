@@ -66,7 +66,7 @@ pub(super) async fn carry_out(
     let told = ApplyReport::new();
     let applied = apply::run(plan, &session.cloud, allowed, &stop, &|event| told.hear(event)).await;
     session.cloud.forget().await;
-    told.summary(&applied);
+    ApplyReport::summary(&applied);
     match applied {
         applied if applied.failed.is_empty() && applied.skipped.is_empty() => Ok(Exit::Done),
         applied if applied.interrupted => Ok(Exit::Interrupted),

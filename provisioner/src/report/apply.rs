@@ -79,7 +79,7 @@ impl ApplyReport {
     }
 
     /// What became of it all, and what to do.
-    pub(crate) fn summary(&self, applied: &Applied) {
+    pub(crate) fn summary(applied: &Applied) {
         let Applied { done, failed, skipped, interrupted } = applied;
         if failed.is_empty() && skipped.is_empty() {
             note(&format!("{done} changes made"));
