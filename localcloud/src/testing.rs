@@ -47,14 +47,14 @@ impl Server {
         let iam = Iam::open(&journal, &mut tables, &clock).expect("IAM");
         let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam).expect("Pub/Sub");
         let storage = Storage::open(&journal, &mut tables, &clock, &iam, folder.path()).expect("Storage");
-        let rest = Routes::from(pubsub.rest().merge(storage.rest()));
-        let router = storage.grpc(pubsub.grpc(rest)).into_axum_router();
+        let routes = Routes::from(pubsub.rest().merge(storage.rest()));
+        let joined = storage.grpc(pubsub.grpc(routes)).into_axum_router();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         storage.serve_at(format!("http://{address}"));
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await.expect("serve") });
-        Self { folder, pubsub, address, serving: Serving(serving) }
+        let task = tokio::spawn(async move { axum::serve(listener, joined).await.expect("serve") });
+        Self { folder, pubsub, address, serving: Serving(task) }
     }
 
     /// `http://127.0.0.1:PORT`.

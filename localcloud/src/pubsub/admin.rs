@@ -48,7 +48,7 @@ impl Pubsub {
         page.of(rows.map(|(name, row)| (name.clone(), row.settings.clone())))
     }
 
-    pub(super) fn update_topic(&self, topic: Topic, mask: &[String]) -> Result<Topic, ApiError> {
+    pub(super) fn update_topic(&self, topic: &Topic, mask: &[String]) -> Result<Topic, ApiError> {
         let mask = check_mask("Topic", mask)?;
         let mut state = self.lock();
         let mut row = state.topic(&topic.name)?.clone();
@@ -111,7 +111,7 @@ impl Pubsub {
 
     pub(super) fn update_subscription(
         &self,
-        subscription: Subscription,
+        subscription: &Subscription,
         mask: &[String],
     ) -> Result<Subscription, ApiError> {
         let mask = check_mask("Subscription", mask)?;

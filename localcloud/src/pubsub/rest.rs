@@ -49,7 +49,8 @@ type Answer = Result<Value, ApiError>;
 struct Update<T> {
     topic: Option<T>,
     subscription: Option<T>,
-    update_mask: String,
+    #[serde(rename = "updateMask")]
+    mask: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -103,9 +104,9 @@ async fn list(
     let project = format!("projects/{project}");
     answer(match (&method, uri.path().ends_with("/topics")) {
         (&Method::GET, true) => pubsub.list_topics(&project, &page).map(|page| paged("topics", page)),
-        (&Method::GET, false) => pubsub.list_subscriptions(&project, &page).map(|page| {
-            paged_values("subscriptions", page.items.into_iter().map(shown).collect(), page.next)
-        }),
+        (&Method::GET, false) => pubsub
+            .list_subscriptions(&project, &page)
+            .map(|page| paged_values("subscriptions", page.items.iter().map(shown).collect(), page.next)),
         _ => Err(unknown(&method, &uri)),
     })
 }
@@ -127,7 +128,7 @@ async fn topic(
         (&Method::GET, "") => pubsub.get_topic(&name).map(|topic| json!(topic)),
         (&Method::PATCH, "") => read::<Update<Topic>>(&body).and_then(|update| {
             let topic = Topic { name, ..update.topic.unwrap_or_default() };
-            pubsub.update_topic(topic, &mask(&update.update_mask)).map(|topic| json!(topic))
+            pubsub.update_topic(&topic, &mask(&update.mask)).map(|topic| json!(topic))
         }),
         (&Method::DELETE, "") => pubsub.delete_topic(&name).map(|()| json!({})),
         (&Method::POST, "publish") => read::<Publish>(&body).and_then(|publish| {
@@ -166,16 +167,21 @@ async fn subscription(
     let read_delivered = || read::<Delivered>(&body);
     answer(match (&method, verb) {
         (&Method::PUT, "") => read::<Subscription>(&body).and_then(|subscription| {
-            pubsub.create_subscription(Subscription { name, detached: false, ..subscription }).map(shown)
+            pubsub
+                .create_subscription(Subscription { name, detached: false, ..subscription })
+                .map(|s| shown(&s))
         }),
-        (&Method::GET, "") => pubsub.get_subscription(&name).map(shown),
+        (&Method::GET, "") => pubsub.get_subscription(&name).map(|s| shown(&s)),
         (&Method::PATCH, "") => read::<Update<Subscription>>(&body).and_then(|update| {
             let subscription = Subscription { name, ..update.subscription.unwrap_or_default() };
-            pubsub.update_subscription(subscription, &mask(&update.update_mask)).map(shown)
+            pubsub.update_subscription(&subscription, &mask(&update.mask)).map(|s| shown(&s))
         }),
         (&Method::DELETE, "") => pubsub.delete_subscription(&name).map(|()| json!({})),
         (&Method::POST, "pull") => match read_delivered() {
-            Ok(asked) => pubsub.pull(&name, asked.max_messages, !asked.return_immediately).await.map(pulled),
+            Ok(asked) => pubsub
+                .pull(&name, asked.max_messages, !asked.return_immediately)
+                .await
+                .map(|taken| pulled(&taken)),
             Err(error) => Err(error),
         },
         (&Method::POST, "acknowledge") => {
@@ -216,14 +222,14 @@ fn answer(answer: Answer) -> Response {
 }
 
 /// A subscription with what every one has.
-fn shown(subscription: Subscription) -> Value {
+fn shown(subscription: &Subscription) -> Value {
     let mut value = json!(subscription);
     value["pushConfig"] = json!({});
     value["state"] = json!("ACTIVE");
     value
 }
 
-fn pulled(taken: Taken) -> Value {
+fn pulled(taken: &Taken) -> Value {
     let received = |delivery: &Delivery| {
         let message = &delivery.message;
         let mut content = json!(message.content);
@@ -235,10 +241,10 @@ fn pulled(taken: Taken) -> Value {
         }
         received
     };
-    match taken.deliveries.is_empty() {
-        true => json!({}),
-        false => json!({"receivedMessages": taken.deliveries.iter().map(received).collect::<Vec<_>>()}),
+    if taken.deliveries.is_empty() {
+        return json!({});
     }
+    json!({"receivedMessages": taken.deliveries.iter().map(received).collect::<Vec<_>>()})
 }
 
 fn paged<T: serde::Serialize>(of: &str, page: Page<T>) -> Value {

@@ -144,19 +144,19 @@ impl Pubsub {
     }
 
     pub(super) fn save_topic(&self, row: &TopicRow) -> Result<(), ApiError> {
-        self.journal.put(TOPICS, &row.settings.name, row).map_err(unwritten)
+        self.journal.put(TOPICS, &row.settings.name, row).map_err(|error| unwritten(&error))
     }
 
     pub(super) fn erase_topic(&self, name: &str) -> Result<(), ApiError> {
-        self.journal.delete(TOPICS, name).map_err(unwritten)
+        self.journal.delete(TOPICS, name).map_err(|error| unwritten(&error))
     }
 
     pub(super) fn save_subscription(&self, row: &SubscriptionRow) -> Result<(), ApiError> {
-        self.journal.put(SUBSCRIPTIONS, &row.settings.name, row).map_err(unwritten)
+        self.journal.put(SUBSCRIPTIONS, &row.settings.name, row).map_err(|error| unwritten(&error))
     }
 
     pub(super) fn erase_subscription(&self, name: &str) -> Result<(), ApiError> {
-        self.journal.delete(SUBSCRIPTIONS, name).map_err(unwritten)
+        self.journal.delete(SUBSCRIPTIONS, name).map_err(|error| unwritten(&error))
     }
 
     pub(super) fn save_message(&self, subscription: &str, message: &Message) -> Result<(), ApiError> {
@@ -166,11 +166,13 @@ impl Pubsub {
             published: message.published,
             content: std::borrow::Cow::Borrowed(&message.content),
         };
-        self.journal.put(MESSAGES, &message_key(subscription, message.id), &row).map_err(unwritten)
+        self.journal
+            .put(MESSAGES, &message_key(subscription, message.id), &row)
+            .map_err(|error| unwritten(&error))
     }
 
     pub(super) fn erase_message(&self, subscription: &str, id: MessageId) -> Result<(), ApiError> {
-        self.journal.delete(MESSAGES, &message_key(subscription, id)).map_err(unwritten)
+        self.journal.delete(MESSAGES, &message_key(subscription, id)).map_err(|error| unwritten(&error))
     }
 }
 
@@ -192,7 +194,7 @@ impl State {
         self.subscriptions.get_mut(name).ok_or_else(|| names::not_found(name))
     }
 
-    fn take_in(&mut self, row: MessageRow<'_>) {
+    fn take_in(&mut self, row: MessageRow<'static>) {
         self.last_id = self.last_id.max(row.id.0);
         // A kill between a subscription's deletion and its messages' leaves rows without a home.
         let Some(live) = self.subscriptions.get_mut(row.subscription.as_ref()) else { return };
@@ -213,6 +215,6 @@ fn message_key(subscription: &str, id: MessageId) -> String {
     format!("{subscription} {id}")
 }
 
-fn unwritten(error: io::Error) -> ApiError {
+fn unwritten(error: &io::Error) -> ApiError {
     ApiError::internal(format!("the local cloud could not write its journal: {error}"))
 }

@@ -21,6 +21,7 @@ const LONGEST_BACKOFF: Span = Span::seconds(600);
 /// A subscription, in the spelling of REST.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "Google's settings are what they are")]
 pub(super) struct Subscription {
     pub(super) name: String,
     pub(super) topic: String,
@@ -133,7 +134,7 @@ impl Subscription {
     }
 
     /// Takes the fields that `mask` names from `new`.
-    pub(super) fn update(&mut self, new: Self, mask: &[String]) -> Result<(), ApiError> {
+    pub(super) fn update(&mut self, new: &Self, mask: &[String]) -> Result<(), ApiError> {
         for path in mask {
             match path.as_str() {
                 "ack_deadline_seconds" => self.ack_deadline_seconds = new.ack_deadline_seconds,
@@ -311,10 +312,10 @@ mod tests {
     fn only_what_the_mask_names_changes_and_the_filter_never_does() {
         let mut live = subscription();
         let new = Subscription { ack_deadline_seconds: 60, filter: "attributes:x".into(), ..subscription() };
-        live.update(new.clone(), &paths(&["ack_deadline_seconds"])).expect("update");
+        live.update(&new, &paths(&["ack_deadline_seconds"])).expect("update");
         assert_eq!(live, Subscription { ack_deadline_seconds: 60, ..subscription() });
 
-        let error = live.update(new, &paths(&["filter"])).expect_err("refused");
+        let error = live.update(&new, &paths(&["filter"])).expect_err("refused");
         assert!(error.message.contains("'filter' field in the Subscription is not mutable"), "{error}");
     }
 }

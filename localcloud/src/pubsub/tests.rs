@@ -78,7 +78,10 @@ async fn topics_and_subscriptions_are_created_changed_listed_and_deleted() {
     let (topics, subscriptions) = (topics(&server.target()).await, subscriptions(&server.target()).await);
     let created = set_up(&server, Subscription::new().set_labels([("a", "b")])).await;
     assert_eq!(created.ack_deadline_seconds, 10);
-    assert_eq!(created.message_retention_duration.as_ref().map(|d| d.seconds()), Some(7 * 86_400));
+    assert_eq!(
+        created.message_retention_duration.as_ref().map(google_cloud_wkt::Duration::seconds),
+        Some(7 * 86_400)
+    );
     let got = subscriptions.get_subscription().set_subscription(WORK).send().await.expect("get");
     assert_eq!(got, created);
 
@@ -300,7 +303,7 @@ async fn one_subscriber_gets_two_thousand_messages_a_second() {
         next(&mut work).await.1.ack();
     }
     until_undelivered(&server, 0).await;
-    let rate = COUNT as f64 / began.elapsed().as_secs_f64();
-    println!("{rate:.0} messages a second");
-    assert!(rate > 500.0, "{rate:.0} messages a second");
+    // A quarter of the promise: other tests run beside this one.
+    let most = Duration::from_secs(8);
+    assert!(began.elapsed() < most, "{COUNT} messages took {:?}", began.elapsed());
 }

@@ -44,7 +44,7 @@ impl Topic {
     }
 
     /// Takes the fields that `mask` names from `new`.
-    pub(super) fn update(&mut self, new: Self, mask: &[String]) -> Result<(), ApiError> {
+    pub(super) fn update(&mut self, new: &Self, mask: &[String]) -> Result<(), ApiError> {
         for path in mask {
             match path.as_str() {
                 "labels" => self.labels.clone_from(&new.labels),

@@ -1,5 +1,6 @@
 //! Buckets: create, get, list, update, delete, and their policies.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use super::bucket::{Bucket, Settings};
@@ -38,7 +39,7 @@ impl Storage {
         fs::create_dir_all(self.bucket_folder(name))?;
         let row = BucketRow { bucket: bucket.clone(), policy: owners(project) };
         self.save_bucket(&row)?;
-        state.buckets.insert(name.to_owned(), LiveBucket { row, objects: Default::default() });
+        state.buckets.insert(name.to_owned(), LiveBucket { row, objects: BTreeMap::new() });
         Ok(bucket)
     }
 
@@ -48,12 +49,12 @@ impl Storage {
         Ok(bucket)
     }
 
-    pub(super) fn list_buckets(&self, project: &str, prefix: &str, page: &PageOf) -> Result<Page<Bucket>> {
+    pub(super) fn list_buckets(&self, project: &str, prefix: &str, page: &PageOf) -> Page<Bucket> {
         let state = self.lock();
         let rows = state.buckets.iter().filter(|(name, live)| {
             live.row.bucket.project == project && name.starts_with(prefix) && **name > page.token
         });
-        Ok(cut(rows.map(|(name, live)| (name.clone(), live.row.bucket.clone())), page.size()))
+        cut(rows.map(|(name, live)| (name.clone(), live.row.bucket.clone())), page.size())
     }
 
     pub(super) fn update_bucket(

@@ -73,20 +73,17 @@ impl Storage {
                 listing.next = last;
                 break;
             }
-            match query.rolled_up(name) {
-                Some(prefix) => {
-                    if query.trailing_delimiter && prefix == *name {
-                        listing.objects.push(row.object.clone());
-                    }
-                    from = after_prefix(&prefix);
-                    last.clone_from(&prefix);
-                    listing.prefixes.push(prefix);
-                }
-                None => {
+            if let Some(prefix) = query.rolled_up(name) {
+                if query.trailing_delimiter && prefix == *name {
                     listing.objects.push(row.object.clone());
-                    from = Bound::Excluded(name.clone());
-                    last.clone_from(name);
                 }
+                from = after_prefix(&prefix);
+                last.clone_from(&prefix);
+                listing.prefixes.push(prefix);
+            } else {
+                listing.objects.push(row.object.clone());
+                from = Bound::Excluded(name.clone());
+                last.clone_from(name);
             }
         }
         Ok(listing)

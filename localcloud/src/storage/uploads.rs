@@ -39,7 +39,7 @@ pub(super) struct Session {
 enum Progress {
     /// Left by an earlier process, or nothing written yet.
     Unopened,
-    Open(Draft),
+    Open(Box<Draft>),
     Done(Box<Object>),
 }
 
@@ -189,7 +189,7 @@ impl Progress {
         if matches!(self, Self::Unopened) {
             let mut draft = Draft::reopen(storage.upload_file(id)).await?;
             draft.keep();
-            *self = Self::Open(draft);
+            *self = Self::Open(Box::new(draft));
         }
         match self {
             Self::Open(draft) => Ok(draft),

@@ -22,7 +22,7 @@ impl Publisher for Wire {
         let request = request.into_inner();
         let topic = convert::topic(request.topic.unwrap_or_default())?;
         let mask = convert::mask(request.update_mask);
-        Ok(Response::new(convert::topic_out(self.0.update_topic(topic, &mask)?)))
+        Ok(Response::new(convert::topic_out(self.0.update_topic(&topic, &mask)?)))
     }
 
     async fn publish(&self, request: Request<PublishRequest>) -> Result<Response<PublishResponse>, Status> {

@@ -37,7 +37,7 @@ impl Subscriber for Wire {
     ) -> Result<Response<Subscription>, Status> {
         let request = request.into_inner();
         let subscription = convert::subscription(request.subscription.unwrap_or_default())?;
-        let updated = self.0.update_subscription(subscription, &convert::mask(request.update_mask))?;
+        let updated = self.0.update_subscription(&subscription, &convert::mask(request.update_mask))?;
         Ok(Response::new(convert::subscription_out(updated)))
     }
 

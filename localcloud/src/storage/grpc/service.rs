@@ -78,8 +78,7 @@ impl Storage for Wire {
     async fn list_buckets(&self, request: Request<ListBucketsRequest>) -> Answer<ListBucketsResponse> {
         let request = request.into_inner();
         let page = PageOf { size: request.page_size, token: request.page_token };
-        let page =
-            self.0.list_buckets(project_id(&request.parent)?, bucket_prefix(&request.prefix), &page)?;
+        let page = self.0.list_buckets(project_id(&request.parent)?, bucket_prefix(&request.prefix), &page);
         Ok(Response::new(ListBucketsResponse {
             buckets: page.items.into_iter().map(convert_bucket::bucket).collect(),
             next_page_token: page.next,

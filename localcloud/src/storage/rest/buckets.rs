@@ -29,7 +29,7 @@ pub(super) async fn list(
     if parameters.project.is_empty() {
         return Err(StorageError::invalid("Required parameter: project"));
     }
-    let page = storage.list_buckets(&parameters.project, &parameters.prefix, &parameters.page())?;
+    let page = storage.list_buckets(&parameters.project, &parameters.prefix, &parameters.page());
     let links = Links::of(&storage, &headers);
     let mut answer = json!({"kind": "storage#buckets"});
     if !page.items.is_empty() {

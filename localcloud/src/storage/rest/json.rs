@@ -5,6 +5,7 @@ use http::header::HOST;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use crate::resource_manager::project_number;
 use crate::storage::bucket::Bucket;
 use crate::storage::checksum::Expected;
 use crate::storage::error::{Result, StorageError};
@@ -100,11 +101,6 @@ impl Links {
     }
 }
 
-/// The number of a project, the same at every start.
-pub(super) fn project_number(project: &str) -> u64 {
-    project.parse().unwrap_or_else(|_| u64::from(crc32c::crc32c(project.as_bytes())) + 100_000_000_000)
-}
-
 /// Reads what a client says of an object that is to be.
 pub(super) fn new_object(bucket: &str, value: &Value) -> Result<NewObject> {
     let text = |field: &str| value[field].as_str().unwrap_or_default().to_owned();
@@ -120,7 +116,10 @@ pub(super) fn new_object(bucket: &str, value: &Value) -> Result<NewObject> {
 
 /// Reads the settings of an object. What is null is as good as not there.
 pub(super) fn object_settings(value: &Value) -> Result<object::Settings> {
-    patch::merge(&object::Settings::default(), value)
+    match value {
+        Value::Null => Ok(object::Settings::default()),
+        value => patch::merge(&object::Settings::default(), value),
+    }
 }
 
 /// Refuses settings that would be forgotten silently.

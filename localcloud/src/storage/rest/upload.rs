@@ -61,7 +61,7 @@ async fn media(
     let mut draft = storage.draft().await?;
     let mut body = body.into_data_stream();
     while let Some(bytes) = body.next().await {
-        draft.write(&bytes.map_err(broken)?).await?;
+        draft.write(&bytes.map_err(|error| broken(&error))?).await?;
     }
     storage.commit(new, &draft.finish().await?, None)
 }
@@ -191,7 +191,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn broken(error: axum::Error) -> StorageError {
+fn broken(error: &axum::Error) -> StorageError {
     StorageError::invalid(format!("The body broke off: {error}."))
 }
 
