@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::WorkerConfig;
 
 /// Name of a run: `<job>-<date>-<time>-<digest>`, a DNS label, since the run's Kubernetes Job bears
-/// it. The digest is of (job, items, config): the same command finds its open run by it.
+/// it. The digest is of (job, items, config): it keeps runs of one second apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub String);
@@ -19,12 +19,6 @@ impl RunId {
     pub fn new(job: &str, now: Timestamp, digest: &str) -> Self {
         let time = now.strftime("%Y%m%d-%H%M%S");
         Self(format!("{job}-{time}-{}", &digest[..digest.len().min(8)]))
-    }
-
-    /// The digits of the digest at the end of the name.
-    #[must_use]
-    pub fn digest(&self) -> &str {
-        self.0.rsplit('-').next().unwrap_or_default()
     }
 
     /// Whether the name can stand in an object name and as a Kubernetes name; anything else in a
@@ -127,7 +121,6 @@ mod tests {
         let now: Timestamp = "2026-01-31T23:59:01Z".parse().expect("a timestamp");
         let run = RunId::new("fx", now, "0123456789abcdef");
         assert_eq!(run.0, "fx-20260131-235901-01234567");
-        assert_eq!(run.digest(), "01234567");
         assert!(run.is_valid());
         assert!(!RunId("../x".into()).is_valid());
         assert!(!RunId(String::new()).is_valid());

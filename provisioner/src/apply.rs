@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_mins(10);
 
 /// What became of a plan.
 #[derive(Debug, Default)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// Changes made.
     pub done: usize,
     /// Changes that failed, each with its error.
@@ -46,7 +46,7 @@ enum State {
 
 /// Carries a plan out. A failure stops what waits for it; the rest goes on. Once `stop` is
 /// cancelled nothing new begins, and what is under way is finished.
-pub async fn run(
+pub(crate) async fn run(
     plan: &Plan,
     cloud: &Cloud,
     allowed: Allowed,
@@ -92,7 +92,7 @@ async fn one(
 ) -> Result<()> {
     let (address, action) = (&change.address, change.action);
     let started = Instant::now();
-    watch(&Event::Started { address, action });
+    watch(&Event::Started { address });
     let result = with_retries(change, cloud, allowed, stop, watch).await;
     match &result {
         Ok(()) => watch(&Event::Finished { address, action, took: started.elapsed() }),

@@ -10,7 +10,7 @@ use crate::resource::{Address, Desired, Live, Owner};
 /// What is done with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Action {
+pub(crate) enum Action {
     /// It is not there.
     Create,
     /// It is there and differs.
@@ -24,7 +24,7 @@ pub enum Action {
 impl Action {
     /// As plans write it.
     #[must_use]
-    pub fn sign(self) -> char {
+    pub(crate) fn sign(self) -> char {
         match self {
             Self::Create => '+',
             Self::Update => '~',
@@ -36,7 +36,7 @@ impl Action {
 
 /// A difference in one field.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FieldChange {
+pub(crate) struct FieldChange {
     /// `retry.max`.
     pub path: String,
     /// What the cloud has; null for nothing.
@@ -47,7 +47,7 @@ pub struct FieldChange {
 
 /// One resource's change.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub(crate) struct Change {
     /// The resource.
     pub address: Address,
     /// What is done.
@@ -64,7 +64,7 @@ pub struct Change {
 
 /// Why a stack cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Conflict {
+pub(crate) enum Conflict {
     /// Something of that name is there, and is not ours.
     #[error(
         "{address}: {id} exists and {whose}; give yours another `name`, or say `existing = true` to use it as it is"

@@ -9,13 +9,11 @@ use crate::resource::Address;
 
 /// Something that happened to one resource.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub(crate) enum Event<'a> {
     /// A change began.
     Started {
         /// The resource.
         address: &'a Address,
-        /// What is done.
-        action: Action,
     },
     /// A long change is under way.
     Progress {
@@ -50,4 +48,4 @@ pub enum Event<'a> {
 }
 
 /// Hears what happens.
-pub type Watch<'a> = dyn Fn(&Event<'_>) + Send + Sync + 'a;
+pub(crate) type Watch<'a> = dyn Fn(&Event<'_>) + Send + Sync + 'a;

@@ -7,7 +7,7 @@ use crate::resource::Address;
 
 /// Changes with what each must wait for: indices into the same list, always smaller than its own.
 #[derive(Clone, Debug, Default)]
-pub struct Graph {
+pub(crate) struct Graph {
     /// The changes, every one after those it waits for.
     pub changes: Vec<Change>,
     /// For each change, those that it waits for.

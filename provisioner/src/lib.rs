@@ -3,19 +3,17 @@
 //! The modules stand in the order of the flow:
 //! `stack.toml → desired resources → observe live → diff → plan → apply → report`.
 
-pub mod apply;
-pub(crate) mod cloud;
+mod stack;
+mod resource;
+mod kinds;
+mod cloud;
+mod observe;
+mod diff;
+mod graph;
+mod plan;
+mod events;
+mod apply;
+mod runs;
+mod report;
 pub mod commands;
-pub mod diff;
-pub mod events;
-pub mod exit;
-pub mod graph;
-pub(crate) mod kinds;
-pub(crate) mod observe;
-pub mod plan;
-pub(crate) mod report;
-pub mod resource;
-pub mod runs;
-pub mod stack;
-
-pub use cloud::Cloud;
+mod exit;

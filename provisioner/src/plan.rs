@@ -12,7 +12,7 @@ use crate::{kinds, resource::Address};
 
 /// What would make the cloud match the stack.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The stack's owner name.
     pub stack: String,
     /// The project's id.
@@ -26,7 +26,7 @@ pub struct Plan {
 
 /// What a plan's changes may destroy.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Allowed {
+pub(crate) struct Allowed {
     /// Buckets with their objects.
     pub delete_data: bool,
     /// Anything under an open run.
@@ -36,15 +36,15 @@ pub struct Allowed {
 /// Changes that are not made without leave.
 #[derive(Debug, thiserror::Error)]
 #[error("refused:\n{}", .0.join("\n"))]
-pub struct Refused(pub Vec<String>);
+pub(crate) struct Refused(pub Vec<String>);
 
 /// Plans a stack.
-pub async fn of(stack: &Stack, cloud: &Cloud) -> Result<Plan> {
+pub(crate) async fn of(stack: &Stack, cloud: &Cloud) -> Result<Plan> {
     between(stack, stack.resources(&cloud.project)?, cloud).await
 }
 
 /// Plans the end of a stack: the same, with nothing in it.
-pub async fn teardown(stack: &Stack, cloud: &Cloud) -> Result<Plan> {
+pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud) -> Result<Plan> {
     between(stack, Vec::new(), cloud).await
 }
 
@@ -70,30 +70,30 @@ async fn between(stack: &Stack, desired: Vec<Desired>, cloud: &Cloud) -> Result<
 impl Plan {
     /// The changes, in order.
     #[must_use]
-    pub fn changes(&self) -> &[Change] {
+    pub(crate) fn changes(&self) -> &[Change] {
         &self.graph.changes
     }
 
     /// Whether there is nothing to do.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.graph.changes.is_empty()
     }
 
     /// How many changes of a kind there are.
     #[must_use]
-    pub fn count(&self, action: Action) -> usize {
+    pub(crate) fn count(&self, action: Action) -> usize {
         self.changes().iter().filter(|change| change.action == action).count()
     }
 
     /// Whether something would be deleted or replaced.
     #[must_use]
-    pub fn is_destructive(&self) -> bool {
+    pub(crate) fn is_destructive(&self) -> bool {
         self.changes().iter().any(Change::is_destructive)
     }
 
     /// What of the plan is not done without leave.
-    pub fn check(&self, allowed: Allowed) -> Result<(), Refused> {
+    pub(crate) fn check(&self, allowed: Allowed) -> Result<(), Refused> {
         let refused: Vec<String> =
             self.changes().iter().filter_map(|change| self.refusal(change, allowed)).collect();
         if refused.is_empty() { Ok(()) } else { Err(Refused(refused)) }
@@ -117,13 +117,13 @@ impl Plan {
 impl Change {
     /// Whether it deletes or replaces.
     #[must_use]
-    pub fn is_destructive(&self) -> bool {
+    pub(crate) fn is_destructive(&self) -> bool {
         matches!(self.action, Action::Delete | Action::Replace)
     }
 
-    /// The other change that it waits for first, for people.
+    /// The last of the changes that it waits for, for people.
     #[must_use]
-    pub fn after<'a>(&self, plan: &'a Plan, at: usize) -> Option<&'a Address> {
+    pub(crate) fn after<'a>(&self, plan: &'a Plan, at: usize) -> Option<&'a Address> {
         let waits = plan.graph.waits_for.get(at)?;
         waits.last().map(|&w| &plan.graph.changes[w].address)
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// Where a resource stands in the stack: the path of its table, `topic.items`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Address {
+pub(crate) struct Address {
     /// The kind: `topic`.
     pub kind: &'static str,
     /// The key: `items`; what lies inside another resource names it first: `main/workers`.
@@ -16,7 +16,7 @@ pub struct Address {
 
 impl Address {
     /// The address of `kind` and `key`.
-    pub fn new(kind: &'static str, key: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: &'static str, key: impl Into<String>) -> Self {
         Self { kind, key: key.into() }
     }
 }
@@ -35,7 +35,7 @@ impl Serialize for Address {
 
 /// A resource as the stack wants it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Desired {
+pub(crate) struct Desired {
     /// Its address.
     pub address: Address,
     /// What the cloud calls it, in full: `projects/p/topics/fx-items`.
@@ -54,7 +54,7 @@ pub struct Desired {
 
 /// A resource as the cloud has it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Live {
+pub(crate) struct Live {
     /// Its address, as its owner's marks tell it.
     pub address: Address,
     /// What the cloud calls it, in full.
@@ -71,7 +71,7 @@ pub struct Live {
 
 /// Whose a live resource is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
+pub(crate) enum Owner {
     /// This stack's.
     Ours,
     /// Another stack's, by name.

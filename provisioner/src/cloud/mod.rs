@@ -28,7 +28,7 @@ pub(crate) use policies::{PolicyOf, grants};
 /// Longest that one idempotent call is retried by its client; what changes things is retried by
 /// `apply`, by evidence.
 const CALL_LIMIT: std::time::Duration = std::time::Duration::from_mins(1);
-/// Longest that one try of a call may take.
+/// How much longer a call may take than its client goes on trying.
 const TRY_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Label keys that mark what a stack owns.
@@ -38,7 +38,7 @@ pub(crate) const STACK: &str = "provision-stack";
 pub(crate) const KEY: &str = "provision-key";
 
 /// One project of one cloud, seen by one stack.
-pub struct Cloud {
+pub(crate) struct Cloud {
     /// The project.
     pub project: Project,
     /// The stack's owner name.
@@ -78,14 +78,14 @@ macro_rules! client {
 
 impl Cloud {
     /// Connects to Google with the credentials that are there.
-    pub async fn google(project: &str, owner: &str) -> Result<Self> {
+    pub(crate) async fn google(project: &str, owner: &str) -> Result<Self> {
         let target = Target::google()?;
         target.check().await?;
         Self::connect(target, project, owner).await
     }
 
     /// Connects to a local cloud.
-    pub async fn local(url: &str, project: &str, owner: &str) -> Result<Self> {
+    pub(crate) async fn local(url: &str, project: &str, owner: &str) -> Result<Self> {
         Self::connect(Target::anonymous(url), project, owner).await
     }
 

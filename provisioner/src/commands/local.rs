@@ -143,6 +143,9 @@ async fn preempt(folder: &Folder, node: Option<&str>, grace: Option<f64>) -> Res
 
 /// Runs in the stack's folder, where whoever started it put it.
 async fn serve() -> Result<()> {
+    // Into `daemon.log`, which whoever started it gave it as stderr.
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
     let program = std::env::current_exe().context("cannot tell which program this is")?;
     let working_folder = std::env::current_dir().context("the current folder is gone")?;
     let worker_program = program.with_file_name("worker");

@@ -57,8 +57,8 @@ impl Logs {
                     followers.spawn(print(cluster.pod_api(), name, params.clone()));
                 }
             }
-            let all_ended = !pods.iter().any(|pod| matches!(phase(pod), "Pending" | "Running"));
-            if !self.follow || all_ended {
+            let left = pods.iter().any(|pod| matches!(phase(pod), "Pending" | "Running"));
+            if !self.follow || (!left && cluster.job_ended(&run).await?.is_some()) {
                 break;
             }
             tokio::time::sleep(LOOK).await;

@@ -20,8 +20,8 @@ pub(super) struct StackArgs {
     /// The stack file.
     #[arg(short, long, default_value = "stack.toml", value_name = "PATH")]
     pub file: PathBuf,
-    /// The Google Cloud project; it goes before the file's.
-    #[arg(long, env = "GOOGLE_CLOUD_PROJECT", value_name = "ID")]
+    /// The project; it goes before the file's, and that before GOOGLE_CLOUD_PROJECT.
+    #[arg(long, value_name = "ID")]
     pub project: Option<String>,
     /// Use this folder's local cloud, started if need be, instead of Google's.
     #[arg(long)]
@@ -50,13 +50,13 @@ impl StackArgs {
     }
 
     fn project(&self, stack: &Stack) -> Result<String> {
-        let named = if self.local {
-            stack.header.project.as_ref()
-        } else {
-            self.project.as_ref().or(stack.header.project.as_ref())
+        let named = self.project.clone().or_else(|| stack.header.project.clone());
+        // The variable means the real cloud: it says nothing of the local one.
+        let meant = || {
+            std::env::var("GOOGLE_CLOUD_PROJECT").ok().filter(|project| !project.is_empty() && !self.local)
         };
-        match named {
-            Some(project) => Ok(project.clone()),
+        match named.or_else(meant) {
+            Some(project) => Ok(project),
             None if self.local => Ok(LOCAL_PROJECT.to_owned()),
             None => bail!(
                 "which Google Cloud project? set `project` in [stack], give --project, or set GOOGLE_CLOUD_PROJECT; \

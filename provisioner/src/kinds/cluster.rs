@@ -181,6 +181,9 @@ impl Kind for Cluster {
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let (parent, name) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        if is_stopping(cloud, at.id).await? {
+            gone(cloud, at.id, at.progress).await?;
+        }
         let pools = self.pools.iter().map(|(name, pool)| pool.wire(cloud, name, at.key));
         let cluster = model::Cluster::new()
             .set_name(name)
@@ -197,8 +200,11 @@ impl Kind for Cluster {
         let create = cloud.clusters.create_cluster().set_parent(parent).set_cluster(cluster);
         match limited("create the cluster", create.send()).await {
             Ok(started) => operation::wait(cloud, parent, started, at.progress).await?,
-            // Ours from a run that was killed: what is under way is waited for.
-            Err(error) if errors::is_already_there(&error) && is_ours(cloud, at.id).await? => {}
+            // Ours from an apply that was killed: what is under way is waited for, and then compared.
+            Err(error) if errors::is_already_there(&error) && is_ours(cloud, at.id).await? => {
+                running(cloud, at.id, at.progress).await?;
+                return Err(error);
+            }
             Err(error) => return Err(error),
         }
         running(cloud, at.id, at.progress).await
@@ -241,6 +247,9 @@ impl Kind for Cluster {
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let (parent, _) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        if is_stopping(cloud, at.id).await? {
+            return gone(cloud, at.id, at.progress).await;
+        }
         let delete = cloud.clusters.delete_cluster().set_name(at.id);
         match errors::found(limited("delete the cluster", delete.send()).await)? {
             Some(started) => operation::wait(cloud, parent, started, at.progress).await,
@@ -254,9 +263,8 @@ pub(super) async fn owned(cloud: &Cloud) -> Result<Vec<(String, model::Cluster)>
     let list =
         cloud.clusters.list_clusters().set_parent(format!("projects/{}/locations/-", cloud.project.id));
     let clusters = limited("list clusters", list.send()).await?.clusters;
-    let ours = clusters.into_iter().filter(|live| {
-        live.status != Status::Stopping && cloud.unmarked(live.resource_labels.clone()).0 == Owner::Ours
-    });
+    let is_ours = |live: &model::Cluster| cloud.unmarked(live.resource_labels.clone()).0 == Owner::Ours;
+    let ours = clusters.into_iter().filter(is_ours);
     let id = |live: &model::Cluster| {
         format!("projects/{}/locations/{}/clusters/{}", cloud.project.id, live.location, live.name)
     };
@@ -291,6 +299,25 @@ pub(super) async fn running(
 fn said(live: &model::Cluster) -> String {
     let messages: Vec<&str> = live.conditions.iter().map(|condition| condition.message.as_str()).collect();
     messages.join("; ")
+}
+
+/// Whether a deletion of the cluster is under way.
+async fn is_stopping(cloud: &Cloud, id: &str) -> Result<bool> {
+    let get = limited("look up the cluster", cloud.clusters.get_cluster().set_name(id).send()).await;
+    Ok(errors::found(get)?.is_some_and(|live| live.status == Status::Stopping))
+}
+
+/// Waits until a cluster whose deletion is under way is gone.
+async fn gone(cloud: &Cloud, id: &str, progress: &(dyn Fn(String) + Send + Sync)) -> Result<()> {
+    let started = tokio::time::Instant::now();
+    while is_stopping(cloud, id).await? {
+        if started.elapsed() > LONGEST {
+            bail!("the cluster is still being deleted");
+        }
+        progress("a deletion is under way".to_owned());
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 async fn is_ours(cloud: &Cloud, id: &str) -> Result<bool> {

@@ -30,7 +30,7 @@ impl ApplyReport {
     /// Hears an event.
     pub(crate) fn hear(&self, event: &Event<'_>) {
         match event {
-            Event::Started { address, .. } => self.begin(&address.to_string()),
+            Event::Started { address } => self.begin(&address.to_string()),
             Event::Progress { address, text } => self.progress(&address.to_string(), text),
             Event::Retrying { address, error } => {
                 self.progress(&address.to_string(), &format!("trying again after: {error:#}"));

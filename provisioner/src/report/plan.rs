@@ -120,10 +120,9 @@ fn push_change(text: &mut String, plan: &Plan, at: usize, style: Style) {
 
 fn push_line(text: &mut String, action: Action, what: &str, remark: &str, style: Style) {
     let sign = match action {
-        Action::Create => style.green('+'),
-        Action::Update => style.yellow('~'),
-        Action::Replace => style.red('±'),
-        Action::Delete => style.red('-'),
+        Action::Create => style.green(action.sign()),
+        Action::Update => style.yellow(action.sign()),
+        Action::Replace | Action::Delete => style.red(action.sign()),
     };
     let line = format!("  {sign} {what:<REMARKS$} {}", style.dim(remark));
     let _ = writeln!(text, "{}", line.trim_end());

@@ -127,12 +127,15 @@ pub(crate) fn run_text(run: &RunRecord, closed: &Closed) -> String {
     if *failed > 0 {
         let _ = writeln!(text, "what failed, and why: provision runs show {}", run.run);
     }
-    // An item that is open after the end has not been lost: it has a record, and can be run again.
+    // Of a run that came to its end, an item with neither receipt nor failure would be lost; of one
+    // that did not, it is only not done.
     let open = run.count.saturating_sub(done + failed);
+    let ended = matches!(outcome, Outcome::Done | Outcome::Failed);
+    let lost = if ended { format!("{open} items lost, ") } else { String::new() };
     let nodes = if *preemptions == 1 { "1 node".to_owned() } else { format!("{preemptions} nodes") };
     let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
-    let open = if open > 0 { format!(", {open} not done") } else { String::new() };
-    let _ = writeln!(text, "{nodes} preempted, 0 items lost, {done} of {} done{failed}{open}", run.count);
+    let open = if open > 0 && !ended { format!(", {open} not done") } else { String::new() };
+    let _ = writeln!(text, "{nodes} preempted, {lost}{done} of {} done{failed}{open}", run.count);
     text
 }
 
@@ -186,7 +189,7 @@ mod tests {
         insta::assert_snapshot!(run_text(&record(), &closed(Outcome::TimedOut, 29, 1, 1)), @r"
         run fx-20260131-120000-01234567 ran out of time after 12.3 s
         what failed, and why: provision runs show fx-20260131-120000-01234567
-        1 node preempted, 0 items lost, 29 of 32 done, 1 failed, 2 not done
+        1 node preempted, 29 of 32 done, 1 failed, 2 not done
         ");
     }
 }

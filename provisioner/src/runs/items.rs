@@ -4,14 +4,13 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use contract::{Item, ItemLine};
-use sha2::{Digest, Sha256};
 
 /// Longest key, in bytes.
 const LONGEST: usize = 16 * 1024;
 
 /// A list of different items, in the order given.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Items {
+pub(crate) struct Items {
     /// The items.
     pub lines: Vec<ItemLine>,
     /// How often an item came again and was dropped.
@@ -20,7 +19,7 @@ pub struct Items {
 
 /// A list that cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ItemsError {
+pub(crate) enum ItemsError {
     /// It cannot be read.
     #[error("cannot read {0}: {1}")]
     Unreadable(String, String),
@@ -44,7 +43,7 @@ pub enum ItemsError {
 impl Items {
     /// Reads a list: one item a line, or, if the name ends in `.ndjson` or `.jsonl`, one JSON object
     /// with `item` and perhaps `payload` a line. `-` is stdin. Blocks.
-    pub fn read(path: &Path) -> Result<Self, ItemsError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, ItemsError> {
         let name = if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
         let bytes = match path == Path::new("-") {
             true => std::io::read_to_string(std::io::stdin()).map(String::into_bytes),
@@ -56,7 +55,7 @@ impl Items {
     }
 
     /// Reads a list from memory; `name` is for errors.
-    pub fn parse(name: &str, bytes: &[u8], json: bool) -> Result<Self, ItemsError> {
+    pub(crate) fn parse(name: &str, bytes: &[u8], json: bool) -> Result<Self, ItemsError> {
         let mut seen: HashSet<Item> = HashSet::new();
         let mut items = Self::default();
         for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
@@ -89,7 +88,7 @@ impl Items {
 
     /// As `items.ndjson` holds them.
     #[must_use]
-    pub fn to_ndjson(&self) -> Vec<u8> {
+    pub(crate) fn to_ndjson(&self) -> Vec<u8> {
         let mut text = Vec::new();
         for line in &self.lines {
             // Plain data to memory: cannot fail.
@@ -97,12 +96,6 @@ impl Items {
             text.push(b'\n');
         }
         text
-    }
-
-    /// SHA-256 of [`Items::to_ndjson`], in hexadecimal.
-    #[must_use]
-    pub fn sha256(&self) -> String {
-        hex::encode(Sha256::digest(self.to_ndjson()))
     }
 }
 

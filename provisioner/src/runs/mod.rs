@@ -11,7 +11,7 @@ mod tally;
 mod watch;
 mod why;
 
-pub use items::{Items, ItemsError};
+pub(crate) use items::Items;
 pub(crate) use open::Store;
 pub(crate) use standing::{Details, Standing};
 pub(crate) use start::{Wish, start};

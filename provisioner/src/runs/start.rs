@@ -40,12 +40,18 @@ pub(crate) struct Begun {
 /// Records a run, or finds the open one of the same job, items and configuration.
 pub(crate) async fn start(store: &Store, items: &Items, wish: Wish) -> Result<Begun> {
     let config_sha256 = wish.config.sha256();
-    let digest =
-        digest(&[&wish.job, &items.sha256(), &config_sha256, wish.image.as_deref().unwrap_or_default()]);
+    let ndjson = items.to_ndjson();
+    let items_sha256 = hex::encode(Sha256::digest(&ndjson));
+    let image = wish.image.as_deref().unwrap_or_default();
+    let digest = digest(&[&wish.job, &items_sha256, &config_sha256, image]);
     let open = store.open().await?;
-    if let Some(same) =
-        open.iter().find(|run| run.job == wish.job && run.run.digest() == &digest[..8] && !wish.new)
-    {
+    let is_same = |run: &&RunRecord| {
+        run.job == wish.job
+            && run.items_sha256 == items_sha256
+            && run.config_sha256 == config_sha256
+            && run.image == wish.image
+    };
+    if let Some(same) = open.iter().find(is_same).filter(|_| !wish.new) {
         return Ok(Begun { record: same.clone(), continued: true });
     }
     if let Some(other) =
@@ -53,7 +59,7 @@ pub(crate) async fn start(store: &Store, items: &Items, wish: Wish) -> Result<Be
     {
         // Workers serve the items of every open run.
         bail!(
-            "the open run {} uses another image ({}): wait for its end, or cancel it",
+            "the open run {} uses another image ({}): wait for its end",
             other.run,
             other.image.as_deref().unwrap_or("none")
         );
@@ -68,7 +74,7 @@ pub(crate) async fn start(store: &Store, items: &Items, wish: Wish) -> Result<Be
         created: now,
         by: who(),
         count,
-        items_sha256: items.sha256(),
+        items_sha256,
         config: wish.config,
         config_sha256,
         image: wish.image,
@@ -79,8 +85,7 @@ pub(crate) async fn start(store: &Store, items: &Items, wish: Wish) -> Result<Be
         retry_of: None,
     };
     // The record comes last: a run without one never was.
-    let ndjson = items.to_ndjson().into();
-    store.bucket.create(&layout::items(&record.run), ndjson, Metadata::new()).await?;
+    store.bucket.create(&layout::items(&record.run), ndjson.into(), Metadata::new()).await?;
     match store.bucket.create_json(&layout::run(&record.run), &record, Metadata::new()).await? {
         Conditional::Stored(_) => Ok(Begun { record, continued: false }),
         Conditional::Conflict => {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::open::Store;
 use super::tally::Tally;
-use super::why::{Cluster, phase, why_nothing_moves};
+use super::why::{Cluster, why_nothing_moves};
 
 /// How often a run is looked at; a long one, whose listings are long, less often.
 const LOOK: Duration = Duration::from_millis(500);
@@ -75,7 +75,7 @@ pub(crate) async fn watch(
             (false, _) => early,
         };
         if let Some((outcome, reason)) = ended {
-            let preemptions = workers.cut_off(cluster, &record.run).await?;
+            let preemptions = workers.nodes_lost(cluster).await?;
             let closed = close(bucket, record, &tally, outcome, preemptions, reason).await?;
             return Ok(Ended::Closed(closed));
         }
@@ -162,20 +162,12 @@ impl Workers {
         self.said.values().filter(|worker| worker.state == WorkerState::Running).count()
     }
 
-    /// Nodes that went away under a worker: it was asked to stop, or it still says that it runs and
-    /// its pod does not.
-    async fn cut_off(&self, cluster: &Cluster, run: &RunId) -> Result<usize> {
-        let pods = cluster.pods(run).await?;
-        let alive: HashSet<&str> = pods
-            .iter()
-            .filter(|pod| phase(pod) == "Running")
-            .filter_map(|pod| pod.metadata.name.as_deref())
-            .collect();
-        let nodes = self.said.values().filter(|worker| match worker.state {
-            WorkerState::Terminated => true,
-            WorkerState::Running => !alive.contains(worker.pod.as_str()),
-            WorkerState::Finished => false,
-        });
-        Ok(nodes.map(|worker| worker.node.as_str()).collect::<HashSet<_>>().len())
+    /// Nodes that went away under a worker: it did not leave by itself, and its node is not there
+    /// any more.
+    async fn nodes_lost(&self, cluster: &Cluster) -> Result<usize> {
+        let there: HashSet<String> = cluster.nodes().await?.into_iter().collect();
+        let cut_off = self.said.values().filter(|worker| worker.state != WorkerState::Finished);
+        let nodes: HashSet<&str> = cut_off.map(|worker| worker.node.as_str()).collect();
+        Ok(nodes.into_iter().filter(|node| !there.contains(*node)).count())
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use contract::{RunId, exit};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::api::{Api, ListParams, LogParams};
 
 use crate::cloud::{Cloud, Kubernetes, limited};
@@ -35,6 +35,13 @@ impl Cluster {
     pub(crate) async fn pods(&self, run: &RunId) -> Result<Vec<Pod>> {
         let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={run}"));
         Ok(limited("list the run's pods", self.pod_api().list(&of_job)).await?.items)
+    }
+
+    /// The names of the cluster's nodes.
+    pub(crate) async fn nodes(&self) -> Result<Vec<String>> {
+        let nodes: Api<Node> = Api::all(self.kubernetes.0.clone());
+        let nodes = limited("list the nodes", nodes.list(&ListParams::default())).await?.items;
+        Ok(nodes.into_iter().filter_map(|node| node.metadata.name).collect())
     }
 
     /// The API of pods in the stack's namespace.

@@ -20,9 +20,9 @@ mod tests;
 mod values;
 
 pub(crate) use problem::nearest;
-pub use problem::{Invalid, Problem};
-pub use schema::json_schema;
-pub use scope::Project;
+pub(crate) use problem::{Invalid, Problem};
+pub(crate) use schema::json_schema;
+pub(crate) use scope::Project;
 pub(crate) use scope::{FieldProblem, PoolFacts, Reference, Scope};
 pub(crate) use values::{AnyTime, Seconds, parse_time};
 
@@ -32,7 +32,7 @@ pub(crate) type Labels = BTreeMap<String, String>;
 /// `[stack]`: what holds for the whole file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub(crate) struct Header {
     /// The stack's name: the owner of everything in it, and the first part of every name in the cloud.
     pub name: String,
     /// The Google Cloud project. Without it, `--project` or `GOOGLE_CLOUD_PROJECT` names it.
@@ -52,7 +52,7 @@ pub struct Header {
 }
 
 /// A stack file that was read and found valid.
-pub struct Stack {
+pub(crate) struct Stack {
     /// Where it was read.
     pub path: PathBuf,
     /// Its `[stack]` table.
@@ -71,7 +71,7 @@ struct Declared {
 
 impl Stack {
     /// Reads and checks a file. All of its problems come at once, as an [`Invalid`].
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| {
             let path = path.display();
             format!("cannot read {path}: is this the stack's folder? `--file PATH` names another file")
@@ -80,19 +80,19 @@ impl Stack {
     }
 
     /// Checks a file's text. Never panics, whatever the text.
-    pub fn parse(path: &Path, text: &str) -> Result<Self, Invalid> {
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Invalid> {
         parse::stack(path, text)
     }
 
     /// The owner that everything of the stack is marked with.
     #[must_use]
-    pub fn owner(&self) -> &str {
+    pub(crate) fn owner(&self) -> &str {
         &self.header.name
     }
 
     /// The folder that paths in the file are relative to.
     #[must_use]
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 

@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 /// One thing wrong with a file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Bytes of the file that it is about.
     pub span: Range<usize>,
     /// What is wrong.
@@ -19,7 +19,7 @@ pub struct Problem {
 
 /// A stack file that cannot be used.
 #[derive(Debug)]
-pub struct Invalid {
+pub(crate) struct Invalid {
     path: PathBuf,
     text: String,
     problems: Vec<Problem>,
@@ -27,13 +27,13 @@ pub struct Invalid {
 
 impl Problem {
     /// A problem without a hint.
-    pub fn new(span: Range<usize>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
         Self { span, message: message.into(), help: None }
     }
 
     /// The same with a hint.
     #[must_use]
-    pub fn help(self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 }
@@ -46,15 +46,9 @@ impl Invalid {
         Self { path: path.to_owned(), text: text.to_owned(), problems }
     }
 
-    /// The problems, in the order of places.
-    #[must_use]
-    pub fn problems(&self) -> &[Problem] {
-        &self.problems
-    }
-
     /// For people: each problem with its line, and a caret under the place.
     #[must_use]
-    pub fn render(&self, colour: bool) -> String {
+    pub(crate) fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let path = self.path.display().to_string();
         let one = |problem: &Problem| {

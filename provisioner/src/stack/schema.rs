@@ -9,7 +9,7 @@ use crate::kinds::TABLES;
 
 /// The JSON Schema of stack.toml (draft 2020-12).
 #[must_use]
-pub fn json_schema() -> Value {
+pub(crate) fn json_schema() -> Value {
     let common = schema::<Common>()["properties"].clone();
     let mut properties = Map::new();
     properties.insert("stack".into(), plain(schema::<Header>()));

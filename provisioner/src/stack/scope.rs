@@ -11,7 +11,7 @@ use crate::resource::{Address, Desired};
 
 /// A Google Cloud project.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Project {
+pub(crate) struct Project {
     /// `my-project`.
     pub id: String,
     /// `123456789012`; 0 as long as no cloud was asked.
