@@ -107,7 +107,8 @@ pub(crate) fn between(
     if !conflicts.is_empty() {
         return Err(conflicts);
     }
-    changes.extend(observed.unwanted.into_iter().map(deletion));
+    let reason = if desired.is_empty() { "the stack ends" } else { "not in the file any more" };
+    changes.extend(observed.unwanted.into_iter().map(|live| deletion(live, reason)));
     with_contents(desired, &mut changes);
     Ok(changes)
 }
@@ -140,11 +141,11 @@ fn change(want: &Desired, live: Option<Live>, fixed: Fixed) -> Option<Change> {
     Some(Change { address: want.address.clone(), action, reason, fields, desired: Some(want.clone()), live })
 }
 
-fn deletion(live: Live) -> Change {
+fn deletion(live: Live, reason: &str) -> Change {
     Change {
         address: live.address.clone(),
         action: Action::Delete,
-        reason: "not in the file any more".into(),
+        reason: reason.into(),
         fields: Vec::new(),
         desired: None,
         live: Some(live),
@@ -188,7 +189,8 @@ fn with_contents(desired: &[Desired], changes: &mut Vec<Change>) {
     changes.retain(|_| kept.next().unwrap_or(true));
 }
 
-/// Where `have` differs from what `want` says. What `want` does not say is not compared.
+/// Where `have` differs from what `want` says. What `want` does not say is not compared; what it
+/// says is null, there must not be.
 pub(crate) fn differences(want: &Value, have: &Value) -> Vec<FieldChange> {
     let mut found = Vec::new();
     compare(String::new(), want, have, &mut found);
@@ -197,8 +199,13 @@ pub(crate) fn differences(want: &Value, have: &Value) -> Vec<FieldChange> {
 
 fn compare(path: String, want: &Value, have: &Value, found: &mut Vec<FieldChange>) {
     match (want, have) {
-        (Value::Null, _) => {}
         (Value::Object(want), Value::Object(have)) => {
+            // People remove labels, and a resource of the stack has no others.
+            let removed = have.keys().filter(|key| path == "labels" && !want.contains_key(*key));
+            for key in removed {
+                let (before, after) = (have[key].clone(), Value::Null);
+                found.push(FieldChange { path: format!("{path}.{key}"), before, after });
+            }
             for (key, value) in want {
                 let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 compare(inner, value, have.get(key).unwrap_or(&Value::Null), found);
@@ -284,8 +291,18 @@ mod tests {
 
     #[test]
     fn what_the_file_does_not_say_is_never_a_difference() {
-        let want = json!({"a": 1, "b": null, "c": {"d": 2}, "e": []});
+        let want = json!({"a": 1, "c": {"d": 2}, "e": []});
         assert_eq!(differences(&want, &json!({"a": 1, "b": 7, "c": {"d": 2, "x": 3}, "y": 4})), []);
+    }
+
+    #[test]
+    fn what_was_removed_from_the_file_is_a_difference() {
+        let want = json!({"retention": null, "filter": "", "labels": {"a": "1"}});
+        let have = json!({"retention": "1d", "filter": "x", "labels": {"a": "1", "b": "2"}});
+        let changes = differences(&want, &have);
+        let paths: Vec<_> = changes.iter().map(|change| change.path.as_str()).collect();
+        assert_eq!(paths, ["filter", "labels.b", "retention"]);
+        assert_eq!(differences(&want, &json!({"filter": "", "labels": {"a": "1"}})), []);
     }
 
     #[test]

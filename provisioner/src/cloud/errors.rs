@@ -22,6 +22,11 @@ pub(crate) fn is_already_there(error: &Error) -> bool {
     has(error, 409, Code::AlreadyExists) && !has_code(error, Code::Aborted)
 }
 
+/// Whether a bucket cannot be deleted because it has objects.
+pub(crate) fn is_not_empty(error: &Error) -> bool {
+    (has(error, 409, Code::FailedPrecondition)) && text(error).contains("not empty")
+}
+
 /// Whether somebody else wrote between our read and our write.
 pub(crate) fn is_race(error: &Error) -> bool {
     has_code(error, Code::Aborted)

@@ -85,7 +85,10 @@ impl Local {
                 report::note(&format!("the local cloud answers at {}", daemon.endpoints().url));
             }
             Command::Down(folder) => match Daemon::find(&local_folder(folder.stack())).await? {
-                Some(daemon) => daemon.down().await?,
+                Some(daemon) => {
+                    daemon.down().await?;
+                    report::note("the local cloud has left; what it holds stays");
+                }
                 None => report::note("no local cloud runs here"),
             },
             Command::Status { folder, format } => status(&folder, format).await?,

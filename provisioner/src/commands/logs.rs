@@ -42,7 +42,8 @@ pub(super) struct Logs {
 impl Logs {
     pub(super) async fn run(self) -> Result<Exit> {
         let session = self.stack.open().await?;
-        let (_, job) = session.job(self.job.as_deref())?;
+        let named = self.run.as_deref().and_then(|run| session.job_of_run(run));
+        let (_, job) = session.job(self.job.as_deref().or(named))?;
         let (store, cluster) = (session.store(job), session.cluster(job).await?);
         let run = store.named_or_newest(self.run.as_deref()).await?.record.run;
         let params = LogParams { follow: self.follow, tail_lines: self.tail, ..LogParams::default() };

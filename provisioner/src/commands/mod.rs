@@ -75,7 +75,15 @@ enum Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // clap's own code for a wrong word, 2, means "there are changes" here.
+            let exit = if told.use_stderr() { Exit::Error } else { Exit::Done };
+            let _ = told.print();
+            return exit.into();
+        }
+    };
     match cli.color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),

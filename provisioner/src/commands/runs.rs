@@ -1,5 +1,7 @@
 //! `provision runs`, and the guard that keeps open runs from being torn down unasked.
 
+use std::collections::HashSet;
+
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
@@ -7,6 +9,7 @@ use super::session::{Session, StackArgs};
 use crate::exit::Exit;
 use crate::plan::{Allowed, Plan, Refused};
 use crate::report::{self, Format, run_show, runs_list};
+use crate::runs::{Details, Store, Summary};
 
 /// Lists and shows runs.
 #[derive(Args)]
@@ -64,7 +67,7 @@ async fn show(session: &Session, run: Option<&str>, format: Format) -> Result<Ex
     let mut last = None;
     for store in session.stores() {
         match store.named_or_newest(run).await {
-            Ok(summary) => last = Some(store.details(summary).await?),
+            Ok(summary) => last = Some(details(session, &store, summary).await?),
             Err(error) if last.is_none() && session.stores().len() == 1 => return Err(error),
             Err(_) => {}
         }
@@ -75,6 +78,16 @@ async fn show(session: &Session, run: Option<&str>, format: Format) -> Result<Ex
         Format::Json => report::json(&details),
     }
     Ok(Exit::Done)
+}
+
+/// A run with what is in flight, as far as its cluster still tells.
+async fn details(session: &Session, store: &Store, summary: Summary) -> Result<Details> {
+    let run = &summary.record.run;
+    let alive = match (summary.closed.is_none(), session.job(Some(&summary.record.job))) {
+        (true, Ok((_, job))) => session.cluster(job).await?.alive(run).await?,
+        _ => HashSet::new(),
+    };
+    store.details(summary, &alive).await
 }
 
 /// What an open run stands on.
@@ -94,6 +107,11 @@ pub(super) async fn guard(session: &Session, plan: &Plan, allowed: Allowed) -> R
     let mut refused = Vec::new();
     for store in session.stores() {
         for run in store.open().await? {
+            let standing = store.standing(Summary { record: run.clone(), closed: None }).await?;
+            if standing.done + standing.failed >= standing.items {
+                // Nobody watched it to its end, and nothing of it is left to do.
+                continue;
+            }
             refused.push(format!(
                 "run {} is open ({} items, since {}), and {} would be taken from under it: wait for it, or add --interrupt-runs",
                 run.run, run.count, run.created.strftime("%F %T UTC"), hit[0].address

@@ -97,6 +97,12 @@ impl Session {
         }
     }
 
+    /// The job that a run's name says it is of.
+    pub(super) fn job_of_run(&self, run: &str) -> Option<&str> {
+        let is_of = |key: &&str| run.strip_prefix(*key).is_some_and(|rest| rest.matches('-').count() == 3);
+        self.stack.jobs().map(|(key, _)| key).find(is_of)
+    }
+
     /// The records of a job's runs.
     pub(super) fn store(&self, job: &JobSpec) -> Store {
         Store { bucket: self.cloud.bucket(&self.scope().name("bucket", &job.bucket)) }

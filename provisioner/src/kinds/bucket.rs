@@ -22,6 +22,9 @@ use crate::stack::{FieldProblem, Labels, Scope};
 /// Objects deleted at the same time when a bucket is emptied.
 const DELETIONS: usize = 32;
 
+/// How often a bucket is emptied that somebody still writes to.
+const EMPTYINGS: u32 = 5;
+
 /// `[bucket.NAME]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -63,7 +66,7 @@ pub(crate) struct Bucket {
     lifecycle: Vec<LifecycleRule>,
     uniform_access: bool,
     public_access_prevention: bool,
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[serde(default)]
     labels: Labels,
 }
 
@@ -105,6 +108,8 @@ impl Kind for Bucket {
     const NAME: &'static str = "bucket";
     const FIXED: &'static [(&'static str, &'static str)] =
         &[("location", "a bucket's location is fixed when it is made")];
+    // As long as workers run, they write.
+    const DELETED_AFTER: &'static [&'static str] = &["cluster", "node_pool", "job"];
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let get = cloud.buckets.get_bucket().set_name(path(id));
@@ -154,12 +159,19 @@ impl Kind for Bucket {
     }
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        if at.delete_data {
-            empty(cloud, at).await?;
+        let mut tries = if at.delete_data { EMPTYINGS } else { 1 };
+        loop {
+            if at.delete_data {
+                empty(cloud, at).await?;
+            }
+            tries -= 1;
+            let delete = cloud.buckets.delete_bucket().set_name(path(at.id)).send();
+            match errors::gone(limited("delete the bucket", delete).await) {
+                // Somebody wrote meanwhile.
+                Err(error) if tries > 0 && errors::is_not_empty(&error) => {}
+                result => return result,
+            }
         }
-        errors::gone(
-            limited("delete the bucket", cloud.buckets.delete_bucket().set_name(path(at.id)).send()).await,
-        )
     }
 }
 

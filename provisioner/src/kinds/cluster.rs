@@ -75,7 +75,7 @@ enum Endpoint {
 pub(crate) struct Cluster {
     release_channel: ReleaseChannel,
     endpoint: Endpoint,
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[serde(default)]
     labels: Labels,
     /// What it is created with. Afterwards the pools speak for themselves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -50,6 +50,12 @@ pub(super) fn problems(etl: &EtlConfig) -> Vec<FieldProblem> {
             problems.push(at(field, what).help("the only placeholder is `{item}`"));
         }
     }
+    if in_bucket(&etl.load).is_some_and(|(_, object)| object.starts_with("runs/")) {
+        problems.push(at("load", "`runs/` is where the stack's runs are recorded".into()));
+    }
+    if etl.load == etl.extract {
+        problems.push(at("load", "the output would overwrite the input".into()).help("give it another name"));
+    }
     if etl.memory < 16 << 20 {
         problems.push(at("memory", "a query needs 16MiB at least".into()));
     }

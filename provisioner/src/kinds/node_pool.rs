@@ -67,7 +67,7 @@ pub(crate) struct NodePool {
     max_nodes: u32,
     disk_gb: u32,
     service_account: String,
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[serde(default)]
     labels: Labels,
 }
 

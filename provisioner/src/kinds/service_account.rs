@@ -18,7 +18,7 @@ use crate::stack::{FieldProblem, Labels, Scope};
 #[serde(deny_unknown_fields)]
 pub(crate) struct ServiceAccount {
     /// Name for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub display_name: Option<String>,
 }
 

@@ -36,10 +36,10 @@ pub(crate) struct Subscription {
     #[serde(default)]
     pub dead_letter: DeadLetter,
     /// Only messages whose attributes match, in Pub/Sub's filter syntax (256 bytes at most).
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub filter: String,
     /// Labels of the subscription.
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[serde(default)]
     pub labels: Labels,
 }
 

@@ -17,10 +17,10 @@ use crate::stack::{FieldProblem, Labels, Scope, Seconds};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Topic {
     /// Labels of the topic.
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[serde(default)]
     pub labels: Labels,
     /// How long the topic itself keeps messages, 10 minutes to 31 days; without it, only subscriptions do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub retention: Option<Seconds<600, 2_678_400>>,
 }
 

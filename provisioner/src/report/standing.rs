@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use contract::{Outcome, WorkerState};
+use contract::Outcome;
 use jiff::Timestamp;
 
 use crate::commands::StackStatus;
@@ -22,6 +22,7 @@ pub(crate) fn runs_list(runs: &[Standing]) -> String {
 
 fn line(run: &Standing) -> String {
     let state = match run.closed.as_ref().map(|closed| closed.outcome) {
+        None if run.done + run.failed >= run.items => "settled",
         None => "open",
         Some(Outcome::Done) => "done",
         Some(Outcome::Failed) => "failed",
@@ -42,9 +43,8 @@ pub(crate) fn run_show(details: &Details) -> String {
             let _ = writeln!(text, "{reason}");
         }
     }
-    let running = details.workers.iter().filter(|worker| worker.state == WorkerState::Running).count();
     if details.standing.closed.is_none() {
-        let _ = writeln!(text, "{running} workers say that they run");
+        let _ = writeln!(text, "{} workers are running", details.running);
     }
     for held in details.in_flight.iter().take(SHOWN) {
         let item = &held.item;

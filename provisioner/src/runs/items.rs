@@ -70,7 +70,11 @@ impl Items {
                     .map_err(|error| ItemsError::NotAnItem(name.into(), number, error.to_string()))?,
                 false => ItemLine { item: Item(line.to_owned()), payload: None },
             };
-            if line.item.0.is_empty() || line.item.0.len() > LONGEST {
+            if line.item.0.is_empty() {
+                let what = "an item is empty".to_owned();
+                return Err(ItemsError::NotAnItem(name.into(), number, what));
+            }
+            if line.item.0.len() > LONGEST {
                 return Err(ItemsError::TooLong(name.into(), number, line.item.0.len()));
             }
             if seen.insert(line.item.clone()) {

@@ -12,7 +12,7 @@ mod watch;
 mod why;
 
 pub(crate) use items::Items;
-pub(crate) use open::Store;
+pub(crate) use open::{Store, Summary};
 pub(crate) use standing::{Details, Standing};
 pub(crate) use start::{Wish, start};
 pub(crate) use watch::{Ended, Progress, watch};

@@ -1,5 +1,7 @@
 //! How a run stands, told from its records: what is done, in flight and failed.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use clients::ObjectError;
 use contract::{Closed, Failure, InFlight, Receipt, RunId, WorkerProgress, WorkerState, layout};
@@ -34,6 +36,8 @@ pub(crate) struct Details {
     pub standing: Standing,
     pub by: String,
     pub workers: Vec<WorkerProgress>,
+    /// Workers whose pod is running.
+    pub running: usize,
     /// Oldest first.
     pub in_flight: Vec<Held>,
     pub failures: Vec<Failure>,
@@ -63,15 +67,17 @@ impl Store {
         Ok(Standing { run, job, created, items, done, failed, closed })
     }
 
-    /// Everything about a run.
-    pub(crate) async fn details(&self, summary: Summary) -> Result<Details> {
+    /// Everything about a run, of which the pods `alive` are running.
+    pub(crate) async fn details(&self, summary: Summary, alive: &HashSet<String>) -> Result<Details> {
         let (run, by) = (summary.record.run.clone(), summary.record.by.clone());
         let workers: Vec<WorkerProgress> = self.all(&layout::workers(&run)).await?;
         let failures = self.all(&layout::failures(&run)).await?;
         let standing = self.standing(summary).await?;
-        let alive =
-            workers.iter().filter(|worker| worker.state == WorkerState::Running && standing.closed.is_none());
-        let held = alive.flat_map(|worker| {
+        let runs = |worker: &&WorkerProgress| {
+            worker.state == WorkerState::Running && alive.contains(&worker.pod)
+        };
+        let running = workers.iter().filter(runs).count();
+        let held = workers.iter().filter(runs).flat_map(|worker| {
             let of = |item: &InFlight| Held {
                 pod: worker.pod.clone(),
                 node: worker.node.clone(),
@@ -81,7 +87,7 @@ impl Store {
         });
         let mut in_flight: Vec<Held> = held.collect();
         in_flight.sort_by_key(|held| held.item.since);
-        Ok(Details { standing, by, workers, in_flight, failures })
+        Ok(Details { standing, by, workers, running, in_flight, failures })
     }
 
     /// Every receipt of a run, in the order of their names.

@@ -55,7 +55,7 @@ pub(crate) async fn watch(
     let pause = if record.count > LARGE { LOOK_AT_LARGE } else { LOOK };
     loop {
         tally.refresh(bucket).await?;
-        workers.refresh(bucket, &record.run).await?;
+        workers.refresh(bucket, cluster, &record.run).await?;
         let now = (tally.done(), tally.failed(), workers.running());
         if last != Some(now) {
             (last, moved, told_still) = (Some(now), Instant::now(), false);
@@ -81,7 +81,8 @@ pub(crate) async fn watch(
         }
         if moved.elapsed() > STILL && !told_still {
             told_still = true;
-            let reasons = why_nothing_moves(cluster, &record.run).await?;
+            let mut reasons = why_nothing_moves(cluster, &record.run).await?;
+            reasons.extend(workers.longest());
             tell(Progress::Still { since: moved.elapsed(), reasons });
         }
         tokio::select! {
@@ -142,10 +143,15 @@ async fn close(
 struct Workers {
     generations: HashMap<String, i64>,
     said: BTreeMap<String, WorkerProgress>,
+    alive: HashSet<String>,
+    seen: Option<Instant>,
 }
 
 impl Workers {
-    async fn refresh(&mut self, bucket: &Bucket, run: &RunId) -> Result<()> {
+    async fn refresh(&mut self, bucket: &Bucket, cluster: &Cluster, run: &RunId) -> Result<()> {
+        if self.seen.is_none_or(|seen| seen.elapsed() > LOOK_AT_JOB) {
+            (self.alive, self.seen) = (cluster.alive(run).await?, Some(Instant::now()));
+        }
         for stored in bucket.list(&layout::workers(run)).await? {
             if self.generations.get(&stored.name) == Some(&stored.generation) {
                 continue;
@@ -158,8 +164,26 @@ impl Workers {
         Ok(())
     }
 
+    /// Those that say that they run, and whose pod does.
+    fn alive(&self) -> impl Iterator<Item = &WorkerProgress> {
+        let runs = |worker: &&WorkerProgress| {
+            worker.state == WorkerState::Running && self.alive.contains(&worker.pod)
+        };
+        self.said.values().filter(runs)
+    }
+
     fn running(&self) -> usize {
-        self.said.values().filter(|worker| worker.state == WorkerState::Running).count()
+        self.alive().count()
+    }
+
+    /// What is being worked on, for people who wait.
+    fn longest(&self) -> Option<String> {
+        let items = || self.alive().flat_map(|worker| &worker.in_flight);
+        let longest = items().min_by_key(|item| item.since)?;
+        let seconds = Timestamp::now().duration_since(longest.since).as_secs();
+        let stage = format!("{:?}", longest.stage).to_lowercase();
+        let item = longest.item.0.escape_debug();
+        Some(format!("{} in work; the longest is {item}, {stage}, for {seconds} s", items().count()))
     }
 
     /// Nodes that went away under a worker: it did not leave by itself, and its node is not there

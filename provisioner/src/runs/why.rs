@@ -1,5 +1,7 @@
 //! Why nothing moves, told from what Kubernetes says of a run's Job, pods and events.
 
+use std::collections::HashSet;
+
 use anyhow::{Context as _, Result};
 use contract::{RunId, exit};
 use k8s_openapi::api::batch::v1::Job;
@@ -42,6 +44,12 @@ impl Cluster {
         let nodes: Api<Node> = Api::all(self.kubernetes.0.clone());
         let nodes = limited("list the nodes", nodes.list(&ListParams::default())).await?.items;
         Ok(nodes.into_iter().filter_map(|node| node.metadata.name).collect())
+    }
+
+    /// The names of the run's pods that are running.
+    pub(crate) async fn alive(&self, run: &RunId) -> Result<HashSet<String>> {
+        let pods = self.pods(run).await?.into_iter();
+        Ok(pods.filter(|pod| phase(pod) == "Running").filter_map(|pod| pod.metadata.name).collect())
     }
 
     /// The API of pods in the stack's namespace.
@@ -95,7 +103,9 @@ pub(crate) async fn why_nothing_moves(cluster: &Cluster, run: &RunId) -> Result<
     }
     let pods = cluster.pods(run).await?;
     reasons.extend(pods.iter().filter_map(reason_of_pod));
-    reasons.extend(scale_up_refusals(cluster).await?);
+    if pods.iter().any(|pod| phase(pod) == "Pending") {
+        reasons.extend(scale_up_refusals(cluster).await?);
+    }
     reasons.sort();
     reasons.dedup();
     if reasons.is_empty() && !pods.iter().any(|pod| phase(pod) == "Running") {

@@ -1,5 +1,6 @@
 //! From the text of a stack file to its tables, or everything that is wrong with it.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use super::problem::nearest;
 use super::read::{self, Key, Node};
 use super::{Declared, FieldProblem, Header, Invalid, Problem, Project, Stack};
 use crate::kinds::{AnyTable, TABLES};
+use crate::resource::Address;
 
 /// Longest key of a table: it becomes part of names in the cloud.
 const LONGEST_KEY: usize = 40;
@@ -41,6 +43,9 @@ pub(super) fn stack(path: &Path, text: &str) -> Result<Stack, Invalid> {
     let (places, declared): (Vec<_>, Vec<_>) = tables.into_iter().map(Placed::split).unzip();
     let stack = Stack { path: path.to_owned(), header: header.unwrap_or_else(any_header), declared };
     check(&stack, root, &places, &mut problems);
+    if problems.is_empty() {
+        check_whole(&stack, root, &places, &mut problems);
+    }
     if problems.is_empty() { Ok(stack) } else { Err(Invalid::new(path, text, problems)) }
 }
 
@@ -153,6 +158,39 @@ fn check(
         }
         let own = declared.spec.problems(&declared.key, &scope);
         problems.extend(own.into_iter().map(|problem| problem.placed(node, head)));
+    }
+}
+
+/// What only the whole stack shows, implied resources included: two of one name, protection of none.
+fn check_whole(
+    stack: &Stack,
+    root: &DeTable<'_>,
+    places: &[(Range<usize>, &Node<'_>)],
+    problems: &mut Vec<Problem>,
+) {
+    let somewhere = Project { id: "project".into(), number: 0, local: true };
+    let Ok(resources) = stack.resources(&somewhere) else { return };
+    let mut seen: HashMap<(&str, &str), &Address> = HashMap::new();
+    for resource in &resources {
+        if let Some(first) = seen.insert((resource.address.kind, &resource.id), &resource.address) {
+            let by = resource.implied_by.as_ref().unwrap_or(&resource.address);
+            let of = |d: &Declared| d.table == by.kind && d.key == by.key;
+            let at = stack.declared.iter().position(of).and_then(|at| places.get(at));
+            let span = at.map_or(0..0, |(head, _)| head.clone());
+            let what = format!("{} and {first} are both called {}", resource.address, resource.id);
+            problems.push(Problem::new(span, what).help("give one of them another `name`"));
+        }
+    }
+    let addresses: Vec<String> = resources.iter().map(|resource| resource.address.to_string()).collect();
+    for protected in stack.header.protect.iter().filter(|address| !addresses.contains(address)) {
+        let wrong = FieldProblem::at(&["protect"], format!("`protect` names `{protected}`, which is not in the stack"));
+        let near = nearest(protected, addresses.iter().map(String::as_str));
+        let wrong = match near {
+            Some(near) => wrong.help(format!("did you mean \"{near}\"?")),
+            None => wrong.help("write it as \"bucket.NAME\""),
+        };
+        let head = root.iter().find(|(key, _)| key.get_ref() == "stack");
+        problems.extend(head.map(|(key, node)| wrong.placed(node, &key.span())));
     }
 }
 
