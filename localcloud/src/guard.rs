@@ -34,7 +34,9 @@ fn check(port: u16, request: &Request) -> Result<(), ApiError> {
     }
     for origin in request.headers().get_all(ORIGIN) {
         let ours = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
-        if !ours.is_some_and(|host| is_ours(port, host)) {
+        // An origin without a port is a page of port 80.
+        let named = |host: &str| host.parse::<Authority>().is_ok_and(|host| host.port().is_some());
+        if !ours.is_some_and(|host| named(host) && is_ours(port, host)) {
             return Err(ApiError::permission_denied("the local cloud does not answer to web pages"));
         }
     }
@@ -84,7 +86,13 @@ mod tests {
                 .expect("a request")
         };
         assert!(check(8080, &request("http://127.0.0.1:8080")).is_ok());
-        for origin in ["https://evil.example", "null", "http://127.0.0.1:81", "https://127.0.0.1:8080"] {
+        for origin in [
+            "https://evil.example",
+            "null",
+            "http://localhost",
+            "http://127.0.0.1:81",
+            "https://127.0.0.1:8080",
+        ] {
             assert!(check(8080, &request(origin)).is_err(), "{origin}");
         }
     }

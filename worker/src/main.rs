@@ -37,6 +37,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // The main thread's stack is the system's choice; a query's depth is the user's.
+    let all = std::thread::Builder::new().stack_size(worker::STACK).spawn(program);
+    match all.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        // A panic has said its own.
+        Ok(Err(_)) | Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn program() -> ExitCode {
     let result = match Arguments::parse().command {
         None | Some(Command::Run) => work(),
         Some(Command::Check) => answer(),
@@ -57,6 +67,7 @@ fn work() -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         // Handlers that compute bring threads of their own.
         .worker_threads(2)
+        .thread_stack_size(worker::STACK)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;

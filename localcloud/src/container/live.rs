@@ -57,7 +57,8 @@ impl Container {
     }
 }
 
-/// Where the cluster is reached and how: by certificate, since there is nobody to ask for a token.
+/// Where the cluster is reached. Who may is said by the kubeconfig, which only its owner can read: a
+/// key on this port would be anybody's on the machine, and pods are programs.
 fn with_access(mut shown: Cluster, live: &kubernetes::Cluster) -> Cluster {
     let encoded = |pem: &str| BASE64_STANDARD.encode(pem);
     shown.endpoint = live.endpoint();
@@ -69,12 +70,7 @@ fn with_access(mut shown: Cluster, live: &kubernetes::Cluster) -> Cluster {
             ip.public_endpoint = live.endpoint();
         }
     }
-    shown.set_master_auth(
-        MasterAuth::new()
-            .set_cluster_ca_certificate(encoded(live.ca_certificate()))
-            .set_client_certificate(encoded(live.client_certificate()))
-            .set_client_key(encoded(live.client_key())),
-    )
+    shown.set_master_auth(MasterAuth::new().set_cluster_ca_certificate(encoded(live.ca_certificate())))
 }
 
 #[allow(deprecated, reason = "older fields that GKE still answers and clients still read")]

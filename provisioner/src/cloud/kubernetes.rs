@@ -1,6 +1,7 @@
 //! The Kubernetes API of a cluster: how it is reached, and the few calls that kinds and runs make.
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -9,7 +10,7 @@ use google_cloud_auth::credentials::{CacheableResource, Credentials};
 use google_cloud_container_v1::model::Cluster;
 use google_cloud_container_v1::model::cluster::Status;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
-use kube::config::{AuthInfo, Config};
+use kube::config::{AuthInfo, Config, KubeConfigOptions, Kubeconfig, NamedCluster};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -34,29 +35,42 @@ pub(crate) struct Kubernetes(pub kube::Client);
 impl Kubernetes {
     /// The API of a cluster, or none while it has no endpoint.
     pub(super) async fn of(cluster: &Cluster, credentials: &Credentials) -> Result<Option<Self>> {
-        let usable = matches!(cluster.status, Status::Running | Status::Reconciling | Status::Degraded);
-        let Some((host, by_dns)) = endpoint(cluster).filter(|_| usable) else { return Ok(None) };
-        let url = format!("https://{host}")
-            .parse()
-            .with_context(|| format!("the cluster's endpoint is `{host}`"))?;
+        let Some((host, by_dns)) = endpoint(cluster).filter(|_| is_usable(cluster)) else { return Ok(None) };
+        let url = url(&host)?;
         let mut config = Config::new(url);
-        config.connect_timeout = Some(CONNECT);
-        config.read_timeout = Some(READ);
         let auth = cluster.master_auth.clone().unwrap_or_default();
         if !by_dns {
             config.root_cert = Some(vec![certificate(&auth.cluster_ca_certificate)?]);
         }
-        config.auth_info = if auth.client_key.is_empty() {
-            AuthInfo { token: Some(token(credentials).await?.into()), ..AuthInfo::default() }
-        } else {
-            AuthInfo {
-                client_certificate_data: Some(auth.client_certificate),
-                client_key_data: Some(auth.client_key.into()),
-                ..AuthInfo::default()
-            }
+        config.auth_info = AuthInfo { token: Some(token(credentials).await?.into()), ..AuthInfo::default() };
+        Self::connect(config).map(Some)
+    }
+
+    /// The API of a local cloud's cluster, by the kubeconfig that only its owner can read.
+    pub(super) async fn local(cluster: &Cluster, kubeconfig: &Path) -> Result<Option<Self>> {
+        if cluster.endpoint.is_empty() || !is_usable(cluster) {
+            return Ok(None);
+        }
+        let server = url(&cluster.endpoint)?.to_string();
+        let file = Kubeconfig::read_from(kubeconfig)
+            .with_context(|| format!("cannot read {}", kubeconfig.display()))?;
+        let at = |named: &&NamedCluster| {
+            let theirs = named.cluster.as_ref().and_then(|cluster| cluster.server.as_deref());
+            theirs.is_some_and(|theirs| theirs.trim_end_matches('/') == server.trim_end_matches('/'))
         };
+        // Written right after the cluster is running.
+        let Some(named) = file.clusters.iter().find(at).map(|named| named.name.clone()) else {
+            return Ok(None);
+        };
+        let options = KubeConfigOptions { context: Some(named), ..KubeConfigOptions::default() };
+        Self::connect(Config::from_custom_kubeconfig(file, &options).await?).map(Some)
+    }
+
+    fn connect(mut config: Config) -> Result<Self> {
+        config.connect_timeout = Some(CONNECT);
+        config.read_timeout = Some(READ);
         let client = kube::Client::try_from(config).context("cannot talk to the cluster's Kubernetes API")?;
-        Ok(Some(Self(client)))
+        Ok(Self(client))
     }
 
     /// Reads an object, or none if it is not there.
@@ -98,6 +112,14 @@ impl Kubernetes {
         let labels = ListParams::default().labels(&format!("{managed_by}={us},{PART_OF}={owner}"));
         Ok(limited("list from the cluster", api.list(&labels)).await?.items)
     }
+}
+
+fn is_usable(cluster: &Cluster) -> bool {
+    matches!(cluster.status, Status::Running | Status::Reconciling | Status::Degraded)
+}
+
+fn url(host: &str) -> Result<http::Uri> {
+    format!("https://{host}").parse().with_context(|| format!("the cluster's endpoint is `{host}`"))
 }
 
 /// Where a cluster's API answers, and whether that is its DNS endpoint, whose certificate is public.

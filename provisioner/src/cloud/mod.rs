@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -54,6 +55,7 @@ pub(crate) struct Cloud {
     pub(crate) projects: Projects,
     pub(crate) clusters: ClusterManager,
     target: Target,
+    kubeconfig: Option<PathBuf>,
     seen: Seen,
 }
 
@@ -84,9 +86,10 @@ impl Cloud {
         Self::connect(target, project, owner).await
     }
 
-    /// Connects to a local cloud.
-    pub(crate) async fn local(url: &str, project: &str, owner: &str) -> Result<Self> {
-        Self::connect(Target::anonymous(url), project, owner).await
+    /// Connects to a local cloud, whose clusters are reached with the keys of its kubeconfig.
+    pub(crate) async fn local(url: &str, kubeconfig: PathBuf, project: &str, owner: &str) -> Result<Self> {
+        let cloud = Self::connect(Target::anonymous(url), project, owner).await?;
+        Ok(Self { kubeconfig: Some(kubeconfig), ..cloud })
     }
 
     async fn connect(target: Target, project: &str, owner: &str) -> Result<Self> {
@@ -105,6 +108,7 @@ impl Cloud {
             clusters: client!(ClusterManager, target),
             pubsub: target.clone(),
             target,
+            kubeconfig: None,
             seen: Seen::default(),
         };
         cloud.project.number = cloud.project_number().await?;
@@ -150,7 +154,10 @@ impl Cloud {
     /// The Kubernetes API of a cluster, or none if there is no such cluster, or none that answers yet.
     pub(crate) async fn kubernetes(&self, cluster: &str) -> Result<Option<Kubernetes>> {
         let Some(found) = self.cluster(cluster).await? else { return Ok(None) };
-        Kubernetes::of(&found, &self.target.credentials).await
+        match &self.kubeconfig {
+            Some(kubeconfig) => Kubernetes::local(&found, kubeconfig).await,
+            None => Kubernetes::of(&found, &self.target.credentials).await,
+        }
     }
 
     /// A bucket's objects.

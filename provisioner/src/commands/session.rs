@@ -45,7 +45,8 @@ impl StackArgs {
             return Ok(Session { stack, cloud, daemon: None });
         }
         let daemon = ensure(stack.folder()).await?;
-        let cloud = Cloud::local(&daemon.endpoints().url, &project, stack.owner()).await?;
+        let endpoints = daemon.endpoints();
+        let cloud = Cloud::local(&endpoints.url, endpoints.kubeconfig(), &project, stack.owner()).await?;
         Ok(Session { stack, cloud, daemon: Some(daemon) })
     }
 

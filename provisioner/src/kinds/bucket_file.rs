@@ -37,6 +37,13 @@ pub(super) fn problems(files: &BTreeMap<String, String>, folder: &Path) -> Vec<F
             (true, Ok(meta)) if !meta.is_dir() => {
                 Some(at(format!("{path} is not a folder")).help("drop the `/` from the key"))
             }
+            (false, Ok(meta)) if !meta.is_dir() && !meta.is_file() => {
+                Some(at(format!("{path} is neither a file nor a folder")))
+            }
+            _ if !is_inside(&found, folder) => {
+                let help = "keep it in the stack's folder: a file from elsewhere would be published";
+                Some(at(format!("{path} lies outside of the stack's folder")).help(help))
+            }
             (false, Ok(meta)) if meta.is_dir() => {
                 Some(at(format!("{path} is a folder")).help("end the key with `/`"))
             }
@@ -77,13 +84,28 @@ impl BucketFile {
     }
 }
 
+/// Whether a path, its links followed, lies in a folder.
+fn is_inside(path: &Path, folder: &Path) -> bool {
+    match (path.canonicalize(), folder.canonicalize()) {
+        (Ok(path), Ok(folder)) => path.starts_with(folder),
+        _ => false,
+    }
+}
+
 fn collect(object: &str, path: &Path, found: &mut BTreeMap<String, PathBuf>) -> Result<()> {
     if !path.is_dir() {
         found.insert(object.to_owned(), path.to_owned());
         return Ok(());
     }
+    // A pipe would be waited for, a device read for ever.
     for entry in std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {
         let entry = entry?;
+        if !entry.path().is_dir() && !entry.path().is_file() {
+            bail!("{} is neither a file nor a folder", entry.path().display());
+        }
+        if !is_inside(&entry.path(), path) {
+            bail!("{} is a link out of its folder", entry.path().display());
+        }
         let name = entry.file_name();
         let name = name.to_str().with_context(|| format!("{} is not UTF-8", entry.path().display()))?;
         let inner =

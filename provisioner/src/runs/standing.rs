@@ -73,9 +73,8 @@ impl Store {
         let workers: Vec<WorkerProgress> = self.all(&layout::workers(&run)).await?;
         let failures = self.all(&layout::failures(&run)).await?;
         let standing = self.standing(summary).await?;
-        let runs = |worker: &&WorkerProgress| {
-            worker.state == WorkerState::Running && alive.contains(&worker.pod)
-        };
+        let runs =
+            |worker: &&WorkerProgress| worker.state == WorkerState::Running && alive.contains(&worker.pod);
         let running = workers.iter().filter(runs).count();
         let held = workers.iter().filter(runs).flat_map(|worker| {
             let of = |item: &InFlight| Held {

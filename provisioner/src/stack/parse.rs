@@ -183,7 +183,10 @@ fn check_whole(
     }
     let addresses: Vec<String> = resources.iter().map(|resource| resource.address.to_string()).collect();
     for protected in stack.header.protect.iter().filter(|address| !addresses.contains(address)) {
-        let wrong = FieldProblem::at(&["protect"], format!("`protect` names `{protected}`, which is not in the stack"));
+        let wrong = FieldProblem::at(
+            &["protect"],
+            format!("`protect` names `{protected}`, which is not in the stack"),
+        );
         let near = nearest(protected, addresses.iter().map(String::as_str));
         let wrong = match near {
             Some(near) => wrong.help(format!("did you mean \"{near}\"?")),

@@ -26,6 +26,7 @@ pub(super) async fn compute<T: Send + 'static>(work: impl Future<Output = T> + S
     };
     std::thread::Builder::new()
         .name("compute".to_owned())
+        .stack_size(crate::STACK)
         .spawn(thread)
         .context("cannot start a thread to compute on")?;
     answered.await.map_err(|_| anyhow!("the computation broke down"))
@@ -34,7 +35,12 @@ pub(super) async fn compute<T: Send + 'static>(work: impl Future<Output = T> + S
 /// What computations spawn in turn runs here.
 fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
-        Builder::new_multi_thread().worker_threads(1).thread_name("compute-helper").enable_all().build()
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("compute-helper")
+            .thread_stack_size(crate::STACK)
+            .enable_all()
+            .build()
     });
     RUNTIME.as_ref().map_err(|error| anyhow!("cannot start the runtime to compute on: {error}"))
 }

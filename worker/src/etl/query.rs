@@ -26,6 +26,8 @@ use datafusion::physical_plan::{EmptyRecordBatchStream, ExecutionPlan, execute_s
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, Expr, Value, visit_expressions_mut};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::diagnostic::Diagnostic;
 use super::numerics;
@@ -35,6 +37,9 @@ const TABLE: &str = "input";
 /// The one parameter of a query.
 const PARAMETER: &str = "$item";
 const ONLY_SELECT: &str = "a query is one SELECT over the table `input`, and nothing else";
+/// Words and signs of a query at most: the engine descends a level of its stack for each in a chain,
+/// and [`crate::STACK`] holds these.
+const MOST_TOKENS: usize = 5_000;
 /// Parallelism is in items, not within one; and one partition keeps rows in order.
 const PARTITIONS: usize = 1;
 
@@ -50,6 +55,10 @@ impl Query {
     pub(super) fn parse(sql: Option<&str>, memory: u64) -> std::result::Result<Self, Diagnostic> {
         let sql = sql.unwrap_or("SELECT * FROM input");
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
+        if tokens(sql) > MOST_TOKENS {
+            let message = format!("a query has at most {MOST_TOKENS} words and signs");
+            return Err(Diagnostic::at(sql, message, None));
+        }
         let engine = engine();
         let parsed =
             engine.sql_to_statement(sql, &Dialect::PostgreSQL).map_err(|error| match error.find_root() {
@@ -73,7 +82,11 @@ impl Query {
     pub(super) async fn columns(&self, input: &SchemaRef) -> Result<SchemaRef> {
         let any = Item("item".to_owned());
         let (engine, plan) = self.plan(Arc::new(Columns(input.clone())), &any).await?;
-        engine.create_physical_plan(&plan).await?;
+        match engine.create_physical_plan(&plan).await {
+            // A constant that does not compute: of this item's key, perhaps, and not of another's.
+            Err(error) if matches!(error.find_root(), DataFusionError::ArrowError(..)) => {}
+            planned => drop(planned?),
+        }
         Ok(Arc::clone(plan.schema().inner()))
     }
 
@@ -170,6 +183,12 @@ fn bind(
         ControlFlow::Continue(()) => Ok(statement),
         ControlFlow::Break(unknown) => Err(unknown),
     }
+}
+
+/// Words and signs of a query; of one that cannot be read, none: parsing says what is wrong.
+fn tokens(sql: &str) -> usize {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize().unwrap_or_default();
+    tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).count()
 }
 
 /// A table without rows, for planning.
