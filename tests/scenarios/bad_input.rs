@@ -61,11 +61,20 @@ fn without_a_project_the_real_cloud_is_not_asked() {
 }
 
 #[test]
-fn a_query_that_cannot_be_planned_ends_the_run_at_once_and_says_why() {
+fn a_query_that_cannot_be_planned_is_found_before_anything_is_started() {
     let scenario = Scenario::fx();
     scenario.edit("FROM input", "FROM imput");
     scenario.write("one.txt", "USD\n");
-    let said = scenario.provision(&["run", "--local", "--yes", "--items", "one.txt"]);
-    assert_ne!(said.code, Some(0));
-    assert!(format!("{}{}", said.stdout, said.stderr).contains("imput"), "{}\n{}", said.stdout, said.stderr);
+    let run = ["run", "--local", "--yes", "--items", "one.txt"];
+    fails(&scenario.provision(&run), "job.fx.etl.sql line 3 column");
+    fails(&scenario.provision(&["check"]), "imput");
+    assert!(!scenario.path(".provision").exists(), "nothing was started");
+}
+
+#[test]
+fn a_wrong_word_on_the_command_line_is_no_change() {
+    let scenario = Scenario::with("");
+    let said = scenario.provision(&["plan", "--local", "--detailed-exitcode", "--typo"]);
+    assert_eq!(said.code, Some(1), "2 would mean that there are changes");
+    scenario.expect(0, &["--help"]);
 }

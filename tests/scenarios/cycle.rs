@@ -78,6 +78,58 @@ fn what_leaves_the_file_leaves_the_cloud_and_what_cannot_change_is_replaced() {
 }
 
 #[test]
+fn what_is_removed_from_a_table_is_removed_from_the_cloud() {
+    let scenario = Scenario::with(
+        "[stack]\nname = 'demo'\nregion = 'europe-west1'\n\n[topic.a]\nretention = '1d'\nlabels = { team = 'x', zone = 'y' }\n",
+    );
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    scenario.edit("retention = '1d'\nlabels = { team = 'x', zone = 'y' }\n", "labels = { team = 'x' }\n");
+    let plan = scenario.json(2, &["plan", "--local", "--detailed-exitcode"]);
+    let fields = json!([
+        {"path": "labels.zone", "before": "y", "after": null},
+        {"path": "retention", "before": "1d", "after": null},
+    ]);
+    assert_eq!(plan["changes"][0]["fields"], fields, "{plan:#}");
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
+}
+
+#[test]
+fn what_is_protected_stays_and_only_what_is_there_can_be() {
+    let scenario = Scenario::with(
+        "[stack]\nname = 'demo'\nregion = 'europe-west1'\nprotect = ['topic.a']\n\n[topic.a]\n",
+    );
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    let refused = scenario.provision(&["teardown", "--local", "--yes"]);
+    assert_eq!(refused.code, Some(5), "{}", refused.stderr);
+    scenario.edit("topic.a'", "topic.b'");
+    let wrong = scenario.provision(&["teardown", "--local", "--yes"]);
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.stderr.contains("did you mean \"topic.a\"?"), "{}", wrong.stderr);
+}
+
+#[test]
+fn the_open_port_gives_nobody_the_key_of_a_cluster() {
+    let scenario = Scenario::fx();
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    let status = scenario.json(0, &["local", "status"]);
+    let authority = status["url"].as_str().and_then(|url| url.strip_prefix("http://")).expect("a url");
+    let clusters = get(authority, "/v1/projects/local-cloud/locations/-/clusters");
+    assert!(clusters.contains("clusterCaCertificate"), "{clusters}");
+    assert!(!clusters.contains("clientKey"), "{clusters}");
+}
+
+/// What anybody on this machine is answered.
+fn get(authority: &str, path: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(authority).expect("the port is open");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n").expect("asked");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
 fn what_somebody_else_made_is_never_taken_over() {
     let ours = "[stack]\nname = 'demo'\nregion = 'europe-west1'\n[topic.a]\n";
     let scenario = Scenario::with(ours);

@@ -16,6 +16,7 @@ mod plan;
 mod run;
 mod runs;
 mod session;
+mod sql;
 mod status;
 mod teardown;
 
@@ -50,7 +51,7 @@ enum Color {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check stack.toml, without any cloud.
+    /// Check stack.toml and plan its queries, without any cloud.
     Check(check::Check),
     /// Print the JSON Schema of stack.toml.
     Schema,
@@ -110,7 +111,7 @@ pub fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
-        Command::Check(command) => command.run(),
+        Command::Check(command) => command.run().await,
         Command::Schema => {
             report::json(&crate::stack::json_schema());
             Ok(Exit::Done)

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::session::StackArgs;
 use crate::exit::Exit;
-use crate::plan;
+use crate::plan::{self, Allowed};
 use crate::report::{self, Format, Style, plan_json, plan_text};
 
 /// Shows what apply would change.
@@ -28,6 +28,9 @@ impl Plan {
         match self.format {
             Format::Text => report::data(&plan_text(&plan, Style::of_stdout())),
             Format::Json => report::json(&plan_json(&plan)),
+        }
+        if let Err(refused) = plan.check(Allowed::default()) {
+            report::note(&format!("apply would refuse this without leave:\n{}", refused.0.join("\n")));
         }
         Ok(if self.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
     }

@@ -10,9 +10,11 @@ use localcloud::daemon::Daemon;
 
 use super::apply::{carry_out, stop_on_interrupt};
 use super::session::{Session, StackArgs};
+use super::sql;
 use crate::exit::Exit;
 use crate::plan::{self, Allowed, Refused};
 use crate::report::{self, Format, RunProgress, Style, plan_text, run_json, run_text};
+use crate::stack::Stack;
 use crate::runs::{self, Ended, Items, Wish};
 
 /// Pushes items through a job.
@@ -54,6 +56,7 @@ impl Run {
     pub(super) async fn run(self) -> Result<Exit> {
         // Before anything is changed: a list that cannot be used starts nothing.
         let items = self.read_items().await?;
+        sql::check(&Stack::read(&self.stack.file)?).await?;
         let session = self.stack.open().await?;
         session.job(self.job.as_deref())?;
         let exit = self.bring_up(&session).await?;
