@@ -142,6 +142,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "the template is shown whole")]
     fn the_whole_template() {
         let manifest = serde_json::to_string_pretty(&manifest("spot = true", "")).expect("JSON");
         insta::assert_snapshot!(manifest, @r#"
