@@ -125,7 +125,7 @@ impl Table for ClusterSpec {
         let account = nodes_account(key, scope);
         let (email, id) = (scope.email(&account), scope.cluster(key));
         let pools: BTreeMap<_, _> =
-            self.pool.iter().map(|(name, spec)| (name.clone(), spec.resolved(&email, scope))).collect();
+            self.pool.iter().map(|(name, spec)| (name.clone(), spec.resolved(&email))).collect();
         let own = Cluster {
             release_channel: self.release_channel,
             endpoint: self.endpoint,

@@ -21,6 +21,7 @@ mod bucket_file;
 mod cluster;
 mod etl;
 mod grant;
+mod in_cluster;
 mod job;
 mod kubernetes_service_account;
 mod machine;

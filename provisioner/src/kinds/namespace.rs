@@ -1,14 +1,15 @@
 //! `namespace`: where a stack's jobs live in a cluster. Implied by them.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use k8s_openapi::api::core::v1 as core;
 use kube::api::Api;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Found, Kind, Place, cluster, manifest};
-use crate::cloud::{Cloud, Kubernetes};
-use crate::resource::{Address, Desired, Owner};
+use super::in_cluster::{self, InCluster};
+use super::manifest;
+use crate::cloud::Kubernetes;
+use crate::resource::Desired;
 use crate::stack::Scope;
 
 /// A namespace, as its manifest.
@@ -23,73 +24,27 @@ impl Namespace {
         let mut manifest = manifest::read(include_str!("../../../manifests/namespace.yaml"))?;
         manifest["metadata"]["name"] = scope.owner.as_str().into();
         manifest::mark(&mut manifest, &scope.owner);
-        let id = format!("{}/namespaces/{}", scope.cluster(cluster_key), scope.owner);
-        let cluster = Address::new("cluster", cluster_key);
-        Ok(Desired::new(&format!("{cluster_key}/{}", scope.owner), id, &Self { manifest })?.inside(cluster))
+        let key = format!("{cluster_key}/{}", scope.owner);
+        in_cluster::desired(&key, cluster_key, &Self { manifest }, scope)
     }
 }
 
-impl Kind for Namespace {
+impl InCluster for Namespace {
+    type Object = core::Namespace;
+
     const NAME: &'static str = "namespace";
     const DELETED_AFTER: &'static [&'static str] = &["job", "kubernetes_service_account"];
+    const COMES_FIRST: bool = true;
 
-    async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
-        let (cluster, name) = split(id);
-        let Some(kubernetes) = cloud.kubernetes(cluster).await? else { return Ok(None) };
-        let live = kubernetes.get(&api(&kubernetes), name).await?;
-        live.map(|live| found(cloud, id, &live, None)).transpose()
+    fn api(kubernetes: &Kubernetes, _: &str) -> Api<core::Namespace> {
+        Api::all(kubernetes.0.clone())
     }
 
-    async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let mut owned = Vec::new();
-        for (id, live) in cluster::owned(cloud).await? {
-            let Some(kubernetes) = cloud.kubernetes(&id).await? else { continue };
-            let inside = Address::new("cluster", super::key(cloud.unmarked(live.resource_labels).1, &id));
-            for namespace in kubernetes.owned(&api(&kubernetes), &cloud.owner).await? {
-                let name = namespace.metadata.name.clone().unwrap_or_default();
-                let full = format!("{id}/namespaces/{name}");
-                owned.push(found(cloud, &full, &namespace, Some(inside.clone()))?);
-            }
-        }
-        Ok(owned)
+    fn of(manifest: Value) -> Self {
+        Self { manifest }
     }
 
-    async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let (cluster, name) = split(at.id);
-        cluster::running(cloud, cluster, at.progress).await?;
-        let kubernetes = cloud.kubernetes(cluster).await?.context("the cluster's API does not answer")?;
-        kubernetes.apply(&api(&kubernetes), name, &self.manifest).await.map(drop)
+    fn manifest(&self) -> Value {
+        self.manifest.clone()
     }
-
-    async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
-        self.create(cloud, at).await
-    }
-
-    async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let (cluster, name) = split(at.id);
-        match cloud.kubernetes(cluster).await? {
-            Some(kubernetes) => kubernetes.delete(&api(&kubernetes), name).await,
-            None => Ok(()),
-        }
-    }
-}
-
-fn api(kubernetes: &Kubernetes) -> Api<core::Namespace> {
-    Api::all(kubernetes.0.clone())
-}
-
-fn split(id: &str) -> (&str, &str) {
-    id.split_once("/namespaces/").unwrap_or((id, ""))
-}
-
-fn found(
-    cloud: &Cloud,
-    id: &str,
-    live: &core::Namespace,
-    inside: Option<Address>,
-) -> Result<Found<Namespace>> {
-    let manifest = manifest::of(live)?;
-    let owner: Owner = manifest::owner(&manifest, &cloud.owner);
-    let key = manifest::key(inside.as_ref(), live.metadata.name.as_deref());
-    Ok(Found { id: id.to_owned(), key, owner, fields: Namespace { manifest }, holds: None, inside })
 }

@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use super::{Found, Kind, Place, cluster, operation};
 use crate::cloud::{Cloud, errors, limited};
 use crate::resource::{Address, Owner};
-use crate::stack::{FieldProblem, Labels, Scope};
+use crate::stack::{FieldProblem, Labels};
 
 /// The label and taint of GKE's Spot nodes.
 pub(super) const SPOT: &str = "cloud.google.com/gke-spot";
 /// GKE's label for a node's pool.
-const POOL: &str = "cloud.google.com/gke-nodepool";
+pub(super) const POOL: &str = "cloud.google.com/gke-nodepool";
 
 /// `[cluster.NAME.pool.NAME]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -78,7 +78,7 @@ impl PoolSpec {
     }
 
     /// The pool with its node account.
-    pub(super) fn resolved(&self, email: &str, _: &Scope) -> NodePool {
+    pub(super) fn resolved(&self, email: &str) -> NodePool {
         NodePool {
             machine_type: self.machine_type.clone(),
             spot: self.spot,

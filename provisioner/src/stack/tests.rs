@@ -9,7 +9,7 @@ use super::{Project, Stack};
 const EXAMPLE: &str = include_str!("../../../stack.toml");
 
 fn project() -> Project {
-    Project { id: "my-project".into(), number: 123_456_789_012, local: false }
+    Project { id: "my-project".into(), number: 123_456_789_012, local: true }
 }
 
 /// Everything that is wrong with a file that begins with a valid `[stack]`.

@@ -1,0 +1,144 @@
+//! What the kinds that live in a cluster share: each is one object of the cluster's API, applied as
+//! a manifest. Knows nothing of what a manifest says.
+
+use std::fmt::Debug;
+
+use anyhow::{Context as _, Result};
+use kube::Resource;
+use kube::api::Api;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Found, Kind, Place, cluster, manifest};
+use crate::cloud::{Cloud, Kubernetes};
+use crate::resource::{Address, Desired};
+use crate::stack::Scope;
+
+/// A kind whose resources are objects of one type in a cluster.
+pub(super) trait InCluster: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The object, as its API has it.
+    type Object: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + Debug + Send + Sync;
+
+    /// The kind, as addresses name it.
+    const NAME: &'static str;
+    /// Kinds that must be deleted before one of this kind is.
+    const DELETED_AFTER: &'static [&'static str] = &[];
+    /// Whether it is the first of its cluster, which may not be running yet.
+    const COMES_FIRST: bool = false;
+
+    /// Where such objects are: in a namespace, or in the cluster itself.
+    fn api(kubernetes: &Kubernetes, namespace: &str) -> Api<Self::Object>;
+
+    /// The resource that a live object's manifest describes.
+    fn of(manifest: Value) -> Self;
+
+    /// What is applied.
+    fn manifest(&self) -> Value;
+
+    /// The key of a live object.
+    fn key(cluster: Option<&Address>, name: Option<&str>) -> String {
+        manifest::key(cluster, name)
+    }
+}
+
+/// What the stack wants of a cluster.
+pub(super) fn desired<T: InCluster>(
+    key: &str,
+    cluster_key: &str,
+    resource: &T,
+    scope: &Scope,
+) -> Result<Desired> {
+    let id = id::<T>(&scope.cluster(cluster_key), &resource.manifest());
+    Ok(Desired::new(key, id, resource)?.inside(Address::new("cluster", cluster_key)))
+}
+
+impl<T: InCluster> Kind for T {
+    const NAME: &'static str = T::NAME;
+    const DELETED_AFTER: &'static [&'static str] = T::DELETED_AFTER;
+
+    async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
+        let (cluster, namespace, name) = split(id);
+        let Some(kubernetes) = cloud.kubernetes(cluster).await? else { return Ok(None) };
+        let live = kubernetes.get(&T::api(&kubernetes, namespace), name).await?;
+        live.map(|live| found(cloud, cluster, &live, None)).transpose()
+    }
+
+    async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
+        let mut owned = Vec::new();
+        for (id, live) in cluster::owned(cloud).await? {
+            let Some(kubernetes) = cloud.kubernetes(&id).await? else { continue };
+            let inside = Address::new("cluster", super::key(cloud.unmarked(live.resource_labels).1, &id));
+            for object in kubernetes.owned(&T::api(&kubernetes, &cloud.owner), &cloud.owner).await? {
+                owned.push(found(cloud, &id, &object, Some(inside.clone()))?);
+            }
+        }
+        Ok(owned)
+    }
+
+    async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let (cluster, namespace, name) = split(at.id);
+        if T::COMES_FIRST {
+            cluster::running(cloud, cluster, at.progress).await?;
+        }
+        let kubernetes = cloud.kubernetes(cluster).await?.context("the cluster's API does not answer")?;
+        kubernetes.apply(&T::api(&kubernetes, namespace), name, &self.manifest()).await.map(drop)
+    }
+
+    async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
+        self.create(cloud, at).await
+    }
+
+    async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let (cluster, namespace, name) = split(at.id);
+        match cloud.kubernetes(cluster).await? {
+            Some(kubernetes) => kubernetes.delete(&T::api(&kubernetes, namespace), name).await,
+            None => Ok(()),
+        }
+    }
+}
+
+fn found<T: InCluster>(
+    cloud: &Cloud,
+    cluster: &str,
+    live: &T::Object,
+    inside: Option<Address>,
+) -> Result<Found<T>> {
+    let manifest = manifest::of(live)?;
+    let id = id::<T>(cluster, &manifest);
+    let owner = manifest::owner(&manifest, &cloud.owner);
+    let key = T::key(inside.as_ref(), live.meta().name.as_deref());
+    Ok(Found { id, key, owner, fields: T::of(manifest), holds: None, inside })
+}
+
+/// `<cluster>/namespaces/<namespace>/<plural>/<name>`; without a namespace, `<cluster>/<plural>/<name>`.
+fn id<T: InCluster>(cluster: &str, manifest: &Value) -> String {
+    let plural = T::Object::plural(&());
+    let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+    match manifest["metadata"]["namespace"].as_str() {
+        Some(namespace) => format!("{cluster}/namespaces/{namespace}/{plural}/{name}"),
+        None => format!("{cluster}/{plural}/{name}"),
+    }
+}
+
+/// An id's cluster, namespace and name. A namespace's own name is both.
+fn split(id: &str) -> (&str, &str, &str) {
+    let (cluster, rest) = id.split_once("/namespaces/").unwrap_or((id, ""));
+    let mut parts = rest.split('/');
+    let namespace = parts.next().unwrap_or_default();
+    (cluster, namespace, parts.next_back().unwrap_or(namespace))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_split_into_cluster_namespace_and_name() {
+        let cluster = "projects/p/locations/l/clusters/c";
+        let job = format!("{cluster}/namespaces/fx/cronjobs/work");
+        let namespace = format!("{cluster}/namespaces/fx");
+        assert_eq!(split(&job), (cluster, "fx", "work"));
+        assert_eq!(split(&namespace), (cluster, "fx", "fx"));
+    }
+}
