@@ -14,8 +14,8 @@ use super::sql;
 use crate::exit::Exit;
 use crate::plan::{self, Allowed, Refused};
 use crate::report::{self, Format, RunProgress, Style, plan_text, run_json, run_text};
-use crate::stack::Stack;
 use crate::runs::{self, Ended, Items, Wish};
+use crate::stack::Stack;
 
 /// Pushes items through a job.
 #[derive(Args)]
@@ -41,7 +41,8 @@ pub(super) struct Run {
     /// How the report is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Preempt a Spot node this often while the run goes on (with --local).
+    /// Preempt a node of the job's pool this often while the run goes on (with --local), but never
+    /// the last one: on a node that lives for a second nothing can ever end.
     #[arg(long, value_name = "TIME", value_parser = time, requires = "local")]
     preempt_every: Option<Duration>,
 }
@@ -77,7 +78,7 @@ impl Run {
 
         let progress = RunProgress::new(run.count);
         let tell = |told| progress.tell(told);
-        let preempting = preempt(self.preempt_every, session.daemon.as_ref());
+        let preempting = preempt(self.preempt_every, session.daemon.as_ref(), &job.pool);
         let ended = tokio::select! {
             ended = runs::watch(&store, &cluster, run, &stop, &tell) => ended?,
             error = preempting => return Err(error),
@@ -162,13 +163,22 @@ fn told(run: &RunRecord, closed: &Closed, receipts: &[contract::Receipt], format
 }
 
 /// Takes nodes away at a rate, for as long as it is polled; ends only with an error.
-async fn preempt(every: Option<Duration>, daemon: Option<&Daemon>) -> anyhow::Error {
+async fn preempt(every: Option<Duration>, daemon: Option<&Daemon>, pool: &str) -> anyhow::Error {
     let (Some(every), Some(daemon)) = (every, daemon) else { return std::future::pending().await };
     loop {
         tokio::time::sleep(every).await;
-        match daemon.preempt(None, None).await {
+        match one_of_many(daemon, pool).await {
             Ok(nodes) => nodes.iter().for_each(|node| report::note(&format!("preempted {node}"))),
             Err(error) => return error.context("cannot preempt a node"),
         }
     }
+}
+
+/// Preempts a node, if the pool has another one that is ready.
+async fn one_of_many(daemon: &Daemon, pool: &str) -> Result<Vec<String>> {
+    let (_, name) = pool.split_once('/').unwrap_or(("", pool));
+    let status = daemon.status().await?;
+    let pools = status.clusters.iter().flat_map(|cluster| &cluster.pools);
+    let ready: u32 = pools.filter(|pool| pool.name == name).map(|pool| pool.ready).sum();
+    if ready > 1 { daemon.preempt(None, None).await } else { Ok(Vec::new()) }
 }

@@ -127,19 +127,29 @@ min_nodes = 2
       |
       = help: drop it, or `min_nodes` and `max_nodes`
 
-    error: duplicate key
-      --> stack.toml:11:20
-       |
-    11 | [cluster.main.pool.workers]
-       |                    ^^^^^^^
+    error: `min_nodes` is 12, more than `max_nodes`, 10
+     --> stack.toml:9:13
+      |
+    9 | min_nodes = 12
+      |             ^^
+      |
+      = help: swap them?
 
-    error: `nodes` fixes the size
-      --> stack.toml:12:9
+    error: `min_nodes` needs `max_nodes`
+      --> stack.toml:12:13
        |
-    12 | nodes = 1
-       |         ^
+    12 | min_nodes = 2
+       |             ^
        |
-       = help: drop it, or `min_nodes` and `max_nodes`
+       = help: add `max_nodes = 10`
+
+    error: how many nodes?
+      --> stack.toml:13:20
+       |
+    13 | [cluster.main.pool.none]
+       |                    ^^^^
+       |
+       = help: set `nodes`, or `min_nodes` and `max_nodes`
     ");
 }
 

@@ -159,6 +159,7 @@ mod tests {
           },
           "spec": {
             "concurrencyPolicy": "Allow",
+            "failedJobsHistoryLimit": 1000,
             "jobTemplate": {
               "metadata": {
                 "labels": {
@@ -340,6 +341,7 @@ mod tests {
               }
             },
             "schedule": "0 0 31 2 *",
+            "successfulJobsHistoryLimit": 1000,
             "suspend": true
           }
         }
