@@ -74,6 +74,12 @@ impl Plan {
         &self.graph.changes
     }
 
+    /// The last of the changes that the one at `at` waits for, for people.
+    pub(crate) fn after(&self, at: usize) -> Option<&Address> {
+        let waits = self.graph.waits_for.get(at)?;
+        waits.last().map(|&w| &self.graph.changes[w].address)
+    }
+
     /// Whether there is nothing to do.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
@@ -119,13 +125,6 @@ impl Change {
     #[must_use]
     pub(crate) fn is_destructive(&self) -> bool {
         matches!(self.action, Action::Delete | Action::Replace)
-    }
-
-    /// The last of the changes that it waits for, for people.
-    #[must_use]
-    pub(crate) fn after<'a>(&self, plan: &'a Plan, at: usize) -> Option<&'a Address> {
-        let waits = plan.graph.waits_for.get(at)?;
-        waits.last().map(|&w| &plan.graph.changes[w].address)
     }
 }
 

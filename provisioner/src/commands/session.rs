@@ -20,7 +20,7 @@ pub(super) struct StackArgs {
     /// The stack file.
     #[arg(short, long, default_value = "stack.toml", value_name = "PATH")]
     pub file: PathBuf,
-    /// The project; it goes before the file's, and that before GOOGLE_CLOUD_PROJECT.
+    /// The project; it goes before the file's, and that before `GOOGLE_CLOUD_PROJECT`.
     #[arg(long, value_name = "ID")]
     pub project: Option<String>,
     /// Use this folder's local cloud, started if need be, instead of Google's.

@@ -139,7 +139,7 @@ fn remark(plan: &Plan, at: usize) -> String {
         (Action::Update, _) => remarks.push("in place".to_owned()),
         (Action::Replace | Action::Delete, _) => remarks.push(change.reason.clone()),
     }
-    if let Some(after) = change.after(plan, at) {
+    if let Some(after) = plan.after(at) {
         remarks.push(format!("after {after}"));
     }
     if change.action == Action::Create {
