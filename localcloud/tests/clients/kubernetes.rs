@@ -13,22 +13,12 @@ use serde_json::json;
 
 use crate::{Local, gke};
 
-/// A client by what the GKE API says of the cluster.
-async fn client(cluster: &Cluster) -> kube::Client {
+/// A client by the kubeconfig that only the folder's owner can read.
+async fn client(local: &Local, cluster: &Cluster) -> kube::Client {
     let access = cluster.master_auth.as_ref().expect("access");
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {
-            "server": format!("https://{}", cluster.endpoint),
-            "certificate-authority-data": access.cluster_ca_certificate,
-        }}],
-        "users": [{"name": "u", "user": {
-            "client-certificate-data": access.client_certificate,
-            "client-key-data": access.client_key,
-        }}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-    });
-    let config = kube::config::Kubeconfig::from_yaml(&config.to_string()).expect("a kubeconfig");
+    assert!(access.client_key.is_empty(), "the open port gives nobody a key");
+    let path = local.state().join("kubeconfig");
+    let config = kube::config::Kubeconfig::read_from(path).expect("a kubeconfig");
     let config = kube::Config::from_custom_kubeconfig(config, &kube::config::KubeConfigOptions::default())
         .await
         .expect("a config");
@@ -65,7 +55,7 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
 async fn a_pending_pod_gets_a_spot_node_and_runs_with_the_local_endpoints() {
     let local = Local::start().await;
     let cluster = gke::running(&local).await;
-    let kube = client(&cluster).await;
+    let kube = client(&local, &cluster).await;
     let nodes: Api<Node> = Api::all(kube.clone());
     until("the steady node", async || {
         (nodes.list(&ListParams::default()).await.ok()?.items.len() == 1).then_some(())
@@ -101,7 +91,7 @@ async fn the_kubeconfig_and_the_cluster_survive_a_restart() {
     let local = local.restart().await;
     assert_eq!(read(&local), before);
     let cluster = gke::running_again(&local).await;
-    let nodes: Api<Node> = Api::all(client(&cluster).await);
+    let nodes: Api<Node> = Api::all(client(&local, &cluster).await);
     until("the steady node", async || {
         (nodes.list(&ListParams::default()).await.ok()?.items.len() == 1).then_some(())
     })
