@@ -8,7 +8,7 @@ use super::session::{Session, StackArgs};
 use crate::apply;
 use crate::exit::Exit;
 use crate::plan::{self, Allowed};
-use crate::report::{self, ApplyReport, Format, Style, plan_json, plan_text};
+use crate::report::{self, ApplyReport, Format};
 
 /// Makes the cloud match stack.toml.
 #[derive(Args)]
@@ -18,9 +18,16 @@ pub(super) struct Apply {
     /// How the plan is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    #[command(flatten)]
+    leave: Leave,
+}
+
+/// What a command may do without asking.
+#[derive(Args)]
+pub(super) struct Leave {
     /// Do not ask.
     #[arg(short, long)]
-    yes: bool,
+    pub yes: bool,
     /// Delete or replace buckets with their objects.
     #[arg(long)]
     delete_data: bool,
@@ -29,16 +36,18 @@ pub(super) struct Apply {
     interrupt_runs: bool,
 }
 
+impl Leave {
+    pub(super) fn allowed(&self) -> Allowed {
+        Allowed { delete_data: self.delete_data, interrupt_runs: self.interrupt_runs }
+    }
+}
+
 impl Apply {
     pub(super) async fn run(self) -> Result<Exit> {
         let session = self.stack.open().await?;
         let plan = plan::of(&session.stack, &session.cloud).await?;
-        match self.format {
-            Format::Text => report::data(&plan_text(&plan, Style::of_stdout())),
-            Format::Json => report::json(&plan_json(&plan)),
-        }
-        let allowed = Allowed { delete_data: self.delete_data, interrupt_runs: self.interrupt_runs };
-        carry_out(&session, &plan, allowed, self.yes, "apply").await
+        report::plan(&plan, self.format);
+        carry_out(&session, &plan, self.leave.allowed(), self.leave.yes, "apply").await
     }
 }
 

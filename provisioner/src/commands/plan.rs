@@ -6,7 +6,7 @@ use clap::Args;
 use super::session::StackArgs;
 use crate::exit::Exit;
 use crate::plan::{self, Allowed};
-use crate::report::{self, Format, Style, plan_json, plan_text};
+use crate::report::{self, Format};
 
 /// Shows what apply would change.
 #[derive(Args)]
@@ -25,10 +25,7 @@ impl Plan {
     pub(super) async fn run(self) -> Result<Exit> {
         let session = self.stack.open().await?;
         let plan = plan::of(&session.stack, &session.cloud).await?;
-        match self.format {
-            Format::Text => report::data(&plan_text(&plan, Style::of_stdout())),
-            Format::Json => report::json(&plan_json(&plan)),
-        }
+        report::plan(&plan, self.format);
         if let Err(refused) = plan.check(Allowed::default()) {
             report::note(&format!("apply would refuse this without leave:\n{}", refused.0.join("\n")));
         }

@@ -13,12 +13,10 @@ use super::session::{Session, StackArgs};
 use crate::cloud::limited;
 use crate::diff::Action;
 use crate::exit::Exit;
+use crate::kinds;
 use crate::plan;
 use crate::report::{self, Format, status_text};
 use crate::runs::{Standing, why_nothing_moves};
-
-/// GKE's label for a node's pool.
-const POOL: &str = "cloud.google.com/gke-nodepool";
 
 /// Shows the stack's resources, nodes and open runs.
 #[derive(Args)]
@@ -96,7 +94,7 @@ async fn pools(session: &Session) -> Result<BTreeMap<String, PoolStatus>> {
         let nodes =
             limited("list nodes", Api::<Node>::all(kubernetes.0).list(&ListParams::default())).await?;
         for node in nodes.items.iter().filter(|node| is_ready(node)) {
-            let pool = node.labels().get(POOL).map(|pool| format!("{key}/{pool}"));
+            let pool = node.labels().get(kinds::POOL).map(|pool| format!("{key}/{pool}"));
             if let Some(pool) = pool.and_then(|pool| pools.get_mut(&pool)) {
                 pool.ready += 1;
             }

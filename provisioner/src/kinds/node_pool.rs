@@ -21,7 +21,7 @@ use crate::stack::{FieldProblem, Labels};
 /// The label and taint of GKE's Spot nodes.
 pub(super) const SPOT: &str = "cloud.google.com/gke-spot";
 /// GKE's label for a node's pool.
-pub(super) const POOL: &str = "cloud.google.com/gke-nodepool";
+pub(crate) const POOL: &str = "cloud.google.com/gke-nodepool";
 
 /// `[cluster.NAME.pool.NAME]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]

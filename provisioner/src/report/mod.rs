@@ -9,7 +9,7 @@ mod standing;
 mod style;
 
 pub(crate) use apply::ApplyReport;
-pub(crate) use plan::{plan_json, plan_text};
+pub(crate) use plan::plan_text;
 pub(crate) use run::{RunProgress, run_json, run_text};
 pub(crate) use standing::{local_text, run_show, runs_list, status_text};
 pub(crate) use style::Style;
@@ -35,6 +35,14 @@ pub(crate) fn json(value: &impl serde::Serialize) {
     match serde_json::to_string_pretty(value) {
         Ok(text) => data(&format!("{text}\n")),
         Err(error) => note(&format!("internal error: cannot write JSON: {error}")),
+    }
+}
+
+/// A plan, to stdout.
+pub(crate) fn plan(plan: &crate::plan::Plan, format: Format) {
+    match format {
+        Format::Text => data(&plan_text(plan, Style::of_stdout())),
+        Format::Json => json(&plan::plan_json(plan)),
     }
 }
 
