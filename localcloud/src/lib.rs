@@ -18,6 +18,7 @@ mod storage;
 // What they stand on.
 mod activity;
 mod admin;
+mod calls;
 pub mod clock;
 mod error;
 mod folder;
