@@ -6,6 +6,9 @@ mod cloud;
 pub mod daemon;
 pub mod environment;
 
+// What comes in: every call, its log, and the faults that a test sets.
+pub mod calls;
+
 // The services.
 mod container;
 mod iam;
@@ -18,7 +21,6 @@ mod storage;
 // What they stand on.
 mod activity;
 mod admin;
-mod calls;
 pub mod clock;
 mod error;
 mod folder;

@@ -52,7 +52,7 @@ impl Server {
         let routes = Routes::from(pubsub.rest().merge(storage.rest()));
         let joined = storage.grpc(pubsub.grpc(routes)).into_axum_router();
         // What has no row in the table of methods fails in the tests of its service.
-        let joined = joined.layer(from_fn_with_state(Calls::new(calls::by_bearing()), calls::carry));
+        let joined = joined.layer(from_fn_with_state(Calls::new(&clock, calls::by_bearing()), calls::carry));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         storage.serve_at(format!("http://{address}"));

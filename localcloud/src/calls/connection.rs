@@ -47,4 +47,9 @@ impl Connection {
         });
         found.await.clone()
     }
+
+    /// Whether a process has the other end open now.
+    pub(super) fn is_held_by(&self, pid: u32) -> bool {
+        self.0.ends.is_some_and(|(here, there)| peer::is_at(pid, there, here))
+    }
 }

@@ -153,6 +153,11 @@ pub(super) fn on_rest(verb: &Verb, path: &str) -> Option<(Row, Captures)> {
     candidates.iter().find_map(|(template, row)| Some((*row, template::captures(template, path)?)))
 }
 
+/// The method of a name.
+pub(super) fn named(name: &str) -> Option<&'static Method> {
+    TABLES.into_iter().flatten().find(|method| method.name == name)
+}
+
 fn rows() -> impl Iterator<Item = Row> {
     let methods = TABLES.into_iter().flatten();
     methods.flat_map(|method| method.routes.iter().map(move |route| (method, route)))
