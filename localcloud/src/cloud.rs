@@ -10,6 +10,7 @@ use tonic::service::Routes;
 
 use crate::activity::Activity;
 use crate::admin::Admin;
+use crate::calls::{self, Calls};
 use crate::clock::Clock;
 use crate::container::{Container, Surroundings};
 use crate::environment::Endpoints;
@@ -46,6 +47,7 @@ pub struct Cloud {
     activity: Activity,
     container: Arc<Container>,
     clock: Clock,
+    calls: Calls,
     stop_asked: CancellationToken,
 }
 
@@ -67,14 +69,16 @@ impl Cloud {
         let endpoints = Endpoints { url: format!("http://127.0.0.1:{port}"), folder: folder.clone() };
 
         let clock = Clock::open(&journal, &mut tables)?;
+        let calls = Calls::new(&clock, calls::by_bearing());
         let iam = Iam::open(&journal, &mut tables, &clock)?;
         let projects = ResourceManager::open(&journal, &mut tables, &clock, &iam)?;
         let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam)?;
         let storage = Storage::open(&journal, &mut tables, &clock, &iam, &folder)?;
         storage.serve_at(endpoints.url.clone());
         let usage = ServiceUsage::open(&journal, &mut tables)?;
+        let pod_environment = endpoints.emulators();
         let surroundings =
-            Surroundings { folder, working_folder, worker_program, pod_environment: endpoints.emulators() };
+            Surroundings { folder, working_folder, worker_program, pod_environment, calls: calls.clone() };
         let container = Container::open(&journal, tables, &clock, &iam, surroundings).await?;
 
         let token = hex::encode(rand::random::<[u8; 32]>());
@@ -90,8 +94,9 @@ impl Cloud {
             .merge(admin.rest());
         let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
         let activity = Activity::new();
-        let server = Server::start(listener, server::frame(services, port, activity.clone()));
-        Ok(Self { endpoints, port, token, server, activity, container, clock, stop_asked })
+        let frame = server::frame(services, port, activity.clone(), calls.clone());
+        let server = Server::start(listener, frame);
+        Ok(Self { endpoints, port, token, server, activity, container, clock, calls, stop_asked })
     }
 
     /// `http://127.0.0.1:PORT`, of all Google services.
@@ -115,6 +120,12 @@ impl Cloud {
     #[must_use]
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// What is called, and what goes wrong on purpose.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// Its time, to be moved on or stopped.

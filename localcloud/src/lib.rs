@@ -6,6 +6,9 @@ mod cloud;
 pub mod daemon;
 pub mod environment;
 
+// What comes in: every call, its log, and the faults that a test sets.
+pub mod calls;
+
 // The services.
 mod container;
 mod iam;

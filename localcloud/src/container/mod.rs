@@ -30,6 +30,7 @@ pub(crate) use kubeconfig::FILE as KUBECONFIG;
 use names::ClusterName;
 use state::State;
 
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::iam::Iam;
@@ -46,6 +47,8 @@ pub(crate) struct Surroundings {
     pub(crate) worker_program: PathBuf,
     /// Where the other services are, for pods.
     pub(crate) pod_environment: Vec<(String, String)>,
+    /// Where the calls of clusters go through.
+    pub(crate) calls: Calls,
 }
 
 /// All clusters of all projects.

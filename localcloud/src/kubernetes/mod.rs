@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::Activity;
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
 use api::{Api, Identity};
@@ -40,6 +41,7 @@ use controllers::namespace::Namespaces;
 use controllers::pod_garbage::PodGarbage;
 use controllers::service_account::ServiceAccounts;
 use events::Recorder;
+pub(crate) use kinds::KINDS;
 use kinds::{NAMESPACE, POD};
 use kubelet::Kubelet;
 use kubelet::leftovers::Running;
@@ -66,6 +68,8 @@ pub(crate) struct ClusterSettings {
     pub(crate) working_folder: PathBuf,
     /// What every pod finds in its environment: the endpoints of the local cloud.
     pub(crate) pod_environment: Vec<(String, String)>,
+    /// Where the calls of its API go through.
+    pub(crate) calls: Calls,
 }
 
 /// A running cluster.
@@ -85,8 +89,16 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts a cluster, with the state that it had when it was stopped or killed.
     pub(crate) async fn start(settings: ClusterSettings, tables: &mut Tables) -> anyhow::Result<Arc<Self>> {
-        let ClusterSettings { name, folder, journal, clock, worker_program, working_folder, pod_environment } =
-            settings;
+        let ClusterSettings {
+            name,
+            folder,
+            journal,
+            clock,
+            worker_program,
+            working_folder,
+            pod_environment,
+            calls,
+        } = settings;
         let pods = folder.join("pods");
         make_private(&pods)?;
         let identity = Identity::open(&folder, &name)?;
@@ -111,7 +123,14 @@ impl Cluster {
         }
         tasks.spawn(kubelet.run(closing.clone()));
         let activity = Activity::new();
-        let api = Api { store: store.clone(), logs, closing: closing.clone(), activity: activity.clone() };
+        let api = Api {
+            cluster: name.clone(),
+            store: store.clone(),
+            logs,
+            closing: closing.clone(),
+            activity: activity.clone(),
+            calls,
+        };
         tasks.spawn(api::serve(Arc::new(api), listener, identity.server.clone()));
         Ok(Arc::new(Self { name, folder, journal, port, identity, store, nodes, activity, closing, tasks }))
     }

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Api;
 use super::status::Refusal;
+use crate::calls::Connection;
 use crate::clock::Clock;
 
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
@@ -73,11 +74,14 @@ pub(crate) async fn serve(api: Arc<Api>, listener: TcpListener, tls: Arc<ServerC
 async fn connection(api: Arc<Api>, acceptor: TlsAcceptor, stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let clock = api.store.clock().clone();
+    let caller = Connection::of(&stream);
     let stream = within(&clock, LONGEST_HANDSHAKE, acceptor.accept(stream)).await??;
     let is_known = stream.get_ref().1.peer_certificates().is_some_and(|chain| !chain.is_empty());
     let closing = api.closing.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
+    let calling = caller.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let api = api.clone();
+        request.extensions_mut().insert(calling.clone());
         async move { Ok::<_, Infallible>(answer(&api, is_known, request.map(Body::new)).await) }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
@@ -85,6 +89,7 @@ async fn connection(api: Arc<Api>, acceptor: TlsAcceptor, stream: TcpStream) -> 
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
+        () = caller.is_cut() => return Ok(()),
         () = closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
             within(&clock, LAST_WORDS, connection).await?
