@@ -32,7 +32,7 @@ use crate::activity::Activity;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
-use api::{Api, Identity};
+use api::{Api, Gate, Identity};
 use controllers::Controller;
 use controllers::cron_job::CronJobs;
 use controllers::garbage::Garbage;
@@ -131,7 +131,8 @@ impl Cluster {
             activity: activity.clone(),
             calls,
         };
-        tasks.spawn(api::serve(Arc::new(api), listener, identity.server.clone()));
+        let gate = Gate::new(&identity, &listener)?;
+        tasks.spawn(api::serve(Arc::new(api), listener, gate));
         Ok(Arc::new(Self { name, folder, journal, port, identity, store, nodes, activity, closing, tasks }))
     }
 

@@ -9,6 +9,7 @@ use super::listing::{Page, PageOf, cut};
 use super::patch;
 use super::precondition::Precondition;
 use super::state::{BucketRow, LiveBucket, Storage};
+use crate::folder;
 use crate::iam::{Binding, Policy};
 
 /// A change to settings.
@@ -36,7 +37,7 @@ impl Storage {
             Some(_) => return Err(StorageError::bucket_taken()),
             None => {}
         }
-        fs::create_dir_all(self.bucket_folder(name))?;
+        folder::make(&self.bucket_folder(name))?;
         let row = BucketRow { bucket: bucket.clone(), policy: owners(project) };
         self.save_bucket(&row)?;
         state.buckets.insert(name.to_owned(), LiveBucket { row, objects: BTreeMap::new() });
