@@ -16,6 +16,7 @@ use crate::environment::Endpoints;
 use crate::folder;
 use crate::iam::Iam;
 use crate::journal::Journal;
+use crate::metadata::Metadata;
 use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
 use crate::server::{self, Server};
@@ -72,8 +73,13 @@ impl Cloud {
         let storage = Storage::open(&journal, &mut tables, &clock, &iam, &folder)?;
         storage.serve_at(endpoints.url.clone());
         let usage = ServiceUsage::open(&journal, &mut tables)?;
-        let surroundings =
-            Surroundings { folder, working_folder, worker_program, pod_environment: endpoints.emulators() };
+        let surroundings = Surroundings {
+            folder,
+            working_folder,
+            worker_program,
+            pod_environment: endpoints.emulators(),
+            metadata: Metadata::new(&iam),
+        };
         let container = Container::open(&journal, tables, &clock, &iam, surroundings).await?;
 
         let token = hex::encode(rand::random::<[u8; 32]>());

@@ -10,6 +10,7 @@ pub mod environment;
 mod container;
 mod iam;
 mod kubernetes;
+mod metadata;
 mod pubsub;
 mod resource_manager;
 mod service_usage;

@@ -35,6 +35,7 @@ use crate::error::ApiError;
 use crate::iam::Iam;
 use crate::journal::{Journal, Tables};
 use crate::kubernetes;
+use crate::metadata::Metadata;
 
 /// What a Kubernetes cluster needs to know of this machine.
 pub(crate) struct Surroundings {
@@ -46,6 +47,8 @@ pub(crate) struct Surroundings {
     pub(crate) worker_program: PathBuf,
     /// Where the other services are, for pods.
     pub(crate) pod_environment: Vec<(String, String)>,
+    /// Tells pods who they are.
+    pub(crate) metadata: Arc<Metadata>,
 }
 
 /// All clusters of all projects.

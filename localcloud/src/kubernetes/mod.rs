@@ -44,6 +44,7 @@ use kinds::{NAMESPACE, POD};
 use kubelet::Kubelet;
 use kubelet::leftovers::Running;
 use kubelet::logs::Logs;
+pub(crate) use kubelet::{Attendant, BoxedAttendant, Identities, PodAccount};
 use nodes::{Autoscaler, Nodes};
 pub(crate) use nodes::{Autoscaling, Pool, PoolStatus, Taint};
 use scheduler::Scheduler;
@@ -66,6 +67,8 @@ pub(crate) struct ClusterSettings {
     pub(crate) working_folder: PathBuf,
     /// What every pod finds in its environment: the endpoints of the local cloud.
     pub(crate) pod_environment: Vec<(String, String)>,
+    /// Who gives pods their identities, if anybody does.
+    pub(crate) identities: Option<Arc<dyn Identities>>,
 }
 
 /// A running cluster.
@@ -85,8 +88,16 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts a cluster, with the state that it had when it was stopped or killed.
     pub(crate) async fn start(settings: ClusterSettings, tables: &mut Tables) -> anyhow::Result<Arc<Self>> {
-        let ClusterSettings { name, folder, journal, clock, worker_program, working_folder, pod_environment } =
-            settings;
+        let ClusterSettings {
+            name,
+            folder,
+            journal,
+            clock,
+            worker_program,
+            working_folder,
+            pod_environment,
+            identities,
+        } = settings;
         let pods = folder.join("pods");
         make_private(&pods)?;
         let identity = Identity::open(&folder, &name)?;
@@ -94,7 +105,8 @@ impl Cluster {
         let store = Arc::new(store);
         let running = Running::open(journal.clone(), tables, &table(&name, "processes"), &pods)?;
         let logs = Arc::new(Logs::new(&pods));
-        let settings = kubelet::Settings { pods, worker_program, working_folder, pod_environment };
+        let settings =
+            kubelet::Settings { pods, worker_program, working_folder, pod_environment, identities };
         let kubelet = Kubelet::new(&store, &logs, running, settings);
         kubelet.fail_interrupted();
         let nodes = Nodes::open(&name, &journal, tables, &store, &kubelet)?;

@@ -124,6 +124,7 @@ pub(super) async fn start(folder: &Path) -> Arc<Cluster> {
         worker_program: "/bin/echo".into(),
         working_folder: folder.into(),
         pod_environment: vec![("PUBSUB_EMULATOR_HOST".into(), "127.0.0.1:1".into())],
+        identities: None,
     };
     Cluster::start(settings, &mut tables).await.expect("a cluster")
 }
