@@ -10,6 +10,7 @@ use tonic::service::Routes;
 
 use crate::activity::Activity;
 use crate::admin::Admin;
+use crate::calls::{self, Calls};
 use crate::clock::Clock;
 use crate::container::{Container, Surroundings};
 use crate::environment::Endpoints;
@@ -95,7 +96,8 @@ impl Cloud {
             .merge(admin.rest());
         let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
         let activity = Activity::new();
-        let server = Server::start(listener, server::frame(services, port, activity.clone()));
+        let calls = Calls::new(calls::by_bearing());
+        let server = Server::start(listener, server::frame(services, port, activity.clone(), calls));
         Ok(Self { endpoints, port, token, server, activity, container, stop_asked })
     }
 

@@ -19,6 +19,7 @@ mod storage;
 // What they stand on.
 mod activity;
 mod admin;
+mod calls;
 pub mod clock;
 mod error;
 mod folder;

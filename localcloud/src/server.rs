@@ -5,10 +5,13 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
+use http::Request;
 use http::header::CONTENT_TYPE;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -17,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::{self, Activity};
+use crate::calls::{self, Calls, Connection};
 use crate::error::ApiError;
 use crate::guard::guard;
 use crate::rest::LARGEST_BODY;
@@ -44,11 +48,12 @@ pub(crate) async fn bind(required: u16, preferred: Option<u16>) -> io::Result<Tc
 
 /// Everything that comes in, with its last resorts and its limits around it. Uploads of objects are
 /// streams, and lift the limit of bodies for themselves.
-pub(crate) fn frame(services: Router, port: u16, activity: Activity) -> Router {
+pub(crate) fn frame(services: Router, port: u16, activity: Activity, calls: Calls) -> Router {
     services
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn_with_state(calls, calls::carry))
         .layer(from_fn_with_state(activity, activity::note))
         .layer(from_fn_with_state(port, guard))
 }
@@ -87,10 +92,17 @@ async fn connection(stream: TcpStream, router: Router, stopping: CancellationTok
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1000);
-    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let connection = Connection::of(&stream);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(connection.clone());
+        router.call(request)
+    });
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended,
+        () = connection.is_cut() => return,
         () = stopping.cancelled() => {
             serving.as_mut().graceful_shutdown();
             tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
@@ -103,7 +115,7 @@ async fn connection(stream: TcpStream, router: Router, stopping: CancellationTok
 
 /// What nothing here answers. Saying "not found" of an API that is only not supported would make
 /// clients believe that a resource is gone.
-async fn unknown(request: Request) -> Response {
+async fn unknown(request: axum::extract::Request) -> Response {
     let path = request.uri().path();
     if request
         .headers()

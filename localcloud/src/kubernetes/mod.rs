@@ -40,6 +40,7 @@ use controllers::namespace::Namespaces;
 use controllers::pod_garbage::PodGarbage;
 use controllers::service_account::ServiceAccounts;
 use events::Recorder;
+pub(crate) use kinds::KINDS;
 use kinds::{NAMESPACE, POD};
 use kubelet::Kubelet;
 use kubelet::leftovers::Running;
