@@ -8,6 +8,7 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use crate::access::{self, Access};
 use crate::activity::Activity;
 use crate::admin::Admin;
 use crate::calls::{self, Calls};
@@ -96,8 +97,9 @@ impl Cloud {
             .merge(admin.rest());
         let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
         let activity = Activity::new();
-        let calls = Calls::new(calls::by_bearing());
-        let server = Server::start(listener, server::frame(services, port, activity.clone(), calls));
+        let calls = Calls::new(access::principals(&iam));
+        let access = Access::new(&iam, &projects, &pubsub, &storage);
+        let server = Server::start(listener, server::frame(services, port, activity.clone(), calls, access));
         Ok(Self { endpoints, port, token, server, activity, container, stop_asked })
     }
 

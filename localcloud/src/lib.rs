@@ -17,6 +17,7 @@ mod service_usage;
 mod storage;
 
 // What they stand on.
+mod access;
 mod activity;
 mod admin;
 mod calls;

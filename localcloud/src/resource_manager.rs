@@ -98,6 +98,13 @@ impl ResourceManager {
         Ok(new)
     }
 
+    /// The id of a project that is named by its id or by its number.
+    pub(crate) fn id_of(&self, name: &str) -> String {
+        let is_number = name.bytes().all(|b| b.is_ascii_digit());
+        let known = is_number.then(|| self.project(name).ok()).flatten();
+        known.map_or_else(|| name.to_owned(), |project| project.id)
+    }
+
     fn all(&self) -> Vec<Project> {
         self.projects().values().cloned().collect()
     }

@@ -23,6 +23,8 @@ use http::HeaderMap;
 pub(crate) use call::{Call, Caller, OWNER, Program};
 pub(crate) use connection::Connection;
 pub(crate) use methods::Method;
+#[cfg(test)]
+pub(crate) use methods::names as method_names;
 
 /// Tells from a request's headers who asks.
 pub(crate) type Principals = Arc<dyn Fn(&HeaderMap) -> Arc<str> + Send + Sync>;

@@ -143,6 +143,15 @@ impl Pubsub {
         ids.into_iter().try_for_each(|id| self.erase_message(name, id))
     }
 
+    /// The policy of a topic or subscription as it is stored, if it is there.
+    pub(crate) fn policy_of(&self, resource: &str) -> Option<Policy> {
+        let mut state = self.lock();
+        match kind_of(resource).ok()? {
+            Kind::Topic => state.topic(resource).ok().map(|row| row.policy.clone()),
+            Kind::Subscription => state.subscription(resource).ok().map(|live| live.row.policy.clone()),
+        }
+    }
+
     pub(super) fn policy(&self, resource: &str) -> Result<Policy, ApiError> {
         let mut state = self.lock();
         match kind_of(resource)? {

@@ -153,6 +153,12 @@ pub(super) fn on_rest(verb: &Verb, path: &str) -> Option<(Row, Captures)> {
     candidates.iter().find_map(|(template, row)| Some((*row, template::captures(template, path)?)))
 }
 
+/// The names of all methods.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TABLES.into_iter().flatten().map(|method| method.name)
+}
+
 fn rows() -> impl Iterator<Item = Row> {
     let methods = TABLES.into_iter().flatten();
     methods.flat_map(|method| method.routes.iter().map(move |route| (method, route)))
