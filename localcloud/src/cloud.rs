@@ -11,12 +11,12 @@ use tonic::service::Routes;
 use crate::access::{self, Access};
 use crate::activity::Activity;
 use crate::admin::Admin;
-use crate::calls::{self, Calls};
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::container::{Container, Surroundings};
 use crate::environment::Endpoints;
 use crate::folder;
-use crate::iam::Iam;
+use crate::iam::{Iam, Propagation, Use};
 use crate::journal::Journal;
 use crate::metadata::Metadata;
 use crate::pubsub::Pubsub;
@@ -48,6 +48,8 @@ pub struct Cloud {
     server: Server,
     activity: Activity,
     container: Arc<Container>,
+    clock: Clock,
+    iam: Arc<Iam>,
     stop_asked: CancellationToken,
 }
 
@@ -68,7 +70,7 @@ impl Cloud {
         journal.put(TABLE, "port", &port)?;
         let endpoints = Endpoints { url: format!("http://127.0.0.1:{port}"), folder: folder.clone() };
 
-        let clock = Clock::system();
+        let clock = Clock::open(&journal, &mut tables)?;
         let iam = Iam::open(&journal, &mut tables, &clock)?;
         let projects = ResourceManager::open(&journal, &mut tables, &clock, &iam)?;
         let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam)?;
@@ -100,7 +102,7 @@ impl Cloud {
         let calls = Calls::new(access::principals(&iam));
         let access = Access::new(&iam, &projects, &pubsub, &storage);
         let server = Server::start(listener, server::frame(services, port, activity.clone(), calls, access));
-        Ok(Self { endpoints, port, token, server, activity, container, stop_asked })
+        Ok(Self { endpoints, port, token, server, activity, container, clock, iam, stop_asked })
     }
 
     /// `http://127.0.0.1:PORT`, of all Google services.
@@ -124,6 +126,23 @@ impl Cloud {
     #[must_use]
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// Its time, to be moved on or stopped.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// From now on, new service accounts and changes of policies take so long until they count.
+    pub fn set_propagation(&self, propagation: Propagation) {
+        self.iam.set_propagation(propagation);
+    }
+
+    /// The bindings of policies that permitted something since it started, and what.
+    #[must_use]
+    pub fn uses(&self) -> Vec<Use> {
+        self.iam.uses()
     }
 
     /// Ends pods, connections and services. What was acknowledged is there at the next start.

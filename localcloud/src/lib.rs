@@ -33,3 +33,4 @@ mod server;
 mod testing;
 
 pub use cloud::{Cloud, Settings};
+pub use iam::{Propagation, Use};

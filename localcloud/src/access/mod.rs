@@ -63,9 +63,9 @@ impl Access {
                 On::Parent => call.parent.as_ref(),
             };
             let resource = on.and_then(|name| self.resource(name));
-            resource.map_or(Ok(()), |resource| self.0.iam.check(permission, &resource))?;
-            self.check_for_absence(call)
-        })
+            resource.map_or(Ok(()), |resource| self.0.iam.check(permission, &resource))
+        })?;
+        self.check_for_absence(call)
     }
 
     /// Whether an object is not there is told only to those who may list them.
@@ -87,7 +87,11 @@ impl Access {
             let bucket = path.split('/').next().unwrap_or_default();
             let (policy, project) = self.0.storage.policy_of(bucket)?;
             let policy = Some((format!("{BUCKETS}{bucket}"), policy));
-            return Some(Resource { name: name.into(), policy, project: Some(project) });
+            return Some(Resource {
+                name: name.into(),
+                policy,
+                project: Some(self.0.projects.id_of(&project)),
+            });
         }
         let mut segments = name.strip_prefix("projects/")?.split('/');
         let project = self.0.projects.id_of(segments.next()?);

@@ -1,9 +1,9 @@
 //! How each of Google's services says no. Where its sentence does not name the permission, the
 //! error's details do.
 
+use axum::Json;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
@@ -42,7 +42,8 @@ impl Wire {
                 "locationType": "header", "location": "Authorization",
             });
             let body = json!({"error": {"code": 401, "message": "Invalid Credentials", "errors": [error]}});
-            return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, INVALID_TOKEN)], Json(body)).into_response();
+            return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, INVALID_TOKEN)], Json(body))
+                .into_response();
         }
         let service = call.method.name.split('.').next().unwrap_or_default();
         let metadata =

@@ -104,6 +104,12 @@ impl Storage {
         self.lock().buckets.get(bucket).is_some_and(|live| live.object(object, None).is_err())
     }
 
+    /// Of permissions on a bucket, those that whoever asks has.
+    pub(super) fn permissions(&self, bucket: &str, asked: Vec<String>) -> Result<Vec<String>> {
+        let resource = self.lock().bucket(bucket)?.resource("");
+        Ok(self.iam.held(asked, &resource))
+    }
+
     pub(super) fn policy(&self, bucket: &str) -> Result<Policy> {
         Ok(self.iam.shown(&self.lock().bucket(bucket)?.row.policy))
     }
