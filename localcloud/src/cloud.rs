@@ -14,12 +14,13 @@ use crate::clock::Clock;
 use crate::container::{Container, Surroundings};
 use crate::environment::Endpoints;
 use crate::folder;
+use crate::gke;
 use crate::iam::Iam;
 use crate::journal::Journal;
 use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
 use crate::server::{self, Server};
-use crate::service_usage::ServiceUsage;
+use crate::service_usage::{Gate, ServiceUsage};
 use crate::storage::Storage;
 
 const TABLE: &str = "cloud";
@@ -71,7 +72,7 @@ impl Cloud {
         let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam)?;
         let storage = Storage::open(&journal, &mut tables, &clock, &iam, &folder)?;
         storage.serve_at(endpoints.url.clone());
-        let usage = ServiceUsage::open(&journal, &mut tables)?;
+        let usage = ServiceUsage::open(&journal, &mut tables, &clock)?;
         let surroundings =
             Surroundings { folder, working_folder, worker_program, pod_environment: endpoints.emulators() };
         let container = Container::open(&journal, tables, &clock, &iam, surroundings).await?;
@@ -88,6 +89,8 @@ impl Cloud {
             .merge(container.rest())
             .merge(admin.rest());
         let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
+        let gate = Gate::new(&usage, Arc::new(move |bucket: &str| storage.project_of(bucket)));
+        let services = services.layer(axum::middleware::from_fn_with_state(gate, Gate::pass));
         let activity = Activity::new();
         let server = Server::start(listener, server::frame(services, port, activity.clone()));
         Ok(Self { endpoints, port, token, server, activity, container, stop_asked })
@@ -114,6 +117,12 @@ impl Cloud {
     #[must_use]
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// Has its GKE do something that no API asks for: hold operations, let them fail, run out of
+    /// machines. Answers the orders that last.
+    pub fn order(&self, order: &gke::Order) -> anyhow::Result<gke::Orders> {
+        self.container.obey(order)
     }
 
     /// Ends pods, connections and services. What was acknowledged is there at the next start.

@@ -30,3 +30,9 @@ mod server;
 mod testing;
 
 pub use cloud::{Cloud, Settings};
+
+/// What the owner of a folder may order of its GKE, beside the API.
+pub mod gke {
+    pub use crate::container::{OperationFailure, Operations, Order, Orders};
+    pub use crate::kubernetes::{BrokenImage, Shortage, Stockout};
+}
