@@ -46,6 +46,7 @@ pub struct Cloud {
     server: Server,
     activity: Activity,
     container: Arc<Container>,
+    clock: Clock,
     stop_asked: CancellationToken,
 }
 
@@ -66,7 +67,7 @@ impl Cloud {
         journal.put(TABLE, "port", &port)?;
         let endpoints = Endpoints { url: format!("http://127.0.0.1:{port}"), folder: folder.clone() };
 
-        let clock = Clock::system();
+        let clock = Clock::open(&journal, &mut tables)?;
         let iam = Iam::open(&journal, &mut tables, &clock)?;
         let projects = ResourceManager::open(&journal, &mut tables, &clock, &iam)?;
         let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam)?;
@@ -93,7 +94,7 @@ impl Cloud {
         let services = services.layer(axum::middleware::from_fn_with_state(gate, Gate::pass));
         let activity = Activity::new();
         let server = Server::start(listener, server::frame(services, port, activity.clone()));
-        Ok(Self { endpoints, port, token, server, activity, container, stop_asked })
+        Ok(Self { endpoints, port, token, server, activity, container, clock, stop_asked })
     }
 
     /// `http://127.0.0.1:PORT`, of all Google services.
@@ -123,6 +124,12 @@ impl Cloud {
     /// machines. Answers the orders that last.
     pub fn order(&self, order: &gke::Order) -> anyhow::Result<gke::Orders> {
         self.container.obey(order)
+    }
+
+    /// Its time, to be moved on or stopped.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Ends pods, connections and services. What was acknowledged is there at the next start.
