@@ -103,12 +103,14 @@ impl Admin {
     }
 
     pub(crate) fn rest(&self) -> Router {
+        let gke = self.0.container.admin().route_layer(from_fn_with_state(self.clone(), check_token));
         Router::new()
             .route(STATUS, get(status))
             .route(PREEMPT, post(preempt))
             .route(SHUTDOWN, post(shutdown))
             .route_layer(from_fn_with_state(self.clone(), check_token))
             .with_state(self.clone())
+            .merge(gke)
     }
 }
 

@@ -16,13 +16,14 @@ use crate::clock::Clock;
 use crate::container::{Container, Surroundings};
 use crate::environment::Endpoints;
 use crate::folder;
+use crate::gke;
 use crate::iam::{Iam, Propagation, Use};
 use crate::journal::Journal;
 use crate::metadata::Metadata;
 use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
 use crate::server::{self, Server};
-use crate::service_usage::ServiceUsage;
+use crate::service_usage::{Gate, ServiceUsage};
 use crate::storage::Storage;
 
 const TABLE: &str = "cloud";
@@ -80,7 +81,7 @@ impl Cloud {
         let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam)?;
         let storage = Storage::open(&journal, &mut tables, &clock, &iam, &folder)?;
         storage.serve_at(endpoints.url.clone());
-        let usage = ServiceUsage::open(&journal, &mut tables)?;
+        let usage = ServiceUsage::open(&journal, &mut tables, &clock)?;
         let surroundings = Surroundings {
             folder,
             working_folder,
@@ -105,6 +106,8 @@ impl Cloud {
         let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
         let activity = Activity::new();
         let access = Access::new(&iam, &projects, &pubsub, &storage);
+        let gate = Gate::new(&usage, Arc::new(move |bucket: &str| storage.project_of(bucket)));
+        let services = services.layer(axum::middleware::from_fn_with_state(gate, Gate::pass));
         let frame = server::frame(services, port, activity.clone(), calls.clone(), access);
         let server = Server::start(listener, frame);
         Ok(Self { endpoints, port, token, server, activity, container, clock, calls, iam, stop_asked })
@@ -137,6 +140,12 @@ impl Cloud {
     #[must_use]
     pub fn calls(&self) -> &Calls {
         &self.calls
+    }
+
+    /// Has its GKE do something that no API asks for: hold operations, let them fail, run out of
+    /// machines. Answers the orders that last.
+    pub fn order(&self, order: &gke::Order) -> anyhow::Result<gke::Orders> {
+        self.container.obey(order)
     }
 
     /// Its time, to be moved on or stopped.

@@ -6,6 +6,7 @@
 
 mod call;
 mod ensure;
+mod gke;
 mod lock;
 mod serve;
 mod state;

@@ -15,6 +15,7 @@ mod listing;
 mod names;
 mod object;
 mod objects;
+mod owner;
 mod patch;
 mod place;
 mod precondition;
