@@ -13,15 +13,18 @@ pub mod calls;
 mod container;
 mod iam;
 mod kubernetes;
+mod metadata;
 mod pubsub;
 mod resource_manager;
 mod service_usage;
 mod storage;
 
 // What they stand on.
+mod access;
 mod activity;
 mod admin;
 pub mod clock;
+mod connections;
 mod error;
 mod folder;
 mod guard;
@@ -33,3 +36,4 @@ mod server;
 mod testing;
 
 pub use cloud::{Cloud, Settings};
+pub use iam::{Propagation, Use};

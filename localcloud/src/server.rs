@@ -5,30 +5,26 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use http::Request;
 use http::header::CONTENT_TYPE;
-use hyper::body::Incoming;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::{self, Access};
 use crate::activity::{self, Activity};
 use crate::calls::{self, Calls, Connection};
+use crate::connections::{Connections, Place, serve, turn_away};
 use crate::error::ApiError;
 use crate::guard::guard;
 use crate::rest::LARGEST_BODY;
 
-/// How long a client may take to say what it wants.
-const HEADERS: Duration = Duration::from_secs(30);
-/// What requests that are being answered get to end in when the server stops.
-const GRACE: Duration = Duration::from_secs(1);
+/// Half of the files that the process may open are connections to this port.
+const SHARE: u64 = 2;
 
 /// A listener and its connections.
 pub(crate) struct Server {
@@ -48,11 +44,12 @@ pub(crate) async fn bind(required: u16, preferred: Option<u16>) -> io::Result<Tc
 
 /// Everything that comes in, with its last resorts and its limits around it. Uploads of objects are
 /// streams, and lift the limit of bodies for themselves.
-pub(crate) fn frame(services: Router, port: u16, activity: Activity, calls: Calls) -> Router {
+pub(crate) fn frame(services: Router, port: u16, activity: Activity, calls: Calls, access: Access) -> Router {
     services
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn_with_state(access, access::authorize))
         .layer(from_fn_with_state(calls, calls::carry))
         .layer(from_fn_with_state(activity, activity::note))
         .layer(from_fn_with_state(port, guard))
@@ -61,13 +58,17 @@ pub(crate) fn frame(services: Router, port: u16, activity: Activity, calls: Call
 impl Server {
     pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
         let server = Self { stopping: CancellationToken::new(), connections: TaskTracker::new() };
+        let places = Connections::with_share_of_files(SHARE);
         let (stopping, connections) = (server.stopping.clone(), server.connections.clone());
         server.connections.spawn(async move {
             while let Some(accepted) = stopping.run_until_cancelled(listener.accept()).await {
                 match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(connection(stream, router.clone(), stopping.clone()));
-                    }
+                    Ok((stream, _)) => match places.take() {
+                        Some(place) => {
+                            connections.spawn(connection(stream, place, router.clone(), stopping.clone()));
+                        }
+                        None => turn_away(stream).await,
+                    },
                     Err(error) => {
                         // Out of file descriptors, most likely: give connections time to end.
                         tracing::warn!(%error, "a connection can't be accepted");
@@ -87,35 +88,22 @@ impl Server {
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, stopping: CancellationToken) {
+async fn connection(stream: TcpStream, place: Place, router: Router, stopping: CancellationToken) {
     let _ = stream.set_nodelay(true);
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1000);
     let connection = Connection::of(&stream);
     let router = TowerToHyperService::new(router);
-    let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(connection.clone());
-        router.call(request)
-    });
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
-    let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = &mut serving => ended,
-        () = connection.is_cut() => return,
-        () = stopping.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
-        }
+    let answer = |request| {
+        let answered = router.call(request);
+        async move { answered.await.unwrap_or_else(|never| match never {}) }
     };
-    if let Err(error) = ended {
+    if let Err(error) = serve(stream, connection, place, &stopping, answer).await {
         tracing::debug!(%error, "a connection broke");
     }
 }
 
 /// What nothing here answers. Saying "not found" of an API that is only not supported would make
 /// clients believe that a resource is gone.
-async fn unknown(request: axum::extract::Request) -> Response {
+async fn unknown(request: Request) -> Response {
     let path = request.uri().path();
     if request
         .headers()

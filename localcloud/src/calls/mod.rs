@@ -42,6 +42,8 @@ use failure::Wire;
 pub use fault::{Fault, Latency, Moment, Point, What, When};
 use log::Log;
 pub use log::{Entry, Fate};
+#[cfg(test)]
+pub(crate) use methods::names as method_names;
 use request::Told;
 use rules::Rules;
 pub use rules::SetFault;
@@ -178,6 +180,7 @@ impl Calls {
 }
 
 /// Whoever brings a token is only known to bring one.
+#[cfg(test)]
 pub(crate) fn by_bearing() -> Principals {
     let (owner, bearer): (Arc<str>, Arc<str>) = (OWNER.into(), "bearer".into());
     Arc::new(move |headers| {

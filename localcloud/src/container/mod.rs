@@ -36,6 +36,7 @@ use crate::error::ApiError;
 use crate::iam::Iam;
 use crate::journal::{Journal, Tables};
 use crate::kubernetes;
+use crate::metadata::Metadata;
 
 /// What a Kubernetes cluster needs to know of this machine.
 pub(crate) struct Surroundings {
@@ -49,6 +50,8 @@ pub(crate) struct Surroundings {
     pub(crate) pod_environment: Vec<(String, String)>,
     /// Where the calls of clusters go through.
     pub(crate) calls: Calls,
+    /// Tells pods who they are.
+    pub(crate) metadata: Arc<Metadata>,
 }
 
 /// All clusters of all projects.

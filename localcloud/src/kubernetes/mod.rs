@@ -32,7 +32,7 @@ use crate::activity::Activity;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
-use api::{Api, Identity};
+use api::{Api, Gate, Identity};
 use controllers::Controller;
 use controllers::cron_job::CronJobs;
 use controllers::garbage::Garbage;
@@ -46,6 +46,7 @@ use kinds::{NAMESPACE, POD};
 use kubelet::Kubelet;
 use kubelet::leftovers::Running;
 use kubelet::logs::Logs;
+pub(crate) use kubelet::{Attendant, BoxedAttendant, Identities, PodAccount};
 use nodes::{Autoscaler, Nodes};
 pub(crate) use nodes::{Autoscaling, Pool, PoolStatus, Taint};
 use scheduler::Scheduler;
@@ -70,6 +71,8 @@ pub(crate) struct ClusterSettings {
     pub(crate) pod_environment: Vec<(String, String)>,
     /// Where the calls of its API go through.
     pub(crate) calls: Calls,
+    /// Who gives pods their identities, if anybody does.
+    pub(crate) identities: Option<Arc<dyn Identities>>,
 }
 
 /// A running cluster.
@@ -98,6 +101,7 @@ impl Cluster {
             working_folder,
             pod_environment,
             calls,
+            identities,
         } = settings;
         let pods = folder.join("pods");
         make_private(&pods)?;
@@ -106,7 +110,8 @@ impl Cluster {
         let store = Arc::new(store);
         let running = Running::open(journal.clone(), tables, &table(&name, "processes"), &pods)?;
         let logs = Arc::new(Logs::new(&pods));
-        let settings = kubelet::Settings { pods, worker_program, working_folder, pod_environment };
+        let settings =
+            kubelet::Settings { pods, worker_program, working_folder, pod_environment, identities };
         let kubelet = Kubelet::new(&store, &logs, running, settings);
         kubelet.fail_interrupted();
         let nodes = Nodes::open(&name, &journal, tables, &store, &kubelet)?;
@@ -131,7 +136,8 @@ impl Cluster {
             activity: activity.clone(),
             calls,
         };
-        tasks.spawn(api::serve(Arc::new(api), listener, identity.server.clone()));
+        let gate = Gate::new(&identity, &listener)?;
+        tasks.spawn(api::serve(Arc::new(api), listener, gate));
         Ok(Arc::new(Self { name, folder, journal, port, identity, store, nodes, activity, closing, tasks }))
     }
 

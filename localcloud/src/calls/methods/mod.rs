@@ -158,6 +158,12 @@ pub(super) fn named(name: &str) -> Option<&'static Method> {
     TABLES.into_iter().flatten().find(|method| method.name == name)
 }
 
+/// The names of all methods.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TABLES.into_iter().flatten().map(|method| method.name)
+}
+
 fn rows() -> impl Iterator<Item = Row> {
     let methods = TABLES.into_iter().flatten();
     methods.flat_map(|method| method.routes.iter().map(move |route| (method, route)))

@@ -34,7 +34,7 @@ use crate::calls::Calls;
 use body::Parameters;
 pub(crate) use delete::{Deletion, Propagation, delete};
 pub(crate) use pki::Identity;
-pub(crate) use server::{listen, serve};
+pub(crate) use server::{Gate, listen, serve};
 use status::Refusal;
 use target::{Place, Target};
 

@@ -126,6 +126,7 @@ pub(super) async fn start(folder: &Path) -> Arc<Cluster> {
         working_folder: folder.into(),
         calls: Calls::new(&Clock::system(), calls::by_bearing()),
         pod_environment: vec![("PUBSUB_EMULATOR_HOST".into(), "127.0.0.1:1".into())],
+        identities: None,
     };
     Cluster::start(settings, &mut tables).await.expect("a cluster")
 }

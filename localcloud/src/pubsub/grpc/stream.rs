@@ -35,6 +35,9 @@ pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<StreamingPullResponse
 /// An idle stream says that often that it is alive, to clients that understand it.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
+/// How often a stream on which nothing happens is looked at: may its client still pull?
+const LOOK: Duration = Duration::from_secs(10);
+
 struct Open {
     pubsub: Arc<Pubsub>,
     subscription: String,
@@ -53,6 +56,8 @@ enum Event {
     Asked(Result<Option<StreamingPullRequest>, Status>),
     Ready(Result<Taken, ApiError>),
     Idle,
+    /// It is time to look whether the client still may.
+    Look,
 }
 
 /// Opens a stream from its first request.
@@ -95,7 +100,11 @@ impl Open {
     async fn answer(&mut self) -> Result<Option<StreamingPullResponse>, Status> {
         std::mem::take(&mut self.delivered).after().await?;
         loop {
-            match self.event().await {
+            let event = self.event().await;
+            // The grant may be gone since the stream was opened.
+            self.pubsub.may_consume(&self.subscription)?;
+            match event {
+                Event::Look => {}
                 Event::Asked(request) => match request? {
                     None => return Ok(None),
                     Some(request) => {
@@ -124,7 +133,9 @@ impl Open {
                 std::future::pending::<()>().await;
             }
         };
+        let look = self.pubsub.clock.sleep(LOOK);
         tokio::select! {
+            () = look => Event::Look,
             request = self.requests.message() => Event::Asked(request),
             taken = self.puller.wait() => Event::Ready(taken),
             () = idle => Event::Idle,
