@@ -1,4 +1,5 @@
-//! What only the folder's owner may ask of the local cloud: what runs, preempt a node, stop. Every
+//! What only the folder's owner may ask of the local cloud: what runs, preempt a node, stop, and what
+//! tests steer (`calls/admin.rs`). Every
 //! call carries a token, which stands in a file that nobody else can read.
 
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::calls::Calls;
+use crate::clock::Clock;
 use crate::container::Container;
 use crate::environment::Endpoints;
 use crate::error::ApiError;
@@ -82,6 +85,8 @@ struct Inner {
     endpoints: Endpoints,
     container: Arc<Container>,
     pubsub: Arc<Pubsub>,
+    calls: Calls,
+    clock: Clock,
     stop_asked: CancellationToken,
 }
 
@@ -91,6 +96,7 @@ impl Admin {
         endpoints: &Endpoints,
         container: &Arc<Container>,
         pubsub: &Arc<Pubsub>,
+        (calls, clock): (&Calls, &Clock),
         stop_asked: &CancellationToken,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -98,6 +104,8 @@ impl Admin {
             endpoints: endpoints.clone(),
             container: container.clone(),
             pubsub: pubsub.clone(),
+            calls: calls.clone(),
+            clock: clock.clone(),
             stop_asked: stop_asked.clone(),
         }))
     }
@@ -108,6 +116,7 @@ impl Admin {
             .route(STATUS, get(status))
             .route(PREEMPT, post(preempt))
             .route(SHUTDOWN, post(shutdown))
+            .merge(self.0.calls.admin(&self.0.clock))
             .route_layer(from_fn_with_state(self.clone(), check_token))
             .with_state(self.clone())
             .merge(gke)

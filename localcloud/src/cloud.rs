@@ -94,7 +94,7 @@ impl Cloud {
 
         let token = hex::encode(rand::random::<[u8; 32]>());
         let stop_asked = CancellationToken::new();
-        let admin = Admin::new(&token, &endpoints, &container, &pubsub, &stop_asked);
+        let admin = Admin::new(&token, &endpoints, &container, &pubsub, (&calls, &clock), &stop_asked);
         let rest = axum::Router::new()
             .merge(iam.rest())
             .merge(projects.rest())

@@ -6,6 +6,7 @@
 //! after it; there the faults strike that a test has set ([`Fault`]), and a bounded log tells what
 //! became of every call ([`Entry`]) and which points were passed ([`Passed`]).
 
+pub(crate) mod admin;
 mod call;
 mod connection;
 mod coverage;

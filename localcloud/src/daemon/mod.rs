@@ -5,6 +5,7 @@
 //! for as long as it lives, so that a state file whose daemon was killed is known for what it is.
 
 mod call;
+mod calls;
 mod ensure;
 mod gke;
 mod lock;
