@@ -1,5 +1,6 @@
 //! One local cloud: opens the state, starts all services, and serves them.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +89,7 @@ impl Cloud {
 
         let token = hex::encode(rand::random::<[u8; 32]>());
         let stop_asked = CancellationToken::new();
-        let admin = Admin::new(&token, &endpoints, &container, &pubsub, &stop_asked);
+        let admin = Admin::new(&token, &endpoints, &container, &pubsub, &iam, &stop_asked);
         let rest = axum::Router::new()
             .merge(iam.rest())
             .merge(projects.rest())
@@ -135,8 +136,8 @@ impl Cloud {
     }
 
     /// From now on, new service accounts and changes of policies take so long until they count.
-    pub fn set_propagation(&self, propagation: Propagation) {
-        self.iam.set_propagation(propagation);
+    pub fn set_propagation(&self, propagation: Propagation) -> io::Result<()> {
+        self.iam.set_propagation(propagation)
     }
 
     /// The bindings of policies that permitted something since it started, and what.
