@@ -1,5 +1,6 @@
 //! One local cloud: opens the state, starts all services, and serves them.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,7 +95,8 @@ impl Cloud {
 
         let token = hex::encode(rand::random::<[u8; 32]>());
         let stop_asked = CancellationToken::new();
-        let admin = Admin::new(&token, &endpoints, &container, &pubsub, (&calls, &clock), &stop_asked);
+        let admin = Admin::new(&token, &endpoints, &container, &pubsub, &stop_asked);
+        let steered = calls.admin(&clock).merge(container.admin()).merge(iam.admin());
         let rest = axum::Router::new()
             .merge(iam.rest())
             .merge(projects.rest())
@@ -102,7 +104,7 @@ impl Cloud {
             .merge(pubsub.rest())
             .merge(storage.rest())
             .merge(container.rest())
-            .merge(admin.rest());
+            .merge(admin.rest(steered));
         let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
         let activity = Activity::new();
         let access = Access::new(&iam, &projects, &pubsub, &storage);
@@ -155,8 +157,8 @@ impl Cloud {
     }
 
     /// From now on, new service accounts and changes of policies take so long until they count.
-    pub fn set_propagation(&self, propagation: Propagation) {
-        self.iam.set_propagation(propagation);
+    pub fn set_propagation(&self, propagation: Propagation) -> io::Result<()> {
+        self.iam.set_propagation(propagation)
     }
 
     /// The bindings of policies that permitted something since it started, and what.
