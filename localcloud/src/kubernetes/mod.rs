@@ -31,6 +31,8 @@ use tokio_util::task::TaskTracker;
 use crate::activity::Activity;
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use api::fuzz;
 use api::{Api, Gate, Identity};
 use controllers::Controller;
 use controllers::cron_job::CronJobs;
