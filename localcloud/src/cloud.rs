@@ -8,14 +8,17 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use crate::access::{self, Access};
 use crate::activity::Activity;
 use crate::admin::Admin;
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::container::{Container, Surroundings};
 use crate::environment::Endpoints;
 use crate::folder;
-use crate::iam::Iam;
+use crate::iam::{Iam, Propagation, Use};
 use crate::journal::Journal;
+use crate::metadata::Metadata;
 use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
 use crate::server::{self, Server};
@@ -45,6 +48,9 @@ pub struct Cloud {
     server: Server,
     activity: Activity,
     container: Arc<Container>,
+    clock: Clock,
+    calls: Calls,
+    iam: Arc<Iam>,
     stop_asked: CancellationToken,
 }
 
@@ -67,15 +73,22 @@ impl Cloud {
         }
         let endpoints = Endpoints { url: format!("http://127.0.0.1:{port}"), folder: folder.clone() };
 
-        let clock = Clock::system();
+        let clock = Clock::open(&journal, &mut tables)?;
         let iam = Iam::open(&journal, &mut tables, &clock)?;
+        let calls = Calls::new(&clock, access::principals(&iam));
         let projects = ResourceManager::open(&journal, &mut tables, &clock, &iam)?;
         let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam)?;
         let storage = Storage::open(&journal, &mut tables, &clock, &iam, &folder)?;
         storage.serve_at(endpoints.url.clone());
         let usage = ServiceUsage::open(&journal, &mut tables)?;
-        let surroundings =
-            Surroundings { folder, working_folder, worker_program, pod_environment: endpoints.emulators() };
+        let surroundings = Surroundings {
+            folder,
+            working_folder,
+            worker_program,
+            pod_environment: endpoints.emulators(),
+            calls: calls.clone(),
+            metadata: Metadata::new(&iam),
+        };
         let container = Container::open(&journal, tables, &clock, &iam, surroundings).await?;
 
         let token = hex::encode(rand::random::<[u8; 32]>());
@@ -91,8 +104,10 @@ impl Cloud {
             .merge(admin.rest());
         let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
         let activity = Activity::new();
-        let server = Server::start(listener, server::frame(services, port, activity.clone()));
-        Ok(Self { endpoints, port, token, server, activity, container, stop_asked })
+        let access = Access::new(&iam, &projects, &pubsub, &storage);
+        let frame = server::frame(services, port, activity.clone(), calls.clone(), access);
+        let server = Server::start(listener, frame);
+        Ok(Self { endpoints, port, token, server, activity, container, clock, calls, iam, stop_asked })
     }
 
     /// `http://127.0.0.1:PORT`, of all Google services.
@@ -116,6 +131,29 @@ impl Cloud {
     #[must_use]
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// What is called, and what goes wrong on purpose.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// Its time, to be moved on or stopped.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// From now on, new service accounts and changes of policies take so long until they count.
+    pub fn set_propagation(&self, propagation: Propagation) {
+        self.iam.set_propagation(propagation);
+    }
+
+    /// The bindings of policies that permitted something since it started, and what.
+    #[must_use]
+    pub fn uses(&self) -> Vec<Use> {
+        self.iam.uses()
     }
 
     /// Ends pods, connections and services. What was acknowledged is there at the next start.

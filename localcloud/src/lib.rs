@@ -6,16 +6,21 @@ mod cloud;
 pub mod daemon;
 pub mod environment;
 
+// What comes in: every call, its log, and the faults that a test sets.
+pub mod calls;
+
 // The services.
 mod container;
 mod iam;
 mod kubernetes;
+mod metadata;
 mod pubsub;
 mod resource_manager;
 mod service_usage;
 mod storage;
 
 // What they stand on.
+mod access;
 mod activity;
 mod admin;
 pub mod clock;
@@ -33,3 +38,4 @@ mod server;
 mod testing;
 
 pub use cloud::{Cloud, Settings};
+pub use iam::{Propagation, Use};

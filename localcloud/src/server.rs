@@ -15,7 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::{self, Access};
 use crate::activity::{self, Activity};
+use crate::calls::{self, Calls, Connection};
 use crate::connections::{Connections, Place, serve, turn_away};
 use crate::error::ApiError;
 use crate::guard::guard;
@@ -42,11 +44,13 @@ pub(crate) async fn bind(required: u16, preferred: Option<u16>) -> io::Result<Tc
 
 /// Everything that comes in, with its last resorts and its limits around it. Uploads of objects are
 /// streams, and lift the limit of bodies for themselves.
-pub(crate) fn frame(services: Router, port: u16, activity: Activity) -> Router {
+pub(crate) fn frame(services: Router, port: u16, activity: Activity, calls: Calls, access: Access) -> Router {
     services
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn_with_state(access, access::authorize))
+        .layer(from_fn_with_state(calls, calls::carry))
         .layer(from_fn_with_state(activity, activity::note))
         .layer(from_fn_with_state(port, guard))
 }
@@ -86,12 +90,13 @@ impl Server {
 
 async fn connection(stream: TcpStream, place: Place, router: Router, stopping: CancellationToken) {
     let _ = stream.set_nodelay(true);
+    let connection = Connection::of(&stream);
     let router = TowerToHyperService::new(router);
     let answer = |request| {
         let answered = router.call(request);
         async move { answered.await.unwrap_or_else(|never| match never {}) }
     };
-    if let Err(error) = serve(stream, place, &stopping, answer).await {
+    if let Err(error) = serve(stream, connection, place, &stopping, answer).await {
         tracing::debug!(%error, "a connection broke");
     }
 }

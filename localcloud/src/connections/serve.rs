@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Place;
 use super::patience::patiently;
+use crate::calls::Connection;
 
 /// How long a new connection may go without a request.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -30,9 +31,10 @@ const UNREAD: usize = 128 << 10;
 /// What requests that are being answered get to end in when the server stops.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Answers what comes over `stream` until it ends, the server stops, or its place is needed.
+/// Answers what comes over `stream` until it ends or is cut, the server stops, or its place is needed.
 pub(crate) async fn serve<S, A, F>(
     stream: S,
+    connection: Connection,
     place: Place,
     stopping: &CancellationToken,
     answer: A,
@@ -44,13 +46,16 @@ where
 {
     let service = service_fn(|request: Request<Incoming>| {
         let in_flight = place.activity.begin();
-        let answered = answer(patiently(request));
+        let mut request = patiently(request);
+        request.extensions_mut().insert(connection.clone());
+        let answered = answer(request);
         async move { Ok::<_, Infallible>(in_flight.until_the_end_of(answered.await)) }
     });
     let builder = builder();
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         ended = &mut serving => return ended,
+        () = connection.is_cut() => return Ok(()),
         () = stopping.cancelled() => {}
         () = place.leave.cancelled() => {}
         () = silence(&place) => {}

@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::Activity;
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
 #[cfg(any(test, feature = "fuzzing"))]
@@ -42,10 +43,12 @@ use controllers::namespace::Namespaces;
 use controllers::pod_garbage::PodGarbage;
 use controllers::service_account::ServiceAccounts;
 use events::Recorder;
+pub(crate) use kinds::KINDS;
 use kinds::{NAMESPACE, POD};
 use kubelet::Kubelet;
 use kubelet::leftovers::Running;
 use kubelet::logs::Logs;
+pub(crate) use kubelet::{Attendant, BoxedAttendant, Identities, PodAccount};
 use nodes::{Autoscaler, Nodes};
 pub(crate) use nodes::{Autoscaling, Pool, PoolStatus, Taint};
 use scheduler::Scheduler;
@@ -68,6 +71,10 @@ pub(crate) struct ClusterSettings {
     pub(crate) working_folder: PathBuf,
     /// What every pod finds in its environment: the endpoints of the local cloud.
     pub(crate) pod_environment: Vec<(String, String)>,
+    /// Where the calls of its API go through.
+    pub(crate) calls: Calls,
+    /// Who gives pods their identities, if anybody does.
+    pub(crate) identities: Option<Arc<dyn Identities>>,
 }
 
 /// A running cluster.
@@ -87,8 +94,17 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts a cluster, with the state that it had when it was stopped or killed.
     pub(crate) async fn start(settings: ClusterSettings, tables: &mut Tables) -> anyhow::Result<Arc<Self>> {
-        let ClusterSettings { name, folder, journal, clock, worker_program, working_folder, pod_environment } =
-            settings;
+        let ClusterSettings {
+            name,
+            folder,
+            journal,
+            clock,
+            worker_program,
+            working_folder,
+            pod_environment,
+            calls,
+            identities,
+        } = settings;
         let pods = folder.join("pods");
         make_private(&pods)?;
         let identity = Identity::open(&folder, &name)?;
@@ -96,7 +112,8 @@ impl Cluster {
         let store = Arc::new(store);
         let running = Running::open(journal.clone(), tables, &table(&name, "processes"), &pods)?;
         let logs = Arc::new(Logs::new(&pods));
-        let settings = kubelet::Settings { pods, worker_program, working_folder, pod_environment };
+        let settings =
+            kubelet::Settings { pods, worker_program, working_folder, pod_environment, identities };
         let kubelet = Kubelet::new(&store, &logs, running, settings);
         kubelet.fail_interrupted();
         let nodes = Nodes::open(&name, &journal, tables, &store, &kubelet)?;
@@ -113,7 +130,14 @@ impl Cluster {
         }
         tasks.spawn(kubelet.run(closing.clone()));
         let activity = Activity::new();
-        let api = Api { store: store.clone(), logs, closing: closing.clone(), activity: activity.clone() };
+        let api = Api {
+            cluster: name.clone(),
+            store: store.clone(),
+            logs,
+            closing: closing.clone(),
+            activity: activity.clone(),
+            calls,
+        };
         let gate = Gate::new(&identity, &listener)?;
         tasks.spawn(api::serve(Arc::new(api), listener, gate));
         Ok(Arc::new(Self { name, folder, journal, port, identity, store, nodes, activity, closing, tasks }))

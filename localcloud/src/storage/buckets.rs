@@ -93,6 +93,24 @@ impl Storage {
         Ok(())
     }
 
+    /// The policy of a bucket as it is stored, and its project, if it is there.
+    pub(crate) fn policy_of(&self, bucket: &str) -> Option<(Policy, String)> {
+        let state = self.lock();
+        let row = &state.buckets.get(bucket)?.row;
+        Some((row.policy.clone(), row.bucket.project.clone()))
+    }
+
+    /// Whether a bucket is there and an object of it is not.
+    pub(crate) fn lacks(&self, bucket: &str, object: &str) -> bool {
+        self.lock().buckets.get(bucket).is_some_and(|live| live.object(object, None).is_err())
+    }
+
+    /// Of permissions on a bucket, those that whoever asks has.
+    pub(super) fn permissions(&self, bucket: &str, asked: Vec<String>) -> Result<Vec<String>> {
+        let resource = self.lock().bucket(bucket)?.resource("");
+        Ok(self.iam.held(asked, &resource))
+    }
+
     pub(super) fn policy(&self, bucket: &str) -> Result<Policy> {
         Ok(self.iam.shown(&self.lock().bucket(bucket)?.row.policy))
     }

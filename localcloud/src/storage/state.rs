@@ -22,7 +22,7 @@ use super::place;
 use super::uploads::Sessions;
 use crate::clock::Clock;
 use crate::folder;
-use crate::iam::{Iam, Policy};
+use crate::iam::{Iam, Policy, Resource};
 use crate::journal::{Journal, Tables};
 
 const BUCKETS: &str = "storage.buckets";
@@ -193,6 +193,17 @@ impl State {
 }
 
 impl LiveBucket {
+    /// One of its objects, or itself for an empty name, as something that callers need permissions on.
+    pub(super) fn resource(&self, object: &str) -> Resource {
+        let bucket = format!("projects/_/buckets/{}", self.row.bucket.name);
+        let name = match object {
+            "" => bucket.clone(),
+            object => format!("{bucket}/objects/{object}"),
+        };
+        let project = Some(self.row.bucket.project.clone());
+        Resource { name, policy: Some((bucket, self.row.policy.clone())), project }
+    }
+
     /// An object's generation, or its live one.
     pub(super) fn object(&self, name: &str, generation: Option<i64>) -> Result<&ObjectRow> {
         let found = self.objects.get(name);

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::status::Refusal;
 use super::{Api, Identity};
+use crate::calls::Connection;
 use crate::connections::{self, Connections, Place};
 use crate::guard;
 
@@ -80,6 +81,7 @@ async fn handshake_and_serve(
     place: Place,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
+    let connection = Connection::of(&stream);
     let handshake =
         tokio::time::timeout(LONGEST_HANDSHAKE, TlsAcceptor::from(gate.tls.clone()).accept(stream));
     let Some(stream) = place.unless_left(handshake).await else { return Ok(()) };
@@ -90,7 +92,7 @@ async fn handshake_and_serve(
         let (api, gate) = (api.clone(), gate.clone());
         async move { gate.answer(&api, is_known, request).await }
     };
-    connections::serve(stream, place, &closing, answer).await
+    connections::serve(stream, connection, place, &closing, answer).await
 }
 
 impl Gate {

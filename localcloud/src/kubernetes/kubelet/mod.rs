@@ -3,6 +3,7 @@
 
 mod environment;
 mod last_will;
+mod identity;
 pub(crate) mod leftovers;
 pub(crate) mod logs;
 mod pod;
@@ -25,6 +26,7 @@ use super::kinds::{NODE, POD};
 use super::object::{self, Condition, is_terminal, number, set_condition, text};
 use super::store::{Key, Store};
 use crate::clock::Clock;
+pub(crate) use identity::{Attendant, BoxedAttendant, Identities, PodAccount};
 use leftovers::Running;
 use logs::Logs;
 use pod::Life;
@@ -43,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) worker_program: PathBuf,
     pub(crate) working_folder: PathBuf,
     pub(crate) pod_environment: Vec<(String, String)>,
+    /// Who gives pods their identities; nobody in tests of the cluster alone.
+    pub(crate) identities: Option<Arc<dyn Identities>>,
 }
 
 /// A pod is to end.

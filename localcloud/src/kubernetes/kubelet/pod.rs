@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 use super::super::kinds::POD;
 use super::super::object::{self, is_terminal, list, number, text};
 use super::super::store::Key;
 use super::environment::{command_line, variables};
+use super::identity::{BoxedAttendant, account_of};
 use super::process::{Exit, Process, Program};
 use super::status::{self, Container, Cut, State};
 use super::{Kubelet, Stop};
@@ -31,6 +32,8 @@ pub(super) struct Life {
     folder: PathBuf,
     containers: Mutex<Vec<Container>>,
     orders: watch::Receiver<Option<Stop>>,
+    /// Tells the pod who it is, from its first container on.
+    attendant: OnceCell<BoxedAttendant>,
 }
 
 /// A container could not be started.
@@ -47,7 +50,8 @@ impl Life {
     ) -> Self {
         let folder = kubelet.folder_of(object::uid(&pod));
         let containers = Mutex::new(Container::all(&pod));
-        Self { kubelet: kubelet.clone(), key: Key::of(&POD, &pod), pod, folder, containers, orders }
+        let (key, attendant) = (Key::of(&POD, &pod), OnceCell::new());
+        Self { kubelet: kubelet.clone(), key, pod, folder, containers, orders, attendant }
     }
 
     /// Lives until everything has ended and the status says so.
@@ -80,6 +84,9 @@ impl Life {
                 }
             }
         };
+        if let Some(attendant) = self.attendant.get() {
+            attendant.leave().await;
+        }
         let cut = self.stop().map(|stop| stop.cut).or(late.then_some(Cut::Deadline));
         self.publish(true, cut);
     }
@@ -166,6 +173,7 @@ impl Life {
 
     /// Runs a container once.
     async fn run_once(&self, container: &Value, name: &str) -> Result<Exit, NotStarted> {
+        self.attend().await?;
         let mut process = self.start(container, name)?;
         let since = self.kubelet.clock.now();
         let pid = process.id();
@@ -187,6 +195,17 @@ impl Life {
             self.publish(false, None);
         }
         Ok(exit)
+    }
+
+    /// Lets the pod be told who it is. Without, it would be taken for whoever has no token.
+    async fn attend(&self) -> Result<(), NotStarted> {
+        let Some(identities) = &self.kubelet.settings.identities else { return Ok(()) };
+        let attend = || identities.attend(account_of(&self.pod, &self.kubelet.store));
+        let attended = self.attendant.get_or_try_init(attend).await;
+        attended.map(drop).map_err(|error| NotStarted {
+            reason: "CreateContainerError",
+            message: format!("could not start the pod's metadata server: {error}"),
+        })
     }
 
     /// Waits until a process has ended, by itself or because the pod is stopped.
@@ -244,6 +263,8 @@ impl Life {
             ("PROVISION_LOCAL_ROOT".to_owned(), settings.working_folder.clone().into()),
         ];
         environment.extend(settings.pod_environment.iter().map(|(name, value)| (name.clone(), value.into())));
+        let identity = self.attendant.get().map(|attendant| attendant.environment()).unwrap_or_default();
+        environment.extend(identity.into_iter().map(|(name, value)| (name, value.into())));
         environment.extend(declared.iter().map(|(name, value)| (name.clone(), value.into())));
         let (program, rest) = match command.split_first() {
             None => (settings.worker_program.clone(), vec![]),
