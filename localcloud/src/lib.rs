@@ -27,6 +27,8 @@ pub mod clock;
 mod connections;
 mod error;
 mod folder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod guard;
 mod journal;
 mod labels;

@@ -32,6 +32,8 @@ use crate::activity::Activity;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use api::fuzz;
 use api::{Api, Gate, Identity};
 use controllers::Controller;
 use controllers::cron_job::CronJobs;
