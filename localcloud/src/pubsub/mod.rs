@@ -1,6 +1,7 @@
 //! Pub/Sub: one domain behind two wires.
 //!
-//! Settings and rules: [`topic`], [`subscription`], [`filter`], [`message`], [`names`], [`span`].
+//! Settings and rules: [`topic`], [`subscription`], [`filter`], [`message`], [`names`], [`page`],
+//! [`span`].
 //! What is queued and leased: [`backlog`]. The service: [`state`] holds everything and writes it
 //! down, [`admin`] changes topics and subscriptions, [`delivery`] moves messages. The wires:
 //! [`rest`] and [`grpc`].
@@ -12,6 +13,7 @@ mod filter;
 mod grpc;
 mod message;
 mod names;
+mod page;
 mod proto;
 mod puller;
 mod rest;
