@@ -20,7 +20,7 @@ use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
 use crate::server::{self, Server};
 use crate::service_usage::ServiceUsage;
-use crate::storage::Storage;
+use crate::storage::{Storage, Tending, with_batch};
 
 const TABLE: &str = "cloud";
 
@@ -46,6 +46,8 @@ pub struct Cloud {
     activity: Activity,
     container: Arc<Container>,
     clock: Clock,
+    storage: Arc<Storage>,
+    tending: Tending,
     stop_asked: CancellationToken,
 }
 
@@ -89,9 +91,11 @@ impl Cloud {
             .merge(container.rest())
             .merge(admin.rest());
         let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
+        let services = with_batch(services);
+        let tending = storage.tend_daily();
         let activity = Activity::new();
         let server = Server::start(listener, server::frame(services, port, activity.clone()));
-        Ok(Self { endpoints, port, token, server, activity, container, clock, stop_asked })
+        Ok(Self { endpoints, port, token, server, activity, container, clock, storage, tending, stop_asked })
     }
 
     /// `http://127.0.0.1:PORT`, of all Google services.
@@ -123,8 +127,15 @@ impl Cloud {
         &self.clock
     }
 
+    /// Has Google's limit on creating and deleting buckets (about one in two seconds for each
+    /// project, else a 429) or, as at the start, none.
+    pub fn limit_bucket_changes(&self, on: bool) {
+        self.storage.limit_bucket_changes(on);
+    }
+
     /// Ends pods, connections and services. What was acknowledged is there at the next start.
     pub async fn shutdown(self) {
+        drop(self.tending);
         self.container.stop().await;
         self.server.stop().await;
     }

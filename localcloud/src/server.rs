@@ -103,7 +103,7 @@ async fn connection(stream: TcpStream, router: Router, stopping: CancellationTok
 
 /// What nothing here answers. Saying "not found" of an API that is only not supported would make
 /// clients believe that a resource is gone.
-async fn unknown(request: Request) -> Response {
+pub(crate) async fn unknown(request: Request) -> Response {
     let path = request.uri().path();
     if request
         .headers()
