@@ -65,7 +65,9 @@ impl Cloud {
             .await
             .with_context(|| format!("can't listen on 127.0.0.1:{port}"))?;
         let port = listener.local_addr()?.port();
-        journal.put(TABLE, "port", &port)?;
+        if last_port != Some(port) {
+            journal.put(TABLE, "port", &port)?;
+        }
         let endpoints = Endpoints { url: format!("http://127.0.0.1:{port}"), folder: folder.clone() };
 
         let clock = Clock::open(&journal, &mut tables)?;

@@ -19,6 +19,7 @@ mod storage;
 mod activity;
 mod admin;
 pub mod clock;
+mod connections;
 mod error;
 mod folder;
 mod guard;

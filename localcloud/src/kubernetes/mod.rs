@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 use crate::activity::Activity;
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
-use api::{Api, Identity};
+use api::{Api, Gate, Identity};
 use controllers::Controller;
 use controllers::cron_job::CronJobs;
 use controllers::garbage::Garbage;
@@ -112,7 +112,8 @@ impl Cluster {
         tasks.spawn(kubelet.run(closing.clone()));
         let activity = Activity::new();
         let api = Api { store: store.clone(), logs, closing: closing.clone(), activity: activity.clone() };
-        tasks.spawn(api::serve(Arc::new(api), listener, identity.server.clone()));
+        let gate = Gate::new(&identity, &listener)?;
+        tasks.spawn(api::serve(Arc::new(api), listener, gate));
         Ok(Arc::new(Self { name, folder, journal, port, identity, store, nodes, activity, closing, tasks }))
     }
 

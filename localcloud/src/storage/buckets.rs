@@ -1,7 +1,5 @@
 //! Buckets: create, get, list, update, delete, and their policies.
 
-use std::fs;
-
 use super::bucket::{Bucket, Settings};
 use super::error::{Result, StorageError};
 use super::generations::Generations;
@@ -9,6 +7,7 @@ use super::listing::{Page, PageOf, cut};
 use super::precondition::Precondition;
 use super::state::{BucketRow, LiveBucket, Storage};
 use super::{patch, place};
+use crate::folder;
 use crate::iam::{Binding, Policy};
 
 /// A change to settings.
@@ -37,7 +36,7 @@ impl Storage {
             None => {}
         }
         self.count_bucket_change(project)?;
-        fs::create_dir_all(self.bucket_folder(name))?;
+        folder::make(&self.bucket_folder(name))?;
         let row = BucketRow { bucket: bucket.clone(), policy: owners(project) };
         self.save_bucket(&row)?;
         state.buckets.insert(name.to_owned(), LiveBucket { row, generations: Generations::default() });

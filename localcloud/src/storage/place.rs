@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::folder;
+
 /// The folder of names that can't stand for themselves.
 const NAMES: &str = ".names";
 /// The folder of what is no longer live.
@@ -46,7 +48,7 @@ pub(super) fn put(content: &Path, bucket: &Path, place: &Path) -> io::Result<()>
 
 /// Makes the folders above a place.
 pub(super) fn make_room(bucket: &Path, place: &Path) -> io::Result<()> {
-    bucket.join(place).parent().map_or(Ok(()), fs::create_dir_all)
+    bucket.join(place).parent().map_or(Ok(()), folder::make)
 }
 
 /// Removes a bucket's folder with what is no longer live. What a person put there by hand stays; it

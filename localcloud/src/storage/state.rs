@@ -21,6 +21,7 @@ use super::object::Object;
 use super::uploads::Sessions;
 use super::{place, retire};
 use crate::clock::Clock;
+use crate::folder;
 use crate::iam::{Iam, Policy};
 use crate::journal::{Journal, Tables};
 
@@ -72,11 +73,11 @@ impl Storage {
         folder: &Path,
     ) -> io::Result<Arc<Self>> {
         let (buckets, uploads) = (folder.join("buckets"), folder.join("uploads"));
-        fs::create_dir_all(&buckets)?;
-        fs::create_dir_all(&uploads)?;
+        folder::make(&buckets)?;
+        folder::make(&uploads)?;
         let mut state = State::default();
         for (name, row) in tables.take::<BucketRow>(BUCKETS)? {
-            fs::create_dir_all(buckets.join(&name))?;
+            folder::make(&buckets.join(&name))?;
             state.buckets.insert(name, LiveBucket { row, generations: Generations::default() });
         }
         let mut rows: Vec<Generation> = tables.take(GENERATIONS)?.into_values().collect();

@@ -4,10 +4,14 @@
 #![allow(clippy::large_futures, clippy::large_stack_arrays, reason = "the clients' requests are large")]
 
 mod access;
+mod full_disk;
 mod gke;
 mod iam;
+mod killed;
 mod kubernetes;
+mod memory;
 mod policies;
+mod process;
 mod projects;
 
 use std::fmt::Display;

@@ -33,7 +33,7 @@ use crate::activity::Activity;
 use body::Parameters;
 pub(crate) use delete::{Deletion, Propagation, delete};
 pub(crate) use pki::Identity;
-pub(crate) use server::{listen, serve};
+pub(crate) use server::{Gate, listen, serve};
 use status::Refusal;
 use target::{Place, Target};
 

@@ -2,6 +2,7 @@
 //! ends them when they are deleted or their node goes.
 
 mod environment;
+mod last_will;
 pub(crate) mod leftovers;
 pub(crate) mod logs;
 mod pod;
