@@ -42,7 +42,7 @@ async fn a_kill_at_any_instant_loses_nothing_and_halves_nothing() {
     println!("SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let folder = tempfile::tempdir().expect("a folder");
-    let model = Model::default();
+    let (model, http) = (Model::default(), crate::client());
     let mut local = Process::start(folder.path()).await;
     for bucket in BUCKETS {
         let settings = json!({
@@ -55,28 +55,32 @@ async fn a_kill_at_any_instant_loses_nothing_and_halves_nothing() {
             reqwest::Client::new().post(path).body(settings.to_string()).send().await.expect("an answer");
         assert_eq!(made.status(), 200);
     }
+    let mut acknowledged = 0;
     for round in 0..ROUNDS {
         let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| tokio::spawn(write(local.url().to_owned(), writer, random.random(), model.clone())))
+            .map(|writer| {
+                let at = (http.clone(), local.url().to_owned());
+                tokio::spawn(write(at, writer, random.random(), model.clone()))
+            })
             .collect();
         tokio::time::sleep(Duration::from_millis(random.random_range(5..120))).await;
         local.kill();
         for writer in writers {
-            writer.await.expect("a writer that ends with the local cloud");
+            acknowledged += writer.await.expect("a writer that ends with the local cloud");
         }
         local = Process::start(folder.path()).await;
-        check(local.url(), &model, round).await;
-        check_files(folder.path(), local.url()).await;
+        check(&http, local.url(), &model, round).await;
+        check_files(&http, folder.path(), local.url()).await;
     }
     let kept = model.lock().expect("the model").values().flatten().flatten().count();
-    println!("{ROUNDS} kills, {kept} objects there at the end");
+    println!("{ROUNDS} kills, {acknowledged} changes acknowledged, {kept} objects there at the end");
 }
 
-/// Writes and deletes objects of its own names until the local cloud is gone.
-async fn write(url: String, writer: u64, seed: u64, model: Model) {
+/// Writes and deletes objects of its own names until the local cloud is gone. Returns how many
+/// changes were acknowledged.
+async fn write((http, url): (reqwest::Client, String), writer: u64, seed: u64, model: Model) -> usize {
     let mut random = StdRng::seed_from_u64(seed);
-    let http = reqwest::Client::new();
-    loop {
+    for acknowledged in 0.. {
         let bucket = BUCKETS[random.random_range(0..BUCKETS.len())];
         let name = format!("w{writer}/{}", random.random_range(0..NAMES));
         let size = if random.random_ratio(1, 4) { BLOCK * 2 + 17 } else { random.random_range(0..5000) };
@@ -96,10 +100,11 @@ async fn write(url: String, writer: u64, seed: u64, model: Model) {
             }
         };
         // Without an answer it may be so or so.
-        let Ok(status) = done else { return };
+        let Ok(status) = done else { return acknowledged };
         assert!(matches!(status, 200 | 204 | 404), "{status}");
         model.lock().expect("the model").insert(key, vec![new]);
     }
+    0
 }
 
 async fn resumable(
@@ -120,11 +125,11 @@ async fn resumable(
 }
 
 /// Every object is what was acknowledged last, or what nobody knows the fate of.
-async fn check(url: &str, model: &Model, round: usize) {
+async fn check(http: &reqwest::Client, url: &str, model: &Model, round: usize) {
     let known: Vec<_> = model.lock().expect("the model").clone().into_iter().collect();
     for (key, possible) in known {
         let path = format!("{url}/storage/v1/b/{}/o/{}?alt=media", key.0, key.1.replace('/', "%2F"));
-        let answer = reqwest::get(path).await.expect("an answer");
+        let answer = http.get(path).send().await.expect("an answer");
         let found = match answer.status().as_u16() {
             404 => None,
             status => {
@@ -144,14 +149,14 @@ async fn check(url: &str, model: &Model, round: usize) {
 }
 
 /// The journal and the files agree: every generation has its content, and no file is nobody's.
-async fn check_files(folder: &Path, url: &str) {
+async fn check_files(http: &reqwest::Client, folder: &Path, url: &str) {
     for bucket in BUCKETS {
         let mut rows = 0;
         for which in ["versions=true", "softDeleted=true"] {
-            for object in list(url, bucket, which).await {
+            for object in list(http, url, bucket, which).await {
                 rows += 1;
                 if which == "versions=true" {
-                    check_sum(url, bucket, &object).await;
+                    check_sum(http, url, bucket, &object).await;
                 }
             }
         }
@@ -160,10 +165,10 @@ async fn check_files(folder: &Path, url: &str) {
     }
 }
 
-async fn list(url: &str, bucket: &str, which: &str) -> Vec<Value> {
+async fn list(http: &reqwest::Client, url: &str, bucket: &str, which: &str) -> Vec<Value> {
     let (mut all, mut token) = (Vec::new(), String::new());
     loop {
-        let page = reqwest::get(format!("{url}/storage/v1/b/{bucket}/o?{which}&pageToken={token}")).await;
+        let page = http.get(format!("{url}/storage/v1/b/{bucket}/o?{which}&pageToken={token}")).send().await;
         let page = page.expect("an answer").bytes().await.expect("a list");
         let page: Value = serde_json::from_slice(&page).expect("JSON");
         all.extend(page["items"].as_array().into_iter().flatten().cloned());
@@ -174,12 +179,12 @@ async fn list(url: &str, bucket: &str, which: &str) -> Vec<Value> {
     }
 }
 
-async fn check_sum(url: &str, bucket: &str, object: &Value) {
+async fn check_sum(http: &reqwest::Client, url: &str, bucket: &str, object: &Value) {
     use base64::Engine as _;
     let text = |field: &str| object[field].as_str().expect("text");
     let (name, generation) = (text("name").replace('/', "%2F"), text("generation"));
     let path = format!("{url}/storage/v1/b/{bucket}/o/{name}?alt=media&generation={generation}");
-    let content = reqwest::get(path).await.expect("an answer").bytes().await.expect("content");
+    let content = http.get(path).send().await.expect("an answer").bytes().await.expect("content");
     let sum = base64::prelude::BASE64_STANDARD.encode(crc32c::crc32c(&content).to_be_bytes());
     assert_eq!(sum, text("crc32c"), "{bucket}/{name}#{generation}");
 }

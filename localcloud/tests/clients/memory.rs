@@ -24,7 +24,7 @@ async fn a_gibibyte_passes_through_in_under_100_mib() {
 async fn peak_after(size: u64) -> u64 {
     let folder = tempfile::tempdir().expect("a folder");
     let local = Process::start(folder.path()).await;
-    let (http, url) = (reqwest::Client::new(), local.url());
+    let (http, url) = (crate::client(), local.url());
     let bucket = json!({"name": "large", "softDeletePolicy": {"retentionDurationSeconds": 0}}).to_string();
     let made =
         http.post(format!("{url}/storage/v1/b?project=p")).body(bucket).send().await.expect("an answer");

@@ -17,6 +17,8 @@ pub(super) type Answer = (u16, Value);
 
 impl Json {
     pub(super) fn of(server: &Server) -> Self {
+        // It installs the TLS provider without which no client is made.
+        drop(server.target());
         Self { http: reqwest::Client::new(), origin: server.endpoint() }
     }
 

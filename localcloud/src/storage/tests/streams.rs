@@ -25,6 +25,7 @@ async fn call<Q: Message, A: Message + Default>(
         body.put_u32(u32::try_from(message.encoded_len()).expect("a length"));
         message.encode(&mut body).expect("encoded");
     }
+    drop(server.target());
     let http = reqwest::Client::builder().http2_prior_knowledge().build().expect("a client");
     let path = format!("{}/google.storage.v2.Storage/{method}", server.endpoint());
     let request = http.post(path).header("content-type", "application/grpc").header("te", "trailers");
