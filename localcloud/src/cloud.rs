@@ -25,7 +25,7 @@ use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
 use crate::server::{self, Server};
 use crate::service_usage::{Gate, ServiceUsage};
-use crate::storage::Storage;
+use crate::storage::{Storage, Tending};
 
 const TABLE: &str = "cloud";
 
@@ -53,6 +53,8 @@ pub struct Cloud {
     clock: Clock,
     calls: Calls,
     iam: Arc<Iam>,
+    storage: Arc<Storage>,
+    tending: Tending,
     stop_asked: CancellationToken,
 }
 
@@ -106,13 +108,30 @@ impl Cloud {
             .merge(container.rest())
             .merge(admin.rest(steered));
         let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
+        let tending = storage.tend_daily();
         let activity = Activity::new();
         let access = Access::new(&iam, &projects, &pubsub, &storage);
-        let gate = Gate::new(&usage, Arc::new(move |bucket: &str| storage.project_of(bucket)));
+        let gate = {
+            let storage = storage.clone();
+            Gate::new(&usage, Arc::new(move |bucket: &str| storage.project_of(bucket)))
+        };
         let services = services.layer(axum::middleware::from_fn_with_state(gate, Gate::pass));
         let frame = server::frame(services, port, activity.clone(), calls.clone(), access);
         let server = Server::start(listener, frame);
-        Ok(Self { endpoints, port, token, server, activity, container, clock, calls, iam, stop_asked })
+        Ok(Self {
+            endpoints,
+            port,
+            token,
+            server,
+            activity,
+            container,
+            clock,
+            calls,
+            iam,
+            storage,
+            tending,
+            stop_asked,
+        })
     }
 
     /// `http://127.0.0.1:PORT`, of all Google services.
@@ -167,8 +186,15 @@ impl Cloud {
         self.iam.uses()
     }
 
+    /// Has Google's limit on creating and deleting buckets (about one in two seconds for each
+    /// project, else a 429) or, as at the start, none.
+    pub fn limit_bucket_changes(&self, on: bool) {
+        self.storage.limit_bucket_changes(on);
+    }
+
     /// Ends pods, connections and services. What was acknowledged is there at the next start.
     pub async fn shutdown(self) {
+        drop(self.tending);
         self.container.stop().await;
         self.server.stop().await;
     }

@@ -57,7 +57,10 @@ impl Normal {
             } else if rest.starts_with("0xc0") && shape(rest, "0xchhhhhhhhh").is_some() {
                 read.push_str("<address>");
                 rest = rest[3..].trim_start_matches(|c: char| c.is_ascii_hexdigit());
-            } else if rest.starts_with('-') && shape(rest, "-dddddddd").is_some() && !starts_with_digit(rest.get(9..)) {
+            } else if rest.starts_with('-')
+                && shape(rest, "-dddddddd").is_some()
+                && !starts_with_digit(rest.get(9..))
+            {
                 // A cron job names its Jobs by the minute.
                 read.push_str("-<minute>");
                 rest = &rest[9..];
@@ -152,8 +155,10 @@ fn sorted(value: &Value) -> String {
         Value::Object(map) => {
             let mut keys: Vec<&String> = map.keys().collect();
             keys.sort();
-            let fields: Vec<String> =
-                keys.into_iter().map(|key| format!("{}: {}", Value::from(key.as_str()), sorted(&map[key]))).collect();
+            let fields: Vec<String> = keys
+                .into_iter()
+                .map(|key| format!("{}: {}", Value::from(key.as_str()), sorted(&map[key])))
+                .collect();
             format!("{{{}}}", fields.join(", "))
         }
         Value::Array(items) => format!("[{}]", items.iter().map(sorted).collect::<Vec<_>>().join(", ")),
