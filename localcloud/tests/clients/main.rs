@@ -7,8 +7,11 @@ mod access;
 mod gke;
 mod iam;
 mod kubernetes;
+mod operations;
 mod policies;
 mod projects;
+mod services;
+mod stockouts;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
