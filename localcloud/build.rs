@@ -155,7 +155,7 @@ fn main() -> io::Result<()> {
     for (package, name, methods, messages) in SERVICES {
         write_service(&folder, package, name, methods, messages)?;
     }
-    Ok(())
+    write_paths(&folder)
 }
 
 fn write_service(folder: &Path, package: &str, name: &str, rows: &[Row], messages: &str) -> io::Result<()> {
@@ -171,6 +171,14 @@ fn write_service(folder: &Path, package: &str, name: &str, rows: &[Row], message
         code = code.replacen("Not yet implemented", &says, 1);
     }
     fs::write(folder.join(format!("{package}.{name}.rs")), code)
+}
+
+/// The paths of all methods, as a list.
+fn write_paths(folder: &Path) -> io::Result<()> {
+    let paths = SERVICES.iter().flat_map(|(package, name, methods, _)| {
+        methods.iter().map(move |(_, route, ..)| format!("/{package}.{name}/{route}"))
+    });
+    fs::write(folder.join("grpc_methods.rs"), format!("&{:?}", paths.collect::<Vec<_>>()))
 }
 
 fn method((name, route, request, response, flow): Row, messages: &str) -> Method {

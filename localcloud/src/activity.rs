@@ -17,7 +17,7 @@ pub(crate) struct Activity(Arc<Inner>);
 struct Inner {
     born: Instant,
     in_flight: AtomicUsize,
-    /// Milliseconds since `born`.
+    /// Microseconds since `born`; 0 before the first request.
     last: AtomicU64,
 }
 
@@ -40,14 +40,19 @@ impl Activity {
                 .0
                 .born
                 .elapsed()
-                .saturating_sub(Duration::from_millis(self.0.last.load(Ordering::Relaxed))),
+                .saturating_sub(Duration::from_micros(self.0.last.load(Ordering::Relaxed))),
             _ => Duration::ZERO,
         }
     }
 
+    /// Whether anything was ever asked.
+    pub(crate) fn is_used(&self) -> bool {
+        self.0.in_flight.load(Ordering::Relaxed) > 0 || self.0.last.load(Ordering::Relaxed) > 0
+    }
+
     /// Something happened just now.
     pub(crate) fn touch(&self) {
-        let now = u64::try_from(self.0.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = u64::try_from(self.0.born.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
         self.0.last.fetch_max(now, Ordering::Relaxed);
     }
 

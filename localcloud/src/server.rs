@@ -9,22 +9,22 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::{self, Access};
 use crate::activity::{self, Activity};
+use crate::calls::{self, Calls, Connection};
+use crate::connections::{Connections, Place, serve, turn_away};
 use crate::error::ApiError;
 use crate::guard::guard;
 use crate::rest::LARGEST_BODY;
 
-/// How long a client may take to say what it wants.
-const HEADERS: Duration = Duration::from_secs(30);
-/// What requests that are being answered get to end in when the server stops.
-const GRACE: Duration = Duration::from_secs(1);
+/// Half of the files that the process may open are connections to this port.
+const SHARE: u64 = 2;
 
 /// A listener and its connections.
 pub(crate) struct Server {
@@ -44,11 +44,13 @@ pub(crate) async fn bind(required: u16, preferred: Option<u16>) -> io::Result<Tc
 
 /// Everything that comes in, with its last resorts and its limits around it. Uploads of objects are
 /// streams, and lift the limit of bodies for themselves.
-pub(crate) fn frame(services: Router, port: u16, activity: Activity) -> Router {
+pub(crate) fn frame(services: Router, port: u16, activity: Activity, calls: Calls, access: Access) -> Router {
     services
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn_with_state(access, access::authorize))
+        .layer(from_fn_with_state(calls, calls::carry))
         .layer(from_fn_with_state(activity, activity::note))
         .layer(from_fn_with_state(port, guard))
 }
@@ -56,13 +58,17 @@ pub(crate) fn frame(services: Router, port: u16, activity: Activity) -> Router {
 impl Server {
     pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
         let server = Self { stopping: CancellationToken::new(), connections: TaskTracker::new() };
+        let places = Connections::with_share_of_files(SHARE);
         let (stopping, connections) = (server.stopping.clone(), server.connections.clone());
         server.connections.spawn(async move {
             while let Some(accepted) = stopping.run_until_cancelled(listener.accept()).await {
                 match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(connection(stream, router.clone(), stopping.clone()));
-                    }
+                    Ok((stream, _)) => match places.take() {
+                        Some(place) => {
+                            connections.spawn(connection(stream, place, router.clone(), stopping.clone()));
+                        }
+                        None => turn_away(stream).await,
+                    },
                     Err(error) => {
                         // Out of file descriptors, most likely: give connections time to end.
                         tracing::warn!(%error, "a connection can't be accepted");
@@ -82,21 +88,15 @@ impl Server {
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, stopping: CancellationToken) {
+async fn connection(stream: TcpStream, place: Place, router: Router, stopping: CancellationToken) {
     let _ = stream.set_nodelay(true);
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1000);
-    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = &mut serving => ended,
-        () = stopping.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
-        }
+    let connection = Connection::of(&stream);
+    let router = TowerToHyperService::new(router);
+    let answer = |request| {
+        let answered = router.call(request);
+        async move { answered.await.unwrap_or_else(|never| match never {}) }
     };
-    if let Err(error) = ended {
+    if let Err(error) = serve(stream, connection, place, &stopping, answer).await {
         tracing::debug!(%error, "a connection broke");
     }
 }

@@ -28,6 +28,12 @@ impl Container {
             worker_program: self.surroundings.worker_program.clone(),
             working_folder: self.surroundings.working_folder.clone(),
             pod_environment: self.surroundings.pod_environment.clone(),
+            calls: self.surroundings.calls.clone(),
+            identities: Some(self.surroundings.metadata.of_cluster(
+                &name.location.project,
+                &name.location.name,
+                &name.name,
+            )),
         };
         let cluster = kubernetes::Cluster::start(settings, &mut tables).await?;
         self.pass_on(&cluster);

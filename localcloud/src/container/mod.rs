@@ -37,11 +37,13 @@ use names::ClusterName;
 pub use orders::{OperationFailure, Operations, Order, Orders};
 use state::State;
 
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::iam::Iam;
 use crate::journal::{Journal, Tables};
 use crate::kubernetes;
+use crate::metadata::Metadata;
 
 /// What a Kubernetes cluster needs to know of this machine.
 pub(crate) struct Surroundings {
@@ -53,6 +55,10 @@ pub(crate) struct Surroundings {
     pub(crate) worker_program: PathBuf,
     /// Where the other services are, for pods.
     pub(crate) pod_environment: Vec<(String, String)>,
+    /// Where the calls of clusters go through.
+    pub(crate) calls: Calls,
+    /// Tells pods who they are.
+    pub(crate) metadata: Arc<Metadata>,
 }
 
 /// All clusters of all projects.

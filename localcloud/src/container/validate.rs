@@ -116,8 +116,22 @@ fn config(cluster: &Cluster, config: &NodeConfig, iam: &Iam) -> Checked {
     labels::check(&config.resource_labels)?;
     match config.service_account.as_str() {
         "" | "default" => Ok(()),
-        email => iam.check_exists(email),
+        email => {
+            iam.check_exists(email)?;
+            may_act_as(iam, email)
+        }
     }
+}
+
+/// Whoever makes nodes that run as an account must be allowed to act as it.
+fn may_act_as(iam: &Iam, email: &str) -> Checked {
+    // Google's own accounts are in no project that could be asked.
+    let Ok(account) = iam.account_resource("-", email) else { return Ok(()) };
+    iam.check("iam.serviceAccounts.actAs", &account).map_err(|_| {
+        ApiError::permission_denied(format!(
+            "The user does not have access to service account \"{email}\". Ask a project owner to grant you the iam.serviceAccountUser role on the service account."
+        ))
+    })
 }
 
 /// Limits per zone, or totals; not both.

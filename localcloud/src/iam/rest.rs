@@ -103,8 +103,8 @@ async fn verb(
         Some("getIamPolicy") => json!(iam.policy(&project, id)?),
         Some("setIamPolicy") => json!(iam.set_policy(&project, id, parse::<SetPolicy>(body)?.policy)?),
         Some("testIamPermissions") => {
-            iam.get(&project, id)?;
-            json!(parse::<Permissions>(body)?)
+            let asked = parse::<Permissions>(body)?.permissions;
+            json!(Permissions { permissions: iam.held(asked, &iam.account_resource(&project, id)?) })
         }
         Some("undelete") => json!({"restoredAccount": iam.undelete(id)?}),
         Some("enable") => iam.set_disabled(&project, id, false)?,

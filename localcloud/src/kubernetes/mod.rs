@@ -29,9 +29,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::Activity;
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
-use api::{Api, Identity};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use api::fuzz;
+use api::{Api, Gate, Identity};
 use controllers::Controller;
 use controllers::cron_job::CronJobs;
 use controllers::garbage::Garbage;
@@ -40,11 +43,13 @@ use controllers::namespace::Namespaces;
 use controllers::pod_garbage::PodGarbage;
 use controllers::service_account::ServiceAccounts;
 use events::Recorder;
+pub(crate) use kinds::KINDS;
 use kinds::{NAMESPACE, POD};
 use kubelet::Kubelet;
 pub use kubelet::images::BrokenImage;
 use kubelet::leftovers::Running;
 use kubelet::logs::Logs;
+pub(crate) use kubelet::{Attendant, BoxedAttendant, Identities, PodAccount};
 use nodes::{Autoscaler, Nodes};
 pub(crate) use nodes::{Autoscaling, LocationPolicy, Pool, PoolStatus, Shortfall, Taint};
 pub use nodes::{Shortage, Stockout};
@@ -68,6 +73,10 @@ pub(crate) struct ClusterSettings {
     pub(crate) working_folder: PathBuf,
     /// What every pod finds in its environment: the endpoints of the local cloud.
     pub(crate) pod_environment: Vec<(String, String)>,
+    /// Where the calls of its API go through.
+    pub(crate) calls: Calls,
+    /// Who gives pods their identities, if anybody does.
+    pub(crate) identities: Option<Arc<dyn Identities>>,
 }
 
 /// A running cluster.
@@ -88,8 +97,17 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts a cluster, with the state that it had when it was stopped or killed.
     pub(crate) async fn start(settings: ClusterSettings, tables: &mut Tables) -> anyhow::Result<Arc<Self>> {
-        let ClusterSettings { name, folder, journal, clock, worker_program, working_folder, pod_environment } =
-            settings;
+        let ClusterSettings {
+            name,
+            folder,
+            journal,
+            clock,
+            worker_program,
+            working_folder,
+            pod_environment,
+            calls,
+            identities,
+        } = settings;
         let pods = folder.join("pods");
         make_private(&pods)?;
         let identity = Identity::open(&folder, &name)?;
@@ -97,7 +115,8 @@ impl Cluster {
         let store = Arc::new(store);
         let running = Running::open(journal.clone(), tables, &table(&name, "processes"), &pods)?;
         let logs = Arc::new(Logs::new(&pods));
-        let settings = kubelet::Settings { pods, worker_program, working_folder, pod_environment };
+        let settings =
+            kubelet::Settings { pods, worker_program, working_folder, pod_environment, identities };
         let kubelet = Kubelet::new(&store, &logs, running, settings);
         kubelet.fail_interrupted();
         let nodes = Nodes::open(&name, &journal, tables, &store, &kubelet)?;
@@ -114,8 +133,16 @@ impl Cluster {
         }
         tasks.spawn(kubelet.clone().run(closing.clone()));
         let activity = Activity::new();
-        let api = Api { store: store.clone(), logs, closing: closing.clone(), activity: activity.clone() };
-        tasks.spawn(api::serve(Arc::new(api), listener, identity.server.clone()));
+        let api = Api {
+            cluster: name.clone(),
+            store: store.clone(),
+            logs,
+            closing: closing.clone(),
+            activity: activity.clone(),
+            calls,
+        };
+        let gate = Gate::new(&identity, &listener)?;
+        tasks.spawn(api::serve(Arc::new(api), listener, gate));
         Ok(Arc::new(Self {
             name,
             folder,

@@ -5,10 +5,13 @@ use super::state::{LiveSubscription, Pubsub, SubscriptionRow, TopicRow};
 use super::subscription::Subscription;
 use super::topic::Topic;
 use crate::error::ApiError;
-use crate::iam::Policy;
+use crate::iam::{Policy, Resource};
 
 /// Most rows on a page, and how many there are if nobody asks.
 const LARGEST_PAGE: usize = 1000;
+
+/// What pulling asks for.
+pub(super) const CONSUME: &str = "pubsub.subscriptions.consume";
 
 /// One page of a list.
 pub(super) struct Page<T> {
@@ -86,7 +89,8 @@ impl Pubsub {
         if state.subscriptions.contains_key(&subscription.name) {
             return Err(names::already_exists(&subscription.name));
         }
-        state.topic(&subscription.topic)?;
+        let topic = state.topic(&subscription.topic)?;
+        self.iam.check("pubsub.topics.attachSubscription", &resource(&topic.settings.name, &topic.policy))?;
         let row = SubscriptionRow { settings: subscription.clone(), policy: Policy::default() };
         self.save_subscription(&row)?;
         state.subscriptions.insert(subscription.name.clone(), LiveSubscription::new(row)?);
@@ -135,12 +139,39 @@ impl Pubsub {
     /// Cuts a subscription off its topic and drops what it has.
     pub(super) fn detach_subscription(&self, name: &str) -> Result<(), ApiError> {
         let mut state = self.lock();
+        let topic = state.subscription(name)?.row.settings.topic.clone();
+        if let Ok(topic) = state.topic(&topic) {
+            self.iam
+                .check("pubsub.topics.detachSubscription", &resource(&topic.settings.name, &topic.policy))?;
+        }
         let live = state.subscription(name)?;
         live.row.settings.detached = true;
         self.save_subscription(&live.row)?;
         let ids = live.backlog.clear();
         live.changed.send_replace(());
         ids.into_iter().try_for_each(|id| self.erase_message(name, id))
+    }
+
+    /// The policy of a topic or subscription as it is stored, if it is there.
+    pub(crate) fn policy_of(&self, resource: &str) -> Option<Policy> {
+        let mut state = self.lock();
+        match kind_of(resource).ok()? {
+            Kind::Topic => state.topic(resource).ok().map(|row| row.policy.clone()),
+            Kind::Subscription => state.subscription(resource).ok().map(|live| live.row.policy.clone()),
+        }
+    }
+
+    /// Of permissions on a topic or subscription, those that whoever asks has.
+    pub(super) fn permissions(&self, name: &str, asked: Vec<String>) -> Result<Vec<String>, ApiError> {
+        self.policy(name)?;
+        let policy = self.policy_of(name).unwrap_or_default();
+        Ok(self.iam.held(asked, &resource(name, &policy)))
+    }
+
+    /// Refuses if whoever asks may not take messages of a subscription.
+    pub(super) fn may_consume(&self, subscription: &str) -> Result<(), ApiError> {
+        let policy = self.lock().subscription(subscription)?.row.policy.clone();
+        Ok(self.iam.check(CONSUME, &resource(subscription, &policy))?)
     }
 
     pub(super) fn policy(&self, resource: &str) -> Result<Policy, ApiError> {
@@ -193,6 +224,12 @@ impl PageOf {
         }
         Ok(page)
     }
+}
+
+/// A topic or a subscription as something that callers need permissions on.
+pub(super) fn resource(name: &str, policy: &Policy) -> Resource {
+    let project = names::project_of(name).to_owned();
+    Resource { name: name.into(), policy: Some((name.into(), policy.clone())), project: Some(project) }
 }
 
 fn kind_of(resource: &str) -> Result<Kind, ApiError> {

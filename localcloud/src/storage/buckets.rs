@@ -9,6 +9,7 @@ use super::listing::{Page, PageOf, cut};
 use super::patch;
 use super::precondition::Precondition;
 use super::state::{BucketRow, LiveBucket, Storage};
+use crate::folder;
 use crate::iam::{Binding, Policy};
 
 /// A change to settings.
@@ -36,7 +37,7 @@ impl Storage {
             Some(_) => return Err(StorageError::bucket_taken()),
             None => {}
         }
-        fs::create_dir_all(self.bucket_folder(name))?;
+        folder::make(&self.bucket_folder(name))?;
         let row = BucketRow { bucket: bucket.clone(), policy: owners(project) };
         self.save_bucket(&row)?;
         state.buckets.insert(name.to_owned(), LiveBucket { row, objects: BTreeMap::new() });
@@ -90,6 +91,24 @@ impl Storage {
         let _ = fs::remove_dir(folder.join(".names"));
         let _ = fs::remove_dir(folder);
         Ok(())
+    }
+
+    /// The policy of a bucket as it is stored, and its project, if it is there.
+    pub(crate) fn policy_of(&self, bucket: &str) -> Option<(Policy, String)> {
+        let state = self.lock();
+        let row = &state.buckets.get(bucket)?.row;
+        Some((row.policy.clone(), row.bucket.project.clone()))
+    }
+
+    /// Whether a bucket is there and an object of it is not.
+    pub(crate) fn lacks(&self, bucket: &str, object: &str) -> bool {
+        self.lock().buckets.get(bucket).is_some_and(|live| live.object(object, None).is_err())
+    }
+
+    /// Of permissions on a bucket, those that whoever asks has.
+    pub(super) fn permissions(&self, bucket: &str, asked: Vec<String>) -> Result<Vec<String>> {
+        let resource = self.lock().bucket(bucket)?.resource("");
+        Ok(self.iam.held(asked, &resource))
     }
 
     pub(super) fn policy(&self, bucket: &str) -> Result<Policy> {

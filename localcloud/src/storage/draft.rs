@@ -36,14 +36,20 @@ struct Unclaimed(PathBuf);
 impl Draft {
     /// An empty one.
     pub(super) async fn create(path: PathBuf) -> Result<Self> {
-        let file = OpenOptions::new().create_new(true).write(true).open(&path).await?;
+        let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).await?;
         Ok(Self { path, file, hasher: Hasher::default(), size: 0, kept: false })
     }
 
     /// The one that an earlier process left.
     pub(super) async fn reopen(path: PathBuf) -> Result<Self> {
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).await?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .await?;
         let (mut hasher, mut size) = (Hasher::default(), 0);
         let mut block = vec![0; BLOCK];
         loop {

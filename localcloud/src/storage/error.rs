@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::error::{ApiError, Code};
+use crate::iam::Denied;
 
 /// Why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(super) enum Reason {
     NotModified,
     /// Somebody else changed the policy.
     Raced,
+    /// The caller may not.
+    Denied,
     Range,
     Unsupported,
     Internal,
@@ -52,6 +55,7 @@ impl Reason {
             }
             Self::NotModified => (StatusCode::NOT_MODIFIED, "notModified", tonic::Code::Aborted),
             Self::Raced => (StatusCode::PRECONDITION_FAILED, "conditionNotMet", tonic::Code::Aborted),
+            Self::Denied => (StatusCode::FORBIDDEN, "forbidden", tonic::Code::PermissionDenied),
             Self::Range => {
                 (StatusCode::RANGE_NOT_SATISFIABLE, "requestedRangeNotSatisfiable", tonic::Code::OutOfRange)
             }
@@ -136,6 +140,13 @@ impl StorageError {
             _ => Reason::Invalid,
         };
         Self::new(reason, error.message)
+    }
+}
+
+/// In the words of Cloud Storage.
+impl From<Denied> for StorageError {
+    fn from(denied: Denied) -> Self {
+        Self::new(Reason::Denied, ApiError::from(denied).message)
     }
 }
 

@@ -27,4 +27,6 @@ mod uploads;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use rest::fuzz;
 pub(crate) use state::Storage;

@@ -50,7 +50,24 @@ impl Storage {
     /// Refuses what can't be created as things stand, before any content is taken in.
     pub(super) fn check_new(&self, new: &NewObject) -> Result<()> {
         new.check()?;
-        self.lock().check_new(new)
+        let state = self.lock();
+        state.check_new(new)?;
+        self.may_replace(&state, new)
+    }
+
+    /// What replaces an object deletes it.
+    fn may_replace(&self, state: &State, new: &NewObject) -> Result<()> {
+        let live = state.bucket(&new.bucket)?;
+        if live.objects.contains_key(&new.name) {
+            self.iam.check("storage.objects.delete", &live.resource(&new.name))?;
+        }
+        Ok(())
+    }
+
+    /// Whoever copies an object must be allowed to read it.
+    fn may_read(&self, source: &Source) -> Result<()> {
+        let resource = self.lock().bucket(&source.bucket)?.resource(&source.name);
+        Ok(self.iam.check("storage.objects.get", &resource)?)
     }
 
     /// A file for content on its way in.
@@ -74,6 +91,7 @@ impl Storage {
         let now = self.now();
         let mut state = self.lock();
         state.check_new(&new)?;
+        self.may_replace(&state, &new)?;
         let generation = state.next_generation(self.clock.now());
         let live = state.bucket_mut(&new.bucket)?;
         let folder = self.bucket_folder(&new.bucket);
@@ -154,6 +172,7 @@ impl Storage {
         mut new: NewObject,
         settings: Option<Settings>,
     ) -> Result<Object> {
+        self.may_read(source)?;
         let (from, file) = self.open_object(source)?;
         new.settings = settings.unwrap_or_else(|| from.settings.clone());
         if new.storage_class.is_empty() && new.bucket == source.bucket {
@@ -177,6 +196,7 @@ impl Storage {
         let mut draft = self.draft().await?;
         let mut components = 0_i32;
         for source in sources {
+            self.may_read(source)?;
             let (from, file) = self.open_object(source)?;
             draft.write_file(file).await?;
             components = components.saturating_add(from.components.unwrap_or(1));

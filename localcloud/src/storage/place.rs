@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::folder;
+
 /// The folder of names that can't stand for themselves.
 const NAMES: &str = ".names";
 const LONGEST_SEGMENT: usize = 255;
@@ -32,7 +34,7 @@ pub(super) fn choose(bucket: &Path, object: &str) -> PathBuf {
 pub(super) fn put(content: &Path, bucket: &Path, place: &Path) -> io::Result<()> {
     let to = bucket.join(place);
     if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder)?;
+        folder::make(folder)?;
     }
     fs::rename(content, to)
 }

@@ -21,7 +21,8 @@ use super::object::Object;
 use super::place;
 use super::uploads::Sessions;
 use crate::clock::Clock;
-use crate::iam::{Iam, Policy};
+use crate::folder;
+use crate::iam::{Iam, Policy, Resource};
 use crate::journal::{Journal, Tables};
 
 const BUCKETS: &str = "storage.buckets";
@@ -82,11 +83,11 @@ impl Storage {
         folder: &Path,
     ) -> io::Result<Arc<Self>> {
         let (buckets, uploads) = (folder.join("buckets"), folder.join("uploads"));
-        fs::create_dir_all(&buckets)?;
-        fs::create_dir_all(&uploads)?;
+        folder::make(&buckets)?;
+        folder::make(&uploads)?;
         let mut state = State::default();
         for (name, row) in tables.take::<BucketRow>(BUCKETS)? {
-            fs::create_dir_all(buckets.join(&name))?;
+            folder::make(&buckets.join(&name))?;
             state.buckets.insert(name, LiveBucket { row, objects: BTreeMap::new() });
         }
         for row in tables.take::<ObjectRow>(OBJECTS)?.into_values() {
@@ -192,6 +193,17 @@ impl State {
 }
 
 impl LiveBucket {
+    /// One of its objects, or itself for an empty name, as something that callers need permissions on.
+    pub(super) fn resource(&self, object: &str) -> Resource {
+        let bucket = format!("projects/_/buckets/{}", self.row.bucket.name);
+        let name = match object {
+            "" => bucket.clone(),
+            object => format!("{bucket}/objects/{object}"),
+        };
+        let project = Some(self.row.bucket.project.clone());
+        Resource { name, policy: Some((bucket, self.row.policy.clone())), project }
+    }
+
     /// An object's generation, or its live one.
     pub(super) fn object(&self, name: &str, generation: Option<i64>) -> Result<&ObjectRow> {
         let found = self.objects.get(name);

@@ -4,6 +4,7 @@
 #![allow(clippy::large_futures, clippy::large_stack_arrays, reason = "the clients' requests are large")]
 
 mod access;
+mod calls;
 mod gke;
 mod iam;
 mod kubernetes;

@@ -11,7 +11,7 @@ mod style;
 pub(crate) use apply::ApplyReport;
 pub(crate) use plan::plan_text;
 pub(crate) use run::{RunProgress, run_json, run_text};
-pub(crate) use standing::{local_text, run_show, runs_list, status_text};
+pub(crate) use standing::{grants_text, local_text, run_show, runs_list, status_text};
 pub(crate) use style::Style;
 
 /// How data is written.

@@ -2,6 +2,8 @@
 //! ends them when they are deleted or their node goes.
 
 mod environment;
+mod last_will;
+mod identity;
 pub(crate) mod leftovers;
 pub(crate) mod images;
 pub(crate) mod logs;
@@ -26,6 +28,7 @@ use super::kinds::{NODE, POD};
 use super::object::{self, Condition, is_terminal, number, set_condition, text};
 use super::store::{Key, Store};
 use crate::clock::Clock;
+pub(crate) use identity::{Attendant, BoxedAttendant, Identities, PodAccount};
 use images::{BrokenImage, Images};
 use leftovers::Running;
 use logs::Logs;
@@ -48,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) worker_program: PathBuf,
     pub(crate) working_folder: PathBuf,
     pub(crate) pod_environment: Vec<(String, String)>,
+    /// Who gives pods their identities; nobody in tests of the cluster alone.
+    pub(crate) identities: Option<Arc<dyn Identities>>,
 }
 
 /// A pod is to end.

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 use super::super::kinds::POD;
 use super::super::object::{self, is_terminal, list, number, text};
 use super::super::quantity;
 use super::super::store::Key;
 use super::environment::{command_line, variables};
+use super::identity::{BoxedAttendant, account_of};
 use super::process::{Exit, Process, Program};
 use super::status::{self, Container, Cut, State};
 use super::{Kubelet, Stop};
@@ -32,6 +33,8 @@ pub(super) struct Life {
     folder: PathBuf,
     containers: Mutex<Vec<Container>>,
     orders: watch::Receiver<Option<Stop>>,
+    /// Tells the pod who it is, from its first container on.
+    attendant: OnceCell<BoxedAttendant>,
     starve: watch::Receiver<Option<String>>,
 }
 
@@ -53,8 +56,9 @@ impl Life {
     pub(super) fn new(kubelet: &Arc<Kubelet>, pod: Arc<Value>, orders: &super::Orders) -> Self {
         let folder = kubelet.folder_of(object::uid(&pod));
         let containers = Mutex::new(Container::all(&pod));
+        let (key, attendant) = (Key::of(&POD, &pod), OnceCell::new());
         let (orders, starve) = (orders.stop.subscribe(), orders.starve.subscribe());
-        Self { kubelet: kubelet.clone(), key: Key::of(&POD, &pod), pod, folder, containers, orders, starve }
+        Self { kubelet: kubelet.clone(), key, pod, folder, containers, orders, attendant, starve }
     }
 
     /// Lives until everything has ended and the status says so.
@@ -87,6 +91,9 @@ impl Life {
                 }
             }
         };
+        if let Some(attendant) = self.attendant.get() {
+            attendant.leave().await;
+        }
         let cut = self.stop().map(|stop| stop.cut).or(late.then_some(Cut::Deadline));
         self.publish(true, cut);
     }
@@ -200,6 +207,7 @@ impl Life {
     /// Runs a container once.
     async fn run_once(&self, container: &Value, name: &str) -> Result<Exit, NotStarted> {
         self.kubelet.images.pull(&self.kubelet.recorder, &self.pod, text(container, "/image"))?;
+        self.attend().await?;
         let mut process = self.start(container, name)?;
         let since = self.kubelet.clock.now();
         let pid = process.id();
@@ -221,6 +229,17 @@ impl Life {
             self.publish(false, None);
         }
         Ok(exit)
+    }
+
+    /// Lets the pod be told who it is. Without, it would be taken for whoever has no token.
+    async fn attend(&self) -> Result<(), NotStarted> {
+        let Some(identities) = &self.kubelet.settings.identities else { return Ok(()) };
+        let attend = || identities.attend(account_of(&self.pod, &self.kubelet.store));
+        let attended = self.attendant.get_or_try_init(attend).await;
+        attended.map(drop).map_err(|error| {
+            let message = format!("could not start the pod's metadata server: {error}");
+            NotStarted::new("CreateContainerError", message)
+        })
     }
 
     /// Waits until a process has ended, by itself or because the pod is stopped.
@@ -296,6 +315,8 @@ impl Life {
             ("PROVISION_LOCAL_ROOT".to_owned(), settings.working_folder.clone().into()),
         ];
         environment.extend(settings.pod_environment.iter().map(|(name, value)| (name.clone(), value.into())));
+        let identity = self.attendant.get().map(|attendant| attendant.environment()).unwrap_or_default();
+        environment.extend(identity.into_iter().map(|(name, value)| (name, value.into())));
         environment.extend(declared.iter().map(|(name, value)| (name.clone(), value.into())));
         let (program, rest) = match command.split_first() {
             None => (settings.worker_program.clone(), vec![]),

@@ -13,6 +13,7 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 
 use super::super::{Autoscaling, Cluster, ClusterSettings, LocationPolicy, Pool, Taint};
+use crate::calls::{self, Calls};
 use crate::clock::Clock;
 use crate::journal::Journal;
 
@@ -126,7 +127,9 @@ async fn start(folder: &Path, clock: &Clock) -> Arc<Cluster> {
         clock: clock.clone(),
         worker_program: "/bin/echo".into(),
         working_folder: folder.into(),
+        calls: Calls::new(&Clock::system(), calls::by_bearing()),
         pod_environment: vec![("PUBSUB_EMULATOR_HOST".into(), "127.0.0.1:1".into())],
+        identities: None,
     };
     Cluster::start(settings, &mut tables).await.expect("a cluster")
 }

@@ -120,11 +120,10 @@ impl Storage for Wire {
         &self,
         request: Request<TestIamPermissionsRequest>,
     ) -> Answer<TestIamPermissionsResponse> {
-        // Whoever reaches the local cloud without a token is the project's owner.
         let request = request.into_inner();
         let bucket = bucket_id(&request.resource)?.split('/').next().unwrap_or_default();
-        self.0.policy(bucket)?;
-        Ok(Response::new(TestIamPermissionsResponse { permissions: request.permissions }))
+        let permissions = self.0.permissions(bucket, request.permissions)?;
+        Ok(Response::new(TestIamPermissionsResponse { permissions }))
     }
 
     async fn get_object(&self, request: Request<GetObjectRequest>) -> Answer<Object> {

@@ -46,7 +46,7 @@ pub(super) async fn answer(object: &Object, file: File, asked: &HeaderMap) -> Re
 }
 
 /// First byte and the one after the last. None: the header asks for nothing that can be given in part.
-fn part(range: &str, size: u64) -> Option<(u64, u64)> {
+pub(super) fn part(range: &str, size: u64) -> Option<(u64, u64)> {
     let (start, end) = range.strip_prefix("bytes=")?.split_once('-')?;
     match (start.trim(), end.trim()) {
         ("", tail) => {

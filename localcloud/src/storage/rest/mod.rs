@@ -2,6 +2,8 @@
 
 mod buckets;
 mod download;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod json;
 mod multipart;
 mod objects;

@@ -164,7 +164,7 @@ fn named(new: NewObject, parameters: &Parameters, headers: &HeaderMap) -> Result
 }
 
 /// Reads `bytes 0-99/200`, `bytes 0-99/*`, `bytes 0-*/*`, `bytes */200` and `bytes */*`.
-fn part(range: &str) -> Result<Part> {
+pub(super) fn part(range: &str) -> Result<Part> {
     let wrong = || StorageError::invalid(format!("Failed to parse Content-Range header: '{range}'."));
     let (bytes, total) =
         range.strip_prefix("bytes ").and_then(|rest| rest.split_once('/')).ok_or_else(wrong)?;
