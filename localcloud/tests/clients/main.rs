@@ -7,6 +7,7 @@ mod access;
 mod gke;
 mod iam;
 mod kubernetes;
+mod permissions;
 mod policies;
 mod projects;
 
