@@ -7,4 +7,5 @@ mod bad_input;
 mod cycle;
 mod fx;
 mod hostile_items;
+mod permissions;
 mod vanishing;

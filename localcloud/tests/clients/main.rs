@@ -12,6 +12,7 @@ mod killed;
 mod kubernetes;
 mod memory;
 mod operations;
+mod permissions;
 mod policies;
 mod process;
 mod projects;
