@@ -1,5 +1,9 @@
 //! `provision local`: the local cloud of this folder.
 
+mod calls;
+mod clock;
+mod fault;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,6 +50,12 @@ enum Command {
         #[arg(long, value_name = "SECONDS")]
         grace: Option<f64>,
     },
+    /// Make calls fail, wait, hang or kill their callers.
+    Fault(fault::FaultCommand),
+    /// Show the calls that it was asked for.
+    Calls(calls::CallsCommand),
+    /// Move its time on, stop it, let it run.
+    Clock(clock::ClockCommand),
     /// Print the `export` lines that point gcloud, kubectl and Google's libraries at it.
     Env(Folder),
     /// Be it: run in the foreground until it is stopped.
@@ -93,6 +103,9 @@ impl Local {
             },
             Command::Status { folder, format } => status(&folder, format).await?,
             Command::Preempt { folder, node, grace } => preempt(&folder, node.as_deref(), grace).await?,
+            Command::Fault(command) => command.run().await?,
+            Command::Calls(command) => command.run().await?,
+            Command::Clock(command) => command.run().await?,
             Command::Env(folder) => {
                 let daemon = ensure(folder.stack()).await?;
                 let variables = daemon.endpoints().variables(&folder.project());
@@ -155,6 +168,14 @@ async fn serve() -> Result<()> {
     let settings =
         Settings { folder: local_folder(&working_folder), working_folder, worker_program, port: 0 };
     daemon::serve(settings, &program).await
+}
+
+/// A time as a person writes it, to the millisecond.
+fn time(text: &str) -> Option<Duration> {
+    match text.strip_suffix("ms") {
+        Some(number) => number.parse().ok().map(Duration::from_millis),
+        None => crate::stack::parse_time(text),
+    }
 }
 
 /// As a shell reads it back.
