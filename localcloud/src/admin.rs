@@ -1,6 +1,6 @@
 //! What only the folder's owner may ask of the local cloud: what runs, preempt a node, stop, and what
-//! tests steer (`calls/admin.rs`). Every
-//! call carries a token, which stands in a file that nobody else can read.
+//! tests steer of its services (`admin.rs` of each). Every call carries a token, which stands in a
+//! file that nobody else can read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,8 +15,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::calls::Calls;
-use crate::clock::Clock;
 use crate::container::Container;
 use crate::environment::Endpoints;
 use crate::error::ApiError;
@@ -85,8 +83,6 @@ struct Inner {
     endpoints: Endpoints,
     container: Arc<Container>,
     pubsub: Arc<Pubsub>,
-    calls: Calls,
-    clock: Clock,
     stop_asked: CancellationToken,
 }
 
@@ -96,7 +92,6 @@ impl Admin {
         endpoints: &Endpoints,
         container: &Arc<Container>,
         pubsub: &Arc<Pubsub>,
-        (calls, clock): (&Calls, &Clock),
         stop_asked: &CancellationToken,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -104,20 +99,19 @@ impl Admin {
             endpoints: endpoints.clone(),
             container: container.clone(),
             pubsub: pubsub.clone(),
-            calls: calls.clone(),
-            clock: clock.clone(),
             stop_asked: stop_asked.clone(),
         }))
     }
 
-    pub(crate) fn rest(&self) -> Router {
+    /// All of it: what is here, and what the services have of their own.
+    pub(crate) fn rest(&self, services: Router) -> Router {
         Router::new()
             .route(STATUS, get(status))
             .route(PREEMPT, post(preempt))
             .route(SHUTDOWN, post(shutdown))
-            .merge(self.0.calls.admin(&self.0.clock))
-            .route_layer(from_fn_with_state(self.clone(), check_token))
             .with_state(self.clone())
+            .merge(services)
+            .route_layer(from_fn_with_state(self.clone(), check_token))
     }
 }
 

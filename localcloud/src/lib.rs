@@ -27,6 +27,8 @@ pub mod clock;
 mod connections;
 mod error;
 mod folder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod guard;
 mod journal;
 mod labels;
@@ -37,3 +39,9 @@ mod testing;
 
 pub use cloud::{Cloud, Settings};
 pub use iam::{Propagation, Use};
+
+/// What the owner of a folder may order of its GKE, beside the API.
+pub mod gke {
+    pub use crate::container::{OperationFailure, Operations, Order, Orders};
+    pub use crate::kubernetes::{BrokenImage, Shortage, Stockout};
+}

@@ -18,7 +18,9 @@ use super::Place;
 use super::patience::patiently;
 use crate::calls::Connection;
 
-/// How long a client may take to say what it wants.
+/// How long a new connection may go without a request.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to say what it wants next.
 const HEADERS: Duration = Duration::from_secs(30);
 /// What is read ahead of one connection, and so the longest head of a request.
 const AHEAD: usize = 64 << 10;
@@ -65,7 +67,7 @@ where
 /// Ends when the client has asked for nothing at all in all the time that it has for that. Until
 /// then it is not even known which protocol it speaks, and none of theirs keeps the time.
 async fn silence(place: &Place) {
-    tokio::time::sleep(HEADERS).await;
+    tokio::time::sleep(SILENCE).await;
     if place.activity.is_used() {
         std::future::pending().await
     }

@@ -22,7 +22,8 @@ const MEMBERS: usize = 1500;
 pub(crate) struct Policy {
     /// 1, or 3 with conditions.
     pub(crate) version: i32,
-    /// Changes at every set; base64 text.
+    /// Changes at every set; base64 text. None in a request: whatever it is.
+    #[serde(default)]
     pub(crate) etag: String,
     /// Sorted by role.
     #[serde(skip_serializing_if = "Vec::is_empty")]

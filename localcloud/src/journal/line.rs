@@ -3,8 +3,12 @@
 
 use std::borrow::Cow;
 
+use serde::ser::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+/// What the parser takes is 128 levels, of which a line has two of its own.
+const DEEPEST: usize = 126;
 
 /// One change, as it is written.
 #[derive(Serialize)]
@@ -48,7 +52,11 @@ impl Batch {
     fn add<T: Serialize>(&mut self, entry: &Written<'_, T>) -> serde_json::Result<()> {
         let before = self.entries.len();
         self.entries.push(if before == 0 { b'[' } else { b',' });
-        let written = serde_json::to_writer(&mut self.entries, entry);
+        let start = self.entries.len();
+        let mut written = serde_json::to_writer(&mut self.entries, entry);
+        if is_too_deep(&self.entries[start..]) {
+            written = Err(serde_json::Error::custom("nested too deep to be read back"));
+        }
         match &written {
             Ok(()) => self.count += 1,
             Err(_) => self.entries.truncate(before),
@@ -66,6 +74,23 @@ impl Batch {
         self.entries.push(b'\n');
         Some(self.entries)
     }
+}
+
+/// One line that can't be read back would keep the local cloud from starting again.
+fn is_too_deep(json: &[u8]) -> bool {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest > DEEPEST
 }
 
 /// The changes of a line.

@@ -204,3 +204,10 @@ fn unreadable(path: &Path, number: usize, error: &serde_json::Error) -> io::Erro
         ),
     )
 }
+
+/// Feeds the reader with anything.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    // Whether it is a line is all that is asked.
+    let _ = apply(&mut Rows::new(), bytes);
+}

@@ -56,6 +56,18 @@ fn a_batch_counts_whole_or_not_at_all() {
 }
 
 #[test]
+fn what_could_not_be_read_back_is_not_written() {
+    let folder = folder();
+    let path = folder.path().join("journal");
+    let (journal, _) = Journal::open(&path).expect("open");
+    let nested = |levels: usize| (0..levels).fold(Value::from("[\"["), |inner, _| Value::Array(vec![inner]));
+    journal.put("t", "deep", &nested(125)).expect("put");
+    journal.put("t", "deeper", &nested(126)).expect_err("refused");
+    drop(journal);
+    assert_eq!(rows(&path, "t"), BTreeMap::from([("deep".into(), nested(125))]));
+}
+
+#[test]
 fn a_line_in_the_middle_that_cannot_be_read_is_an_error_that_says_where_and_what_to_do() {
     let folder = folder();
     let path = folder.path().join("journal");

@@ -5,6 +5,8 @@ mod body;
 mod delete;
 mod discovery;
 mod fields;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod kept;
 mod log;
 mod managed;

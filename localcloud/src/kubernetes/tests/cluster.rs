@@ -12,7 +12,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
 
-use super::super::{Autoscaling, Cluster, ClusterSettings, Pool, Taint};
+use super::super::{Autoscaling, Cluster, ClusterSettings, LocationPolicy, Pool, Taint};
 use crate::calls::{self, Calls};
 use crate::clock::Clock;
 use crate::journal::Journal;
@@ -176,6 +176,8 @@ pub(super) fn fixed(name: &str, nodes: u32) -> Pool {
         taints: vec![],
         initial_nodes: nodes,
         autoscaling: None,
+        zones: vec!["local-a".into()],
+        location_policy: LocationPolicy::Balanced,
     }
 }
 
@@ -187,7 +189,7 @@ pub(super) fn spot(name: &str, most: u32) -> Pool {
         spot: true,
         taints: vec![taint],
         initial_nodes: 0,
-        autoscaling: Some(Autoscaling { min_nodes: 0, max_nodes: most }),
+        autoscaling: Some(Autoscaling { min_nodes: 0, max_nodes: most, per_zone: false }),
         ..fixed(name, 0)
     }
 }

@@ -27,7 +27,7 @@ enum Action {
         #[command(flatten)]
         folder: Folder,
         /// By how much: 500ms, 30s, 10m, 2h, 7d.
-        #[arg(value_parser = parse)]
+        #[arg(value_parser = super::time)]
         by: Duration,
     },
     /// Stop it; prints the time that it stands at.
@@ -46,8 +46,4 @@ impl ClockCommand {
         report::data(&format!("{now}\n"));
         Ok(())
     }
-}
-
-fn parse(text: &str) -> Result<Duration, String> {
-    super::time(text).ok_or_else(|| "it is a time: 500ms, 30s, 10m, 2h, 7d".to_owned())
 }

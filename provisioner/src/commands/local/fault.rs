@@ -213,13 +213,14 @@ fn probability(text: &str) -> Result<f64, String> {
 }
 
 fn latency(text: &str) -> Result<Latency, String> {
+    let time = |text: &str| super::time(text).ok();
     let parsed = match (text.strip_prefix('~'), text.split_once("..")) {
-        (Some(mean), _) => super::time(mean).map(|mean| Latency::Exponential { mean, seed: 0 }),
-        (_, Some((from, to))) => super::time(from).and_then(|from| {
-            let to = super::time(to).filter(|to| *to >= from)?;
+        (Some(mean), _) => time(mean).map(|mean| Latency::Exponential { mean, seed: 0 }),
+        (_, Some((from, to))) => time(from).and_then(|from| {
+            let to = time(to).filter(|to| *to >= from)?;
             Some(Latency::Uniform { from, to, seed: 0 })
         }),
-        _ => super::time(text).map(Latency::Fixed),
+        _ => time(text).map(Latency::Fixed),
     };
     parsed.ok_or_else(|| "it is a time (50ms, 2s), a range (10ms..200ms) or an average (~50ms)".to_owned())
 }
