@@ -1,5 +1,9 @@
 //! `provision local`: the local cloud of this folder.
 
+mod calls;
+mod clock;
+mod fault;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,6 +50,12 @@ enum Command {
         #[arg(long, value_name = "SECONDS")]
         grace: Option<f64>,
     },
+    /// Make calls fail, wait, hang or kill their callers.
+    Fault(fault::FaultCommand),
+    /// Show the calls that it was asked for.
+    Calls(calls::CallsCommand),
+    /// Move its time on, stop it, let it run.
+    Clock(clock::ClockCommand),
     /// Have new service accounts and changes of policies count only after a while, as with Google;
     /// 0s makes them count at once again.
     Propagation {
@@ -113,6 +123,9 @@ impl Local {
             },
             Command::Status { folder, format } => status(&folder, format).await?,
             Command::Preempt { folder, node, grace } => preempt(&folder, node.as_deref(), grace).await?,
+            Command::Fault(command) => command.run().await?,
+            Command::Calls(command) => command.run().await?,
+            Command::Clock(command) => command.run().await?,
             Command::Propagation { folder, accounts, grants } => {
                 folder.running().await?.set_propagation(Propagation { accounts, grants }).await?;
             }
@@ -165,7 +178,11 @@ async fn grants(folder: &Folder, format: Format) -> Result<()> {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    crate::stack::parse_time(text).ok_or_else(|| "write it as \"1s\" or \"1m30s\"".to_owned())
+    let time = match text.strip_suffix("ms") {
+        Some(number) => number.parse().ok().map(Duration::from_millis),
+        None => crate::stack::parse_time(text),
+    };
+    time.ok_or_else(|| "write it as \"50ms\", \"1s\" or \"1m30s\"".to_owned())
 }
 
 async fn preempt(folder: &Folder, node: Option<&str>, grace: Option<f64>) -> Result<()> {

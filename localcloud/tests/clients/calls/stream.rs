@@ -5,7 +5,14 @@ use std::sync::Arc;
 use clients::Target;
 use google_cloud_pubsub::model::{Message, Subscription};
 use google_cloud_pubsub::subscriber::MessageStream;
+use googleapis_tonic_google_pubsub_v1::google::pubsub::v1::{StreamingPullRequest, StreamingPullResponse};
+use http::uri::PathAndQuery;
 use localcloud::calls::{Fate, Fault, Point, What};
+use tokio::sync::mpsc;
+use tonic::client::Grpc;
+use tonic::transport::Endpoint;
+use tonic::{Request, Streaming};
+use tonic_prost::ProstCodec;
 
 use super::*;
 
@@ -39,23 +46,57 @@ async fn every_delivery_and_acknowledgement_is_a_call() {
     assert_eq!(told(&calls.since(0), "pubsub.subscriptions.streamingPull"), ["OK Effected"]);
 }
 
+/// A streaming pull of raw gRPC: the official clients acknowledge by calls of their own.
+async fn raw_stream(
+    local: &Local,
+) -> (mpsc::UnboundedSender<StreamingPullRequest>, Streaming<StreamingPullResponse>) {
+    let channel =
+        Endpoint::from_shared(local.url().to_owned()).expect("a URL").connect().await.expect("connected");
+    let mut grpc = Grpc::new(channel);
+    grpc.ready().await.expect("ready");
+    let (requests, queue) = mpsc::unbounded_channel();
+    let subscription = named("subscriptions", "work");
+    let first = StreamingPullRequest {
+        subscription,
+        stream_ack_deadline_seconds: 60,
+        ..StreamingPullRequest::default()
+    };
+    requests.send(first).expect("sent");
+    let queue = futures::stream::unfold(queue, |mut queue| async { Some((queue.recv().await?, queue)) });
+    let path = PathAndQuery::from_static("/google.pubsub.v1.Subscriber/StreamingPull");
+    let answers = grpc.streaming(Request::new(queue), path, ProstCodec::default()).await.expect("a stream");
+    (requests, answers.into_inner())
+}
+
+fn acks(delivered: &StreamingPullResponse) -> StreamingPullRequest {
+    let ack_ids = delivered.received_messages.iter().map(|message| message.ack_id.clone()).collect();
+    StreamingPullRequest { ack_ids, ..StreamingPullRequest::default() }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn an_acknowledgement_that_is_cut_off_before_its_effect_is_none() {
-    let local = Local::start().await;
-    let calls = local.cloud.calls();
-    let cut = calls.fault(Fault::next(1, Point::before(ACKNOWLEDGE), What::Drop));
-    let mut stream = set_up(&local).await;
-    let (_, handler) = soon(stream.next()).await.expect("open").expect("a message");
-    handler.ack();
-    assert_eq!(soon(calls.struck(cut, 0)).await.fate, Fate::Faulted);
-    // The client opens another stream; the lease ends, and the message comes again.
-    let mark = calls.mark();
-    soon(calls.reached(&Point::before("pubsub.subscriptions.streamingPull"), mark)).await;
-    local.cloud.clock().advance(Duration::from_mins(11)).expect("advanced");
-    let (message, handler) = soon(stream.next()).await.expect("open").expect("a message");
-    assert_eq!(message.data, "AUD");
-    handler.ack();
-    soon(calls.reached(&Point::after(ACKNOWLEDGE), mark)).await;
+async fn an_acknowledgement_counts_if_its_stream_is_cut_after_its_effect_and_not_if_before() {
+    for (point, comes_again) in [(Point::before(ACKNOWLEDGE), true), (Point::after(ACKNOWLEDGE), false)] {
+        let local = Local::start().await;
+        let calls = local.cloud.calls();
+        drop(set_up(&local).await);
+        let cut = calls.fault(Fault::next(1, point, What::Drop));
+        let (requests, mut answers) = raw_stream(&local).await;
+        let delivered = soon(answers.message()).await.expect("an answer").expect("a message");
+        requests.send(acks(&delivered)).expect("sent");
+        soon(answers.message()).await.expect_err("the connection is cut");
+        assert_eq!(soon(calls.struck(cut, 0)).await.fate, Fate::Faulted);
+
+        local.cloud.clock().advance(Duration::from_mins(11)).expect("advanced");
+        let mark = calls.mark();
+        let (_requests, mut answers) = raw_stream(&local).await;
+        if comes_again {
+            let again = soon(answers.message()).await.expect("an answer").expect("a message");
+            assert_eq!(again.received_messages.len(), 1);
+        } else {
+            soon(calls.reached(&Point::after("pubsub.subscriptions.streamingPull"), mark)).await;
+            assert_eq!(told(&calls.since(mark), DELIVER), [""; 0]);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
