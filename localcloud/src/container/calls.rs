@@ -30,7 +30,13 @@ impl Container {
         if !cluster.resource_labels.is_empty() {
             cluster.label_fingerprint = super::etag(&cluster.resource_labels)?;
         }
-        let record = Record { kubernetes: name.name.clone(), name, cluster, sizes: BTreeMap::default() };
+        let record = Record {
+            kubernetes: name.name.clone(),
+            name,
+            cluster,
+            sizes: BTreeMap::default(),
+            did_not_start: false,
+        };
         let operation = Operation::new(&record.name, Change::CreateCluster, now);
         let begun = self.state().create(record, operation)?;
         self.carry_out(&begun);

@@ -4,12 +4,12 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use google_cloud_container_v1::model::{
-    Cluster, MasterAuth, NodePool, NodePoolAutoscaling, node_pool, node_pool_autoscaling, node_taint,
+    Cluster, MasterAuth, NodePool, NodePoolAutoscaling, node_pool_autoscaling, node_taint,
 };
 
 use super::Container;
 use super::names::ClusterName;
-use super::state::Record;
+use super::state::{Record, was_made};
 use crate::error::ApiError;
 use crate::kubernetes::{self, Autoscaling, ClusterSettings, LocationPolicy, Pool, PoolStatus, Taint};
 
@@ -109,10 +109,15 @@ fn groups(name: &ClusterName, pool: &NodePool) -> Vec<String> {
     pool.locations.iter().map(group).collect()
 }
 
-/// The pools that should have nodes: those that are there, and not on their way in or out.
+/// The pools that should have nodes.
 pub(super) fn pools(record: &Record) -> Vec<Pool> {
-    let there = |pool: &&NodePool| pool.status != node_pool::Status::Provisioning;
-    record.cluster.node_pools.iter().filter(there).map(|pool| kubernetes_pool(record, pool)).collect()
+    record
+        .cluster
+        .node_pools
+        .iter()
+        .filter(|pool| was_made(pool))
+        .map(|pool| kubernetes_pool(record, pool))
+        .collect()
 }
 
 fn kubernetes_pool(record: &Record, pool: &NodePool) -> Pool {

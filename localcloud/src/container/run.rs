@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use google_cloud_container_v1::model::cluster;
-
 use super::Container;
 use super::names::ClusterName;
 use super::operation::{Change, Operation};
@@ -35,9 +33,8 @@ impl Container {
 
     /// After a start: runs the clusters that ran, and goes on with what was under way.
     pub(super) async fn restart(self: &Arc<Self>) {
-        let ran = |status: &cluster::Status| !matches!(status, cluster::Status::Provisioning);
         let names: Vec<ClusterName> =
-            self.state().records().filter(|r| ran(&r.cluster.status)).map(|r| r.name.clone()).collect();
+            self.state().records().filter(|r| r.has_run()).map(|r| r.name.clone()).collect();
         for name in names {
             if let Err(error) = self.start_again(&name).await {
                 tracing::error!(cluster = %name, %error, "a cluster did not start again");

@@ -30,6 +30,9 @@ pub(super) struct Record {
     pub(super) kubernetes: String,
     /// Nodes per zone of pools whose size was set.
     pub(super) sizes: BTreeMap<String, i32>,
+    /// It was running and could not be started again; the next start tries again.
+    #[serde(default)]
+    pub(super) did_not_start: bool,
 }
 
 pub(super) struct State {
@@ -191,23 +194,25 @@ impl State {
     /// Says of a cluster that it can't work, and why.
     pub(super) fn fail(&mut self, name: &ClusterName, why: &str) -> Result<(), ApiError> {
         let mut record = self.record(name)?.clone();
-        record.fail(why);
+        record.cluster.status = cluster::Status::Error;
+        record.cluster.conditions = vec![StatusCondition::new().set_message(why)];
+        record.did_not_start = true;
         self.keep(record)
     }
 
     /// Says of a cluster that it works, if it was said to be broken.
     pub(super) fn recover(&mut self, name: &ClusterName) -> Result<(), ApiError> {
         let mut record = self.record(name)?.clone();
-        if record.cluster.status != cluster::Status::Error {
+        if !record.did_not_start {
             return Ok(());
         }
+        record.did_not_start = false;
         record.cluster.status = cluster::Status::Running;
         record.cluster.conditions.clear();
         record.cluster.node_pools.iter_mut().for_each(|pool| pool.status = node_pool::Status::Running);
         self.keep(record)
     }
 
-    #[allow(deprecated, reason = "what GKE still tells stock-outs by")]
     /// Says of the pools that have all their nodes by now that they are well again.
     pub(super) fn recover_pools(
         &mut self,
@@ -215,10 +220,6 @@ impl State {
         has_all: impl Fn(&str) -> bool,
     ) -> Result<(), ApiError> {
         let mut record = self.record(name)?.clone();
-        let is_short = |pool: &NodePool| {
-            let of_machines = [status_condition::Code::GceStockout, status_condition::Code::GceQuotaExceeded];
-            pool.conditions.iter().any(|condition| of_machines.contains(&condition.code))
-        };
         let well: Vec<_> =
             record.cluster.node_pools.iter_mut().filter(|p| is_short(p) && has_all(&p.name)).collect();
         if well.is_empty() {
@@ -310,9 +311,13 @@ impl Record {
         self.cluster.node_pools.iter_mut().find(|pool| pool.name == name)
     }
 
-    fn fail(&mut self, why: &str) {
-        self.cluster.status = cluster::Status::Error;
-        self.cluster.conditions = vec![StatusCondition::new().set_message(why)];
+    /// Whether its Kubernetes cluster is there: it is not while it is made, nor if that failed.
+    pub(super) fn has_run(&self) -> bool {
+        match self.cluster.status {
+            cluster::Status::Provisioning => false,
+            cluster::Status::Error => self.did_not_start || self.cluster.node_pools.iter().any(was_made),
+            _ => true,
+        }
     }
 
     /// Etags are hashes of what a client may change.
@@ -331,4 +336,19 @@ impl Record {
         self.cluster.etag = super::etag(&plain)?;
         Ok(())
     }
+}
+
+/// Whether a pool is there, be it without machines: it is not while it is made, nor if that failed.
+pub(super) fn was_made(pool: &NodePool) -> bool {
+    match pool.status {
+        node_pool::Status::Provisioning => false,
+        node_pool::Status::Error => is_short(pool),
+        _ => true,
+    }
+}
+
+#[allow(deprecated, reason = "what GKE still tells stock-outs by")]
+fn is_short(pool: &NodePool) -> bool {
+    let of_machines = [status_condition::Code::GceStockout, status_condition::Code::GceQuotaExceeded];
+    pool.conditions.iter().any(|condition| of_machines.contains(&condition.code))
 }

@@ -50,7 +50,7 @@ pub use kubelet::images::BrokenImage;
 use kubelet::leftovers::Running;
 use kubelet::logs::Logs;
 pub(crate) use kubelet::{Attendant, BoxedAttendant, Identities, PodAccount};
-use nodes::{Autoscaler, Nodes};
+use nodes::{Autoscaler, Nodes, TaintEviction};
 pub(crate) use nodes::{Autoscaling, LocationPolicy, Pool, PoolStatus, Shortfall, Taint};
 pub use nodes::{Shortage, Stockout};
 use scheduler::Scheduler;
@@ -302,6 +302,7 @@ fn controllers(store: &Arc<Store>, nodes: &Arc<Nodes>) -> Vec<Arc<dyn Controller
         Arc::new(Scheduler { store: store(), recorder: recorder("default-scheduler") }),
         nodes.clone(),
         Arc::new(Autoscaler::new(nodes)),
+        Arc::new(TaintEviction::new(&store())),
     ]
 }
 

@@ -49,7 +49,14 @@ async fn a_held_operation_stays_as_it_is_over_hours_and_restarts_until_it_is_rel
 
     let local = local.restart().await;
     let gke = client(&local).await;
-    assert_eq!(status(&gke, &begun).await, Status::Running);
+    let name = format!("{LOCATION}/operations/{}", begun.name);
+    let held = gke.get_operation().set_name(name).send().await.expect("an operation");
+    assert_eq!(held.status, Status::Running);
+    let progress: Vec<_> = held.progress.expect("progress").metrics;
+    let of = |name: &str| {
+        progress.iter().find(|metric| metric.name == name).and_then(|metric| metric.int_value().copied())
+    };
+    assert_eq!((of("CLUSTER_DEPLOYING"), of("CLUSTER_DEPLOYING_TOTAL")), (Some(10), Some(11)));
     assert_eq!(get(&gke).await.status, cluster::Status::Provisioning);
     let creating = format!(
         "Operation {} is currently creating cluster fx-main. Please wait and try again once it is done.",

@@ -3,6 +3,7 @@
 mod calls;
 mod clock;
 mod fault;
+mod gke;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -76,6 +77,16 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Let GKE's operations wait, or fail.
+    Operations(gke::OperationsCommand),
+    /// Let Google run out of machines.
+    Stockout(gke::StockoutCommand),
+    /// Let an image be one that can't be pulled.
+    Image(gke::ImageCommand),
+    /// End a pod's containers as the kernel does when they use too much memory.
+    Starve(gke::StarveCommand),
+    /// Take a node away without a word.
+    CutPower(gke::CutPowerCommand),
     /// Print the `export` lines that point gcloud, kubectl and Google's libraries at it.
     Env(Folder),
     /// Be it: run in the foreground until it is stopped.
@@ -130,6 +141,11 @@ impl Local {
                 folder.running().await?.set_propagation(Propagation { accounts, grants }).await?;
             }
             Command::Grants { folder, format } => grants(&folder, format).await?,
+            Command::Operations(command) => command.run().await?,
+            Command::Stockout(command) => command.run().await?,
+            Command::Image(command) => command.run().await?,
+            Command::Starve(command) => command.run().await?,
+            Command::CutPower(command) => command.run().await?,
             Command::Env(folder) => {
                 let daemon = ensure(folder.stack()).await?;
                 let variables = daemon.endpoints().variables(&folder.project());

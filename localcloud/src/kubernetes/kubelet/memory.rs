@@ -102,8 +102,9 @@ impl Memory {
             Self::Legacy(folder) => {
                 fs::create_dir(folder)?;
                 fs::write(folder.join("memory.limit_in_bytes"), bytes.to_string())?;
-                // The kernel would end one process; frozen until we look, they all end together.
-                fs::write(folder.join("memory.oom_control"), "1")?;
+                // The kernel would end one process; frozen until we look, they all end together. A
+                // kernel that freezes none ends one, and we see that.
+                let _ = fs::write(folder.join("memory.oom_control"), "1");
             }
             Self::Watched => {}
         }
@@ -151,7 +152,9 @@ impl Limited {
             let is_out = match &self.memory {
                 // The kernel ends them by itself; they are only counted.
                 Memory::Unified(_) => self.was_exceeded(),
-                Memory::Legacy(folder) => read_number(&folder.join("memory.oom_control"), "under_oom") > 0,
+                Memory::Legacy(folder) => {
+                    read_number(&folder.join("memory.oom_control"), "under_oom") > 0 || self.was_exceeded()
+                }
                 Memory::Watched => self.held() > self.bytes,
             };
             if is_out {

@@ -2,6 +2,7 @@
 //! machines, and ready after a while.
 
 mod autoscaler;
+mod eviction;
 mod leaving;
 mod machine;
 mod pool;
@@ -27,6 +28,7 @@ use super::store::{Change, Key, Store};
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
 pub(crate) use autoscaler::Autoscaler;
+pub(crate) use eviction::TaintEviction;
 use leaving::is_leaving;
 pub(crate) use pool::{Autoscaling, LocationPolicy, Pool, PoolStatus, Taint};
 use pool::{MACHINE_LABEL, POOL_LABEL, ZONE_LABEL};

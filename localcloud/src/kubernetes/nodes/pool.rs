@@ -232,6 +232,10 @@ pub(super) fn show_ready(node: &mut Value, ready: bool, now: Timestamp) {
         object::set_condition(node, &object::Condition { kind, status: false, reason, message }, now);
     }
     object::set_condition(node, &object::Condition { kind: "Ready", status: ready, reason, message }, now);
+    let conditions = node.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+    for condition in conditions.into_iter().flatten() {
+        condition["lastHeartbeatTime"] = object::seconds(now).into();
+    }
     if ready {
         remove_taint(node, NOT_READY);
     }

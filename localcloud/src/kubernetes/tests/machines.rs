@@ -97,7 +97,8 @@ async fn a_container_that_wants_too_much_memory_dies_whole_as_oom_killed() {
     nobody_with(&marker).await;
 
     // The same without want, beside it: exit codes and signals are its own.
-    run(&scene, pod("modest", "kill -TERM $$$$", &json!({"resources": {"limits": {"memory": "48Mi"}}}))).await;
+    run(&scene, pod("modest", "kill -TERM $$$$", &json!({"resources": {"limits": {"memory": "48Mi"}}})))
+        .await;
     let end = ended(&scene, "modest").await;
     assert_eq!((end.exit_code, end.reason.as_deref()), (143, Some("Error")));
     assert_eq!(kubelet::control_groups(&pods), groups, "a container's group goes with it");
@@ -256,5 +257,52 @@ async fn a_node_about_to_be_preempted_is_tainted_and_says_that_it_shuts_down() {
         if told.contains("\"exitCode\":137") { Ok(()) } else { Err(told) }
     })
     .await;
+    scene.clock.thaw().expect("running");
+}
+
+#[tokio::test]
+async fn a_node_that_is_tainted_no_execute_loses_the_pods_that_do_not_tolerate_it() {
+    let scene = Scene::start().await;
+    scene.cluster.set_pools(vec![fixed("steady", 1)]).await;
+    let mut patient = pod("patient", "sleep 1000", &json!({}));
+    patient["spec"]["tolerations"] =
+        json!([{"key": "broken", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 100}]);
+    let hasty = pod("hasty", "sleep 1000", &json!({}));
+    for pod in [patient, hasty] {
+        run(&scene, pod).await;
+    }
+    let runs = async |name: &str| {
+        until("it runs", async || {
+            let status = status(&scene, name).await;
+            if status.phase.as_deref() == Some("Running") { Ok(()) } else { Err(status) }
+        })
+        .await;
+    };
+    runs("patient").await;
+    runs("hasty").await;
+    scene.clock.freeze().expect("stopped");
+    let node = scene.nodes().list(&ListParams::default()).await.expect("nodes").items.remove(0);
+    let taint = json!({"spec": {"taints": [{"key": "broken", "effect": "NoExecute"}]}});
+    let name = node.metadata.name.expect("a name");
+    scene
+        .nodes()
+        .patch(&name, &kube::api::PatchParams::default(), &kube::api::Patch::Merge(taint))
+        .await
+        .expect("tainted");
+    let is_going = async |name: &str| {
+        until("it is deleted", async || {
+            let Ok(pod) = scene.pods().get(name).await else { return Ok(()) };
+            let conditions = pod.status.and_then(|status| status.conditions).unwrap_or_default();
+            let is_disrupted = conditions
+                .iter()
+                .any(|condition| condition.reason.as_deref() == Some("DeletionByTaintManager"));
+            if pod.metadata.deletion_timestamp.is_some() && is_disrupted { Ok(()) } else { Err(conditions) }
+        })
+        .await;
+    };
+    is_going("hasty").await;
+    assert_eq!(scene.pods().get("patient").await.expect("the pod").metadata.deletion_timestamp, None);
+    scene.clock.advance(Duration::from_millis(1001)).expect("moved on");
+    is_going("patient").await;
     scene.clock.thaw().expect("running");
 }
