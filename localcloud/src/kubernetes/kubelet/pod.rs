@@ -16,7 +16,7 @@ use super::super::kinds::POD;
 use super::super::object::{self, is_terminal, list, number, text};
 use super::super::store::Key;
 use super::environment::{command_line, variables};
-use super::identity::{BoxedAttendant, account_of};
+use super::identity::{BoxedAttendant, account_of, node_account};
 use super::process::{Exit, Process, Program};
 use super::status::{self, Container, Cut, State};
 use super::{Kubelet, Stop};
@@ -173,6 +173,7 @@ impl Life {
 
     /// Runs a container once.
     async fn run_once(&self, container: &Value, name: &str) -> Result<Exit, NotStarted> {
+        self.pull(container)?;
         self.attend().await?;
         let mut process = self.start(container, name)?;
         let since = self.kubelet.clock.now();
@@ -195,6 +196,14 @@ impl Life {
             self.publish(false, None);
         }
         Ok(exit)
+    }
+
+    /// No image is pulled, but a node that could not pull it cannot start it either.
+    fn pull(&self, container: &Value) -> Result<(), NotStarted> {
+        let Some(identities) = &self.kubelet.settings.identities else { return Ok(()) };
+        let account = node_account(&self.pod, &self.kubelet.store);
+        let pulled = identities.may_pull(&account, text(container, "/image"));
+        pulled.map_err(|message| NotStarted { reason: "ErrImagePull", message })
     }
 
     /// Lets the pod be told who it is. Without, it would be taken for whoever has no token.

@@ -24,7 +24,7 @@ use super::store::{Change, Key, Store};
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
 pub(crate) use autoscaler::Autoscaler;
-pub(crate) use pool::{Autoscaling, Pool, PoolStatus, Taint};
+pub(crate) use pool::{Autoscaling, NODE_ACCOUNT, Pool, PoolStatus, Taint};
 use pool::{MACHINE_LABEL, POOL_LABEL, SPOT_LABEL};
 
 /// How long a machine takes on Google's side until its node is ready, at least and at most.

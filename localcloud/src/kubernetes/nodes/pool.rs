@@ -16,6 +16,9 @@ pub(crate) struct Pool {
     pub(crate) name: String,
     pub(crate) machine_type: String,
     pub(crate) spot: bool,
+    /// The account that its nodes run as: they pull images and ship logs in its name.
+    #[serde(default)]
+    pub(crate) service_account: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) taints: Vec<Taint>,
     pub(crate) initial_nodes: u32,
@@ -49,6 +52,8 @@ pub(crate) struct PoolStatus {
 pub(super) const POOL_LABEL: &str = "cloud.google.com/gke-nodepool";
 pub(super) const SPOT_LABEL: &str = "cloud.google.com/gke-spot";
 pub(super) const MACHINE_LABEL: &str = "node.kubernetes.io/instance-type";
+/// Says on a node which account it runs as.
+pub(crate) const NODE_ACCOUNT: &str = "local-cloud/service-account";
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 /// Kubernetes has no place of its own on this machine; these stand for one.
 const REGION: &str = "local";
@@ -93,7 +98,11 @@ impl Pool {
                 "pods": PODS_PER_NODE.to_string(), "ephemeral-storage": "47Gi"})
         };
         let mut node = json!({
-            "metadata": {"name": name, "labels": self.node_labels(name)},
+            "metadata": {
+                "name": name,
+                "labels": self.node_labels(name),
+                "annotations": {NODE_ACCOUNT: self.service_account},
+            },
             "spec": {"taints": taints, "providerID": format!("gce://local/{ZONE}/{name}")},
             "status": {
                 "capacity": amounts(machine.processors * 1000, machine.memory_mib),
