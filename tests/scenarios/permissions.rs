@@ -12,6 +12,7 @@ const RUN: [&str; 6] = ["run", "--local", "--yes", "--new", "--items", "two.txt"
 const SUBSCRIPTION: &str = "/v1/projects/local-cloud/subscriptions/fx-work";
 const TOPIC: &str = "/v1/projects/local-cloud/topics/fx-items";
 const BUCKET: &str = "/storage/v1/b/local-cloud-fx-data";
+const PROJECT: &str = "/v3/projects/local-cloud";
 const ACCOUNT: &str =
     "/v1/projects/local-cloud/serviceAccounts/fx-worker@local-cloud.iam.gserviceaccount.com";
 
@@ -52,7 +53,7 @@ impl<'a> Owner<'a> {
     fn policy(&self, of: &str) -> Value {
         match of {
             BUCKET => self.call("GET", &format!("{of}/iam"), &json!({})),
-            ACCOUNT => self.call("POST", &format!("{of}:getIamPolicy"), &json!({})),
+            ACCOUNT | PROJECT => self.call("POST", &format!("{of}:getIamPolicy"), &json!({})),
             _ => self.call("GET", &format!("{of}:getIamPolicy"), &json!({})),
         }
     }
@@ -92,7 +93,6 @@ impl<'a> Owner<'a> {
 fn fails_for(scenario: &Scenario, permission: &str) {
     let said = scenario.provision(&RUN);
     assert_eq!(said.code, Some(7), "{permission}\n{}\n{}", said.stdout, said.stderr);
-    assert!(said.stderr.contains("a worker says: "), "{}", said.stderr);
     assert!(said.stderr.contains(permission), "no word of {permission}:\n{}", said.stderr);
     assert!(said.stdout.contains(permission), "no word of {permission} at the end:\n{}", said.stdout);
 }
@@ -172,4 +172,18 @@ fn workers_with_an_account_need_the_right_to_act_as_it() {
 
     Owner::of(&scenario).take("roles/iam.workloadIdentityUser", ACCOUNT);
     fails_for(&scenario, "iam.serviceAccounts.getAccessToken");
+}
+
+#[test]
+fn nodes_need_the_right_to_pull_the_workers_image_and_use_the_role_of_nodes() {
+    let scenario = impatient("9s");
+    let image = format!("europe-docker.pkg.dev/local-cloud/images/worker@sha256:{}", "0".repeat(64));
+    scenario.edit("[job.fx]", &format!("[job.fx]\nimage = \"{image}\""));
+    assert_eq!(scenario.json(0, &RUN)["done"], 2);
+    let nodes = used(&scenario, "serviceAccount:fx-main-nodes@");
+    let roles: Vec<&str> = nodes.iter().map(|(role, _)| role.as_str()).collect();
+    assert_eq!(roles, ["roles/artifactregistry.reader", "roles/container.defaultNodeServiceAccount"]);
+
+    Owner::of(&scenario).take("roles/artifactregistry.reader", PROJECT);
+    fails_for(&scenario, "artifactregistry.repositories.downloadArtifacts");
 }

@@ -128,6 +128,7 @@ fn kubernetes_pool(record: &Record, pool: &NodePool) -> Pool {
         name: pool.name.clone(),
         machine_type: config.machine_type,
         spot: config.spot || config.preemptible,
+        service_account: config.service_account,
         labels: config.labels.into_iter().collect(),
         taints: config.taints.iter().map(taint).collect(),
         initial_nodes: count(size),

@@ -189,6 +189,19 @@ impl Iam {
     }
 }
 
+#[cfg(test)]
+impl Iam {
+    /// Makes an account without any wire.
+    pub(crate) fn make_account(&self, project: &str, id: &str) {
+        self.create(project, id, Description::default()).expect("made");
+    }
+
+    /// Sets the policy of an account without any wire.
+    pub(crate) fn set_account_policy(&self, project: &str, id: &str, policy: Policy) {
+        self.set_policy(project, id, Policy { etag: String::new(), ..policy }).expect("set");
+    }
+}
+
 impl Account {
     /// Whether it is the live account that a path names: by e-mail or unique id, in its project or `-`.
     fn answers_to(&self, project: &str, id: &str, now: Timestamp) -> bool {

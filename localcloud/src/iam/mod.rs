@@ -167,6 +167,13 @@ impl Iam {
         self.tokens.end(by);
     }
 
+    /// The live account of an e-mail as a caller.
+    pub(crate) fn account(&self, email: &str) -> Option<Caller> {
+        let accounts = self.accounts();
+        let account = accounts.values().find(|account| account.is_live() && account.email == email)?;
+        Some(Caller::Account { email: email.into(), unique_id: Some(account.unique_id.clone()) })
+    }
+
     /// The account of an e-mail as a caller, if a workload may act as it.
     pub(crate) fn impersonate(&self, email: &str, workload: &Workload) -> Result<Caller, Impersonation> {
         let now = self.clock.now();

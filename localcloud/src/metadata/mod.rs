@@ -6,6 +6,8 @@
 //! without any token is the project's owner, so there is nothing to win.
 
 mod answer;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::io;
@@ -16,11 +18,16 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 
 use crate::guard::guard;
-use crate::iam::Iam;
-use crate::iam::caller::Workload;
+use crate::iam::caller::{Caller, Workload};
+use crate::iam::{Iam, Resource};
 use crate::kubernetes::{Attendant, BoxedAttendant, Identities, PodAccount};
 use crate::resource_manager::project_number;
 use crate::server::{self, Server};
+
+/// Hosts of Artifact Registry end so, after the location.
+const REGISTRIES: &str = "-docker.pkg.dev";
+/// What pulling an image asks for.
+const DOWNLOAD: &str = "artifactregistry.repositories.downloadArtifacts";
 
 /// The metadata servers of all pods.
 pub(crate) struct Metadata {
@@ -88,6 +95,7 @@ impl Identities for OfCluster {
             namespace: pod.namespace.clone(),
             account: pod.account.clone(),
         };
+        self.ship_logs(&pod.node_account);
         let listener = server::bind(0, None).await?;
         let port = listener.local_addr()?.port();
         let told = Arc::new(Told {
@@ -102,6 +110,45 @@ impl Identities for OfCluster {
         let server = Server::start(listener, router.layer(from_fn_with_state(port, guard)));
         let authority = format!("127.0.0.1:{port}");
         Ok(Box::new(OfPod { iam: metadata.iam.clone(), id, authority, server }))
+    }
+
+    /// Images of Artifact Registry are pulled as the node; others are anybody's.
+    fn may_pull(&self, node_account: &str, image: &str) -> Result<(), String> {
+        let Some(registry) = image.split('/').next().filter(|host| host.ends_with(REGISTRIES)) else {
+            return Ok(());
+        };
+        let Some(node) = self.node(node_account) else { return Ok(()) };
+        let mut path = image.split('/').skip(1);
+        let project = path.next().unwrap_or_default();
+        let (location, repository) = (registry.trim_end_matches(REGISTRIES), path.next().unwrap_or_default());
+        let name = format!("projects/{project}/locations/{location}/repositories/{repository}");
+        let on = Resource { name, policy: None, project: Some(project.into()) };
+        if self.metadata.iam.allows(&node, DOWNLOAD, &on) {
+            return Ok(());
+        }
+        Err(format!(
+            "failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": failed to authorize: failed to fetch oauth token: unexpected status from GET request to https://{registry}/v2/token: 403 Forbidden: denied: Permission \"{DOWNLOAD}\" denied on resource \"{}\" (or it may not exist)",
+            on.name
+        ))
+    }
+}
+
+impl OfCluster {
+    /// The agents on a node send what its pods print and use to Cloud Logging and Monitoring, in the
+    /// name of the node. Neither is here, and a node without the permissions only goes unheard, as
+    /// with GKE; but that the node's role is used is known.
+    fn ship_logs(&self, node_account: &str) {
+        let Some(node) = self.node(node_account) else { return };
+        for permission in ["logging.logEntries.create", "monitoring.timeSeries.create"] {
+            if !self.metadata.iam.allows(&node, permission, &Resource::project(&self.project)) {
+                tracing::warn!("{node} lacks {permission} on project {}: its nodes go unheard", self.project);
+            }
+        }
+    }
+
+    /// Who a node is; nobody that is asked for anything, if it runs as an account of Google's own.
+    fn node(&self, account: &str) -> Option<Caller> {
+        self.metadata.iam.account(account)
     }
 }
 

@@ -93,12 +93,13 @@ impl Cluster {
     }
 }
 
-/// What a run's workers complain of since an instant: the last warning or error of each.
+/// What a run's workers complain of since an instant: that they cannot start, or the last warning or
+/// error of each.
 pub(crate) async fn complaints(cluster: &Cluster, run: &RunId, since: Timestamp) -> Result<Vec<String>> {
-    let pods = cluster.pods(run).await?.into_iter();
-    let asked = pods.filter(|pod| matches!(phase(pod), "Running" | "Failed")).take(PODS_ASKED);
+    let pods = cluster.pods(run).await?;
+    let mut said: Vec<String> = pods.iter().filter_map(cannot_start).collect();
+    let asked = pods.into_iter().filter(|pod| matches!(phase(pod), "Running" | "Failed")).take(PODS_ASKED);
     let tail = LogParams { tail_lines: Some(COMPLAINT_LINES), ..LogParams::default() };
-    let mut said = Vec::new();
     for pod in asked {
         let name = pod.metadata.name.unwrap_or_default();
         // A pod that has just begun has no log yet.
@@ -159,8 +160,13 @@ fn reason_of_pod(pod: &Pod) -> Option<String> {
             condition.message.as_deref().unwrap_or("unschedulable")
         ));
     }
-    let waiting =
-        status.container_statuses.iter().flatten().find_map(|c| c.state.as_ref()?.waiting.as_ref())?;
+    cannot_start(pod)
+}
+
+/// What keeps the container of a pod that has its node from starting.
+fn cannot_start(pod: &Pod) -> Option<String> {
+    let statuses = pod.status.as_ref()?.container_statuses.iter().flatten();
+    let waiting = { statuses }.find_map(|status| status.state.as_ref()?.waiting.as_ref())?;
     let reason = waiting.reason.as_deref().unwrap_or_default();
     let what_to_do = match reason {
         "ErrImagePull" | "ImagePullBackOff" => ": is job.image right, and may the nodes read it?",

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::super::kinds::SERVICE_ACCOUNT;
+use super::super::kinds::{NODE, SERVICE_ACCOUNT};
+use super::super::nodes::NODE_ACCOUNT;
 use super::super::object::{self, text};
 use super::super::store::{Key, Store};
 
@@ -16,6 +17,8 @@ pub(crate) struct PodAccount {
     pub(crate) account: String,
     /// The name of its node.
     pub(crate) node: String,
+    /// The account that its node runs as.
+    pub(crate) node_account: String,
     /// An annotation of its service account, as it is at the moment.
     pub(crate) annotation: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
 }
@@ -25,6 +28,9 @@ pub(crate) struct PodAccount {
 pub(crate) trait Identities: Send + Sync {
     /// Begins to answer a pod that asks who it is.
     async fn attend(&self, pod: PodAccount) -> std::io::Result<BoxedAttendant>;
+
+    /// Refuses if a node that runs as an account may not pull an image; the text is containerd's.
+    fn may_pull(&self, node_account: &str, image: &str) -> Result<(), String>;
 }
 
 /// Answers one pod for as long as it lives.
@@ -39,6 +45,12 @@ pub(crate) trait Attendant: Send + Sync {
 
 pub(crate) type BoxedAttendant = Box<dyn Attendant>;
 
+/// The account that a pod's node runs as.
+pub(super) fn node_account(pod: &Value, store: &Store) -> String {
+    let node = store.get(&Key::new(&NODE, "", text(pod, "/spec/nodeName")));
+    node.and_then(|node| object::annotation(&node, NODE_ACCOUNT).map(str::to_owned)).unwrap_or_default()
+}
+
 /// What a pod is.
 pub(super) fn account_of(pod: &Value, store: &Arc<Store>) -> PodAccount {
     let name = match text(pod, "/spec/serviceAccountName") {
@@ -51,6 +63,7 @@ pub(super) fn account_of(pod: &Value, store: &Arc<Store>) -> PodAccount {
         namespace: object::namespace(pod).into(),
         account: name.into(),
         node: text(pod, "/spec/nodeName").into(),
+        node_account: node_account(pod, &store),
         annotation: Box::new(move |annotation| {
             let account = store.get(&key)?;
             object::annotation(&account, annotation).map(str::to_owned)

@@ -29,16 +29,16 @@ impl Images {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = broken;
     }
 
-    /// Pulls a container's image; those that can't be are told as a kubelet tells it.
-    pub(super) fn pull(&self, recorder: &Recorder, pod: &Value, image: &str) -> Result<(), NotStarted> {
-        let broken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(broken) = broken.iter().find(|broken| broken.image == image).cloned() else { return Ok(()) };
-        let error = broken.error.unwrap_or_else(|| {
-            format!(
-                "rpc error: code = NotFound desc = failed to pull and unpack image \"{image}\": \
-                 failed to resolve reference \"{image}\": {image}: not found"
-            )
-        });
+    /// Pulls a container's image, which the registry may have refused to the node; what can't be
+    /// pulled is told as a kubelet tells it.
+    pub(super) fn pull(
+        &self,
+        recorder: &Recorder,
+        pod: &Value,
+        image: &str,
+        refused: Option<String>,
+    ) -> Result<(), NotStarted> {
+        let Some(error) = refused.or_else(|| self.error(image)) else { return Ok(()) };
         recorder.normal(&POD, pod, "Pulling", &format!("Pulling image \"{image}\""));
         recorder.warning(&POD, pod, "Failed", &format!("Failed to pull image \"{image}\": {error}"));
         let message = format!("Back-off pulling image \"{image}\"");
@@ -47,5 +47,18 @@ impl Images {
             message: error,
             meanwhile: Some(("ImagePullBackOff", message)),
         })
+    }
+
+    /// Why a broken image can't be pulled.
+    fn error(&self, image: &str) -> Option<String> {
+        let broken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let broken = broken.iter().find(|broken| broken.image == image)?;
+        let missing = || {
+            format!(
+                "rpc error: code = NotFound desc = failed to pull and unpack image \"{image}\": \
+                 failed to resolve reference \"{image}\": {image}: not found"
+            )
+        };
+        Some(broken.error.clone().unwrap_or_else(missing))
     }
 }

@@ -17,7 +17,7 @@ use super::super::object::{self, is_terminal, list, number, text};
 use super::super::quantity;
 use super::super::store::Key;
 use super::environment::{command_line, variables};
-use super::identity::{BoxedAttendant, account_of};
+use super::identity::{BoxedAttendant, account_of, node_account};
 use super::process::{Exit, Process, Program};
 use super::status::{self, Container, Cut, State};
 use super::{Kubelet, Stop};
@@ -206,7 +206,7 @@ impl Life {
 
     /// Runs a container once.
     async fn run_once(&self, container: &Value, name: &str) -> Result<Exit, NotStarted> {
-        self.kubelet.images.pull(&self.kubelet.recorder, &self.pod, text(container, "/image"))?;
+        self.pull(container)?;
         self.attend().await?;
         let mut process = self.start(container, name)?;
         let since = self.kubelet.clock.now();
@@ -229,6 +229,16 @@ impl Life {
             self.publish(false, None);
         }
         Ok(exit)
+    }
+
+    /// No image is pulled, but a node that could not pull it cannot start it either.
+    fn pull(&self, container: &Value) -> Result<(), NotStarted> {
+        let image = text(container, "/image");
+        let refused = self.kubelet.settings.identities.as_ref().and_then(|identities| {
+            let account = node_account(&self.pod, &self.kubelet.store);
+            identities.may_pull(&account, image).err()
+        });
+        self.kubelet.images.pull(&self.kubelet.recorder, &self.pod, image, refused)
     }
 
     /// Lets the pod be told who it is. Without, it would be taken for whoever has no token.

@@ -16,6 +16,9 @@ pub(crate) struct Pool {
     pub(crate) name: String,
     pub(crate) machine_type: String,
     pub(crate) spot: bool,
+    /// The account that its nodes run as: they pull images and ship logs in its name.
+    #[serde(default)]
+    pub(crate) service_account: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) taints: Vec<Taint>,
     /// In each zone.
@@ -66,6 +69,8 @@ pub(super) const POOL_LABEL: &str = "cloud.google.com/gke-nodepool";
 pub(super) const SPOT_LABEL: &str = "cloud.google.com/gke-spot";
 pub(super) const MACHINE_LABEL: &str = "node.kubernetes.io/instance-type";
 const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
+/// Says on a node which account it runs as.
+pub(crate) const NODE_ACCOUNT: &str = "local-cloud/service-account";
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 pub(super) const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 const PODS_PER_NODE: u32 = 110;
@@ -109,7 +114,11 @@ impl Pool {
                 "pods": PODS_PER_NODE.to_string(), "ephemeral-storage": "47Gi"})
         };
         let mut node = json!({
-            "metadata": {"name": name, "labels": self.node_labels(name, zone)},
+            "metadata": {
+                "name": name,
+                "labels": self.node_labels(name, zone),
+                "annotations": {NODE_ACCOUNT: self.service_account},
+            },
             "spec": {"taints": taints, "providerID": format!("gce://local/{zone}/{name}")},
             "status": {
                 "capacity": amounts(machine.processors * 1000, machine.memory_mib),
@@ -269,6 +278,7 @@ mod tests {
             name: "workers".into(),
             machine_type: "e2-medium".into(),
             spot: true,
+            service_account: String::new(),
             labels: BTreeMap::new(),
             taints: vec![],
             initial_nodes,

@@ -175,6 +175,7 @@ pub(super) fn fixed(name: &str, nodes: u32) -> Pool {
         name: name.into(),
         machine_type: "e2-standard-4".into(),
         spot: false,
+        service_account: String::new(),
         labels: [("role".to_owned(), name.to_owned())].into(),
         taints: vec![],
         initial_nodes: nodes,
