@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use hyper::service::Service as _;
@@ -21,7 +21,7 @@ use crate::calls::{self, Calls, Connection};
 use crate::connections::{Connections, Place, serve, turn_away};
 use crate::error::ApiError;
 use crate::guard::guard;
-use crate::rest::LARGEST_BODY;
+use crate::rest::{self, LARGEST_BODY};
 use crate::storage::with_batch;
 
 /// Half of the files that the process may open are connections to this port.
@@ -49,6 +49,8 @@ pub(crate) fn frame(services: Router, port: u16, activity: Activity, calls: Call
     let services = services
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
+        .layer(from_fn(named_if_unknown))
+        .layer(from_fn(rest::refuse_too_long))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(access, access::authorize))
         .layer(from_fn_with_state(calls, calls::carry));
@@ -108,14 +110,8 @@ async fn connection(stream: TcpStream, place: Place, router: Router, stopping: C
 /// clients believe that a resource is gone.
 pub(crate) async fn unknown(request: Request) -> Response {
     let path = request.uri().path();
-    if request
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
-    {
-        let method = path.trim_start_matches('/');
-        return tonic::Status::unimplemented(format!("{method}: not supported by the local cloud"))
-            .into_http();
+    if is_grpc(&request) {
+        return unsupported_method(path);
     }
     let what = format!("{} {path}", request.method());
     let of_an_api = ["/v1/", "/v1beta1/", "/v2/", "/v3/", "/storage/", "/upload/", "/batch/"];
@@ -123,4 +119,27 @@ pub(crate) async fn unknown(request: Request) -> Response {
         return ApiError::unimplemented(format!("{what}: not supported by the local cloud")).into_response();
     }
     ApiError::not_found(format!("{what}: there is nothing here")).into_response()
+}
+
+/// A service of gRPC that is there says of a method that is not only that.
+async fn named_if_unknown(request: Request, next: Next) -> Response {
+    let method = is_grpc(&request).then(|| request.uri().path().to_owned());
+    let answer = next.run(request).await;
+    let header = |name: &str| answer.headers().get(name).map_or(&b""[..], http::HeaderValue::as_bytes);
+    match method {
+        Some(method) if header("grpc-status") == b"12" && header("grpc-message").is_empty() => {
+            unsupported_method(&method)
+        }
+        _ => answer,
+    }
+}
+
+fn is_grpc(request: &Request) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+fn unsupported_method(path: &str) -> Response {
+    let method = path.trim_start_matches('/');
+    tonic::Status::unimplemented(format!("{method}: not supported by the local cloud")).into_http()
 }

@@ -8,4 +8,5 @@ mod crash_points;
 mod cycle;
 mod fx;
 mod hostile_items;
+mod permissions;
 mod vanishing;

@@ -63,6 +63,20 @@ impl Daemon {
         self.state.pid
     }
 
+    /// Whether it is the local cloud that was found, and still runs. One that cannot be told of runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let same = |state: DaemonState| state.pid == self.state.pid && state.started == self.state.started;
+        let state = DaemonState::read(&self.folder).ok().flatten();
+        state.is_some_and(same) && !Lock::daemon(&self.folder).is_free().unwrap_or(false)
+    }
+
+    /// Where it says what it does.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("daemon.log")
+    }
+
     /// What it runs.
     pub async fn status(&self) -> anyhow::Result<Status> {
         call::get(&self.state, STATUS).await

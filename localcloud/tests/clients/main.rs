@@ -11,9 +11,13 @@ mod iam;
 mod killed;
 mod kubernetes;
 mod memory;
+mod operations;
+mod permissions;
 mod policies;
 mod process;
 mod projects;
+mod services;
+mod stockouts;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};

@@ -61,8 +61,10 @@ pub(crate) async fn watch(
         workers.refresh(bucket, cluster, &record.run).await?;
         let now = (tally.done(), tally.failed(), workers.running());
         if last != Some(now) {
+            if last.is_none_or(|(done, failed, _)| (done, failed) != (now.0, now.1)) {
+                complaints = Complaints::since(Timestamp::now());
+            }
             (last, moved, told_still) = (Some(now), Instant::now(), false);
-            complaints = Complaints::since(Timestamp::now());
             tell(Progress::Items { done: now.0, failed: now.1, total: record.count, workers: now.2 });
         }
         let early = match tally.is_complete() {

@@ -39,32 +39,26 @@ impl Memory {
     /// Finds the best way. `pods` is what the groups are told apart by: those of a local cloud that
     /// was killed are emptied and removed.
     pub(super) fn open(pods: &Path) -> Self {
-        let digest = hex::encode(&Sha256::digest(pods.as_os_str().as_encoded_bytes())[..8]);
         let found = parents().into_iter().find_map(|(parent, new)| {
-            let ours = new(parent.join(format!("provision-{digest}")));
+            let ours = new(parent.join(name_of(pods)));
             ours.clear();
             ours.prepare().is_ok().then_some(ours)
         });
         found.unwrap_or(Self::Watched)
     }
 
-    /// Puts a limit on a process that was just started, and on all that it starts. `name` is the
-    /// container's.
-    pub(super) fn limit(&self, name: &str, leader: i32, bytes: u64) -> Limited {
-        let limited = |memory| Limited { memory, bytes, leader };
+    /// Makes a limit for a container; nobody is under it yet. `name` is the container's.
+    pub(super) fn limit(&self, name: &str, bytes: u64) -> Limited {
         let group = match self {
             Self::Unified(folder) => Self::Unified(folder.join(name)),
             Self::Legacy(folder) => Self::Legacy(folder.join(name)),
-            Self::Watched => return limited(Self::Watched),
+            Self::Watched => Self::Watched,
         };
-        match group.set_up(leader, bytes) {
-            Ok(()) => limited(group),
-            Err(error) => {
-                tracing::warn!(name, %error, "a container is in no control group; its memory is watched");
-                let _ = group.folder().map(fs::remove_dir);
-                limited(Self::Watched)
-            }
+        let mut limited = Limited { memory: group, bytes, leader: 0 };
+        if let Err(error) = limited.memory.make(bytes) {
+            limited.only_watch(&error);
         }
+        limited
     }
 
     fn folder(&self) -> Option<&Path> {
@@ -116,18 +110,6 @@ impl Memory {
         Ok(())
     }
 
-    fn set_up(&self, leader: i32, bytes: u64) -> io::Result<()> {
-        self.make(bytes)?;
-        let Some(folder) = self.folder() else { return Ok(()) };
-        fs::write(folder.join("cgroup.procs"), leader.to_string())?;
-        // What the leader started before it was moved was not moved with it.
-        for (pid, _) in processes_of(leader) {
-            // One that has ended meanwhile can't be moved.
-            let _ = fs::write(folder.join("cgroup.procs"), pid.to_string());
-        }
-        Ok(())
-    }
-
     /// Ends every process in the group and in those below it, and removes them.
     fn clear(&self) {
         let Some(folder) = self.folder() else { return };
@@ -140,6 +122,26 @@ impl Memory {
 }
 
 impl Limited {
+    /// Puts a process that was just started under the limit, and all that it starts.
+    pub(super) fn take_in(&mut self, leader: i32) {
+        self.leader = leader;
+        let Some(members) = self.memory.folder().map(|folder| folder.join("cgroup.procs")) else { return };
+        if let Err(error) = fs::write(&members, leader.to_string()) {
+            return self.only_watch(&error);
+        }
+        // What the leader started before it was moved was not moved with it.
+        for process in family(leader).iter().filter(|process| process.pid != leader) {
+            // One that has ended meanwhile can't be moved.
+            let _ = fs::write(&members, process.pid.to_string());
+        }
+    }
+
+    fn only_watch(&mut self, error: &io::Error) {
+        tracing::warn!(%error, "a container is in no control group; its memory is watched");
+        self.memory.clear();
+        self.memory = Memory::Watched;
+    }
+
     /// Waits until the processes want more than they may have, and ends all of them.
     pub(super) async fn exceeded(&self) {
         let mut looks = tokio::time::interval(LOOK);
@@ -174,13 +176,13 @@ impl Limited {
     pub(super) fn end(&self) {
         match self.memory.folder() {
             Some(folder) => end_all(folder),
-            None => processes_of(self.leader).into_iter().for_each(|(pid, _)| end(pid)),
+            None => family(self.leader).iter().for_each(|process| end(process.pid)),
         }
     }
 
     /// The bytes that the processes hold in memory.
     fn held(&self) -> u64 {
-        processes_of(self.leader).into_iter().map(|(_, bytes)| bytes).sum()
+        family(self.leader).iter().map(|process| resident(process.pid)).sum()
     }
 }
 
@@ -240,6 +242,20 @@ fn parents() -> Vec<(PathBuf, fn(PathBuf) -> Memory)> {
     parents
 }
 
+/// What the group of a cluster's pods is called.
+fn name_of(pods: &Path) -> String {
+    format!("provision-{}", hex::encode(&Sha256::digest(pods.as_os_str().as_encoded_bytes())[..8]))
+}
+
+/// The groups of containers that there are now; none if there are no control groups for those pods.
+#[cfg(test)]
+pub(crate) fn control_groups(pods: &Path) -> Option<Vec<PathBuf>> {
+    let ours = parents().into_iter().map(|(parent, _)| parent.join(name_of(pods)));
+    let entries =
+        fs::read_dir(ours.into_iter().find(|group| group.exists())?).into_iter().flatten().flatten();
+    Some(entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
+}
+
 /// A number in a file of names and numbers.
 fn read_number(file: &Path, name: &str) -> u64 {
     let text = fs::read_to_string(file).unwrap_or_default();
@@ -247,23 +263,46 @@ fn read_number(file: &Path, name: &str) -> u64 {
     value.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
 }
 
-/// The processes of a process group, and the bytes that each holds in memory.
-fn processes_of(leader: i32) -> Vec<(i32, u64)> {
+/// A process that lives.
+struct Running {
+    pid: i32,
+    parent: i32,
+    group: i32,
+}
+
+/// The living processes of a process group, and what descends from its leader.
+fn family(leader: i32) -> Vec<Running> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let one = |entry: fs::DirEntry| {
-        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-        // The name before the closing bracket may hold anything: then state, parent, group …
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-        let group: i32 = fields.nth(2)?.parse().ok()?;
-        (group == leader).then(|| (pid, resident(&entry.path())))
-    };
-    entries.filter_map(one).collect()
+    let mut others: Vec<Running> = entries.filter_map(|entry| running(&entry)).collect();
+    let mut family: Vec<Running> = Vec::new();
+    loop {
+        let is_kin = |process: &mut Running| {
+            process.group == leader
+                || process.pid == leader
+                || process.parent == leader
+                || family.iter().any(|known| known.pid == process.parent)
+        };
+        let found: Vec<Running> = others.extract_if(.., is_kin).collect();
+        if found.is_empty() {
+            return family;
+        }
+        family.extend(found);
+    }
+}
+
+fn running(process: &fs::DirEntry) -> Option<Running> {
+    let pid = process.file_name().to_str()?.parse().ok()?;
+    let stat = fs::read_to_string(process.path().join("stat")).ok()?;
+    // The name before the closing bracket may hold anything; then come state, parent and group.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let is_dead = matches!(fields.next()?, "Z" | "X");
+    let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    (!is_dead).then_some(Running { pid, parent, group })
 }
 
 /// The bytes that a process holds in memory.
-fn resident(process: &Path) -> u64 {
-    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+fn resident(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let size = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
     size.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
@@ -300,4 +339,57 @@ fn clear(folder: &Path) {
         }
     }
     tracing::warn!(folder = %folder.display(), "the processes of a control group do not end");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    fn group(command: &str) -> (Child, i32) {
+        let child = Command::new("sh").args(["-c", command]).process_group(0).spawn().expect("a process");
+        let leader = i32::try_from(child.id()).expect("a pid");
+        (child, leader)
+    }
+
+    async fn is_ended_by(memory: &Memory) {
+        let (mut child, leader) = group("sleep 1000 & tail /dev/zero");
+        let mut limited = memory.limit("greedy", 32 << 20);
+        limited.take_in(leader);
+        let patience = Duration::from_secs(30);
+        tokio::time::timeout(patience, limited.exceeded()).await.expect("it is noticed");
+        assert_eq!(child.wait().expect("an end").signal(), Some(9));
+        drop(limited);
+        let since = std::time::Instant::now();
+        while !family(leader).is_empty() {
+            assert!(since.elapsed() < patience, "what it had started did not die with it");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn without_control_groups_the_memory_of_a_process_group_is_watched() {
+        is_ended_by(&Memory::Watched).await;
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_local_cloud_left_in_a_group_is_ended_and_the_group_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let memory = Memory::open(folder.path());
+        if memory == Memory::Watched {
+            eprintln!("SKIPPED: control groups (none can be made here)");
+            return;
+        }
+        is_ended_by(&memory).await;
+        let (mut child, leader) = group("sleep 1000");
+        let mut limited = memory.limit("left", 32 << 20);
+        limited.take_in(leader);
+        std::mem::forget(limited);
+        assert_eq!(control_groups(folder.path()).map(|groups| groups.len()), Some(1));
+        Memory::open(folder.path()).close();
+        assert_eq!(child.wait().expect("an end").signal(), Some(9));
+        assert_eq!(control_groups(folder.path()), None);
+    }
 }

@@ -33,6 +33,8 @@ use images::{BrokenImage, Images};
 use leftovers::Running;
 use logs::Logs;
 use memory::Memory;
+#[cfg(test)]
+pub(crate) use memory::control_groups;
 use pod::Life;
 use status::Cut;
 

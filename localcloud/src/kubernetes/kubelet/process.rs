@@ -68,6 +68,7 @@ impl Process {
         log: &Arc<Log>,
         clock: &Clock,
     ) -> io::Result<Self> {
+        let mut limited = program.memory.map(|bytes| memory.limit(name, bytes));
         let mut child = Command::new(&program.path)
             .args(&program.arguments)
             .env_clear()
@@ -81,7 +82,9 @@ impl Process {
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let group = Group(id.ok_or_else(|| io::Error::other("the process has no id"))?);
         let leader = group.0.as_raw_nonzero().get();
-        let limited = program.memory.map(|bytes| memory.limit(name, leader, bytes));
+        if let Some(limited) = &mut limited {
+            limited.take_in(leader);
+        }
         let mut output = JoinSet::new();
         if let Some(stdout) = child.stdout.take() {
             let (log, clock) = (log.clone(), clock.clone());

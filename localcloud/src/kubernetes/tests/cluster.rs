@@ -25,20 +25,23 @@ pub(super) struct Scene {
     pub(super) folder: tempfile::TempDir,
     pub(super) cluster: Arc<Cluster>,
     pub(super) client: Client,
+    /// The cluster's time.
+    pub(super) clock: Clock,
 }
 
 impl Scene {
     pub(super) async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let cluster = start(folder.path()).await;
+        let clock = Clock::system();
+        let cluster = start(folder.path(), &clock).await;
         let client = client(&cluster).await;
-        Self { folder, cluster, client }
+        Self { folder, cluster, client, clock }
     }
 
     /// Stops the cluster and starts it again from its folder.
     pub(super) async fn restart(&mut self) {
         self.cluster.stop().await;
-        self.cluster = start(self.folder.path()).await;
+        self.cluster = start(self.folder.path(), &self.clock).await;
         self.client = client(&self.cluster).await;
     }
 
@@ -113,7 +116,7 @@ fn json_merge(into: &mut Value, from: Value) {
     }
 }
 
-pub(super) async fn start(folder: &Path) -> Arc<Cluster> {
+async fn start(folder: &Path, clock: &Clock) -> Arc<Cluster> {
     // Another test may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (journal, mut tables) = Journal::open(&folder.join("journal")).expect("a journal");
@@ -121,7 +124,7 @@ pub(super) async fn start(folder: &Path) -> Arc<Cluster> {
         name: "main".into(),
         folder: folder.join("clusters/main"),
         journal,
-        clock: Clock::system(),
+        clock: clock.clone(),
         worker_program: "/bin/echo".into(),
         working_folder: folder.into(),
         calls: Calls::new(&Clock::system(), calls::by_bearing()),
