@@ -3,19 +3,19 @@
 use scenarios::Scenario;
 use serde_json::Value;
 
-/// Where apply is killed, one after the other: method, resource, moment.
+/// Where apply is killed, one after the other: each waits for what the one before it makes.
 const POINTS: [(&str, &str, &str); 4] = [
-    ("pubsub.subscriptions.create", "*/subscriptions/fx-work", "before"),
-    ("storage.buckets.insert", "", "after"),
+    ("iam.serviceAccounts.create", "", "before"),
     ("container.clusters.create", "*/clusters/fx-main", "after"),
-    ("kubernetes.*.patch", "clusters/fx-main/*", "before"),
+    ("kubernetes.namespaces.patch", "clusters/fx-main/*", "before"),
+    ("kubernetes.cronjobs.patch", "clusters/fx-main/*", "after"),
 ];
 
-/// Method, moment and resource of the points that were passed.
-fn points(scenario: &Scenario, since: u64) -> Vec<String> {
-    let since = since.to_string();
-    let points = scenario.json(0, &["local", "calls", "--points", "--since", &since]);
-    let told = |point: &Value| format!("{} {} {}", point["moment"], point["method"], point["resource"]);
+/// Moment, method and resource of the points that were passed.
+fn points(scenario: &Scenario) -> Vec<String> {
+    let points = scenario.json(0, &["local", "calls", "--points"]);
+    let text = |point: &Value, key: &str| point[key].as_str().expect("a text").to_owned();
+    let told = |point: &Value| ["moment", "method", "resource"].map(|key| text(point, key)).join(" ");
     points.as_array().expect("points").iter().map(told).collect()
 }
 
@@ -43,7 +43,11 @@ fn an_apply_that_is_killed_at_a_named_point_is_simply_run_again() {
     scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
     let list = scenario.expect(0, &["local", "fault", "list"]);
     assert_eq!(list.matches("1 were struck").count(), POINTS.len(), "{list}");
-    assert!(points(&scenario, 0).iter().any(|point| point.contains("container.operations.get")));
+    let passed = points(&scenario);
+    for (method, _, moment) in POINTS {
+        let point = format!("{moment} {method} ");
+        assert!(passed.iter().any(|passed| passed.starts_with(&point)), "{point}: {passed:#?}");
+    }
 }
 
 fn id_of(printed: &str) -> u64 {

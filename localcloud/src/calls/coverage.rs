@@ -56,18 +56,16 @@ pub(super) fn since(log: &Log, since: u64) -> Vec<Passed> {
 
 /// A resource's name without what differs from run to run.
 pub(super) fn class(resource: &str) -> String {
-    match resource.split_once("/objects/") {
-        Some((bucket, object)) => format!("{bucket}/objects/{}", object_class(object)),
-        None => {
-            let mut before = "";
-            let segments = resource.split('/').map(|segment| {
-                let made_up = MADE_UP.contains(&before);
-                before = segment;
-                if made_up { "*" } else { segment }
-            });
-            segments.collect::<Vec<_>>().join("/")
-        }
+    if let Some((bucket, object)) = resource.split_once("/objects/") {
+        return format!("{bucket}/objects/{}", object_class(object));
     }
+    let mut before = "";
+    let segments = resource.split('/').map(|segment| {
+        let is_made_up = MADE_UP.contains(&before);
+        before = segment;
+        if is_made_up { "*" } else { segment }
+    });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 fn object_class(name: &str) -> String {

@@ -58,10 +58,7 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn of(parts: &'a [&'a str]) -> Option<Self> {
-        let parts = match parts {
-            ["api", _, parts @ ..] | ["apis", _, _, parts @ ..] => parts,
-            _ => return None,
-        };
+        let (["api", _, parts @ ..] | ["apis", _, _, parts @ ..]) = parts else { return None };
         // `namespaces/a` and `namespaces/a/status` are about the namespace itself.
         let scope = match parts {
             ["namespaces", _, kind, ..] if !matches!(*kind, "status" | "finalize") => 2,

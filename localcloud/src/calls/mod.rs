@@ -78,6 +78,7 @@ impl Calls {
     }
 
     /// Sets a fault; the id by which it is removed and released.
+    #[expect(clippy::must_use_candidate, reason = "most faults are set and forgotten")]
     pub fn fault(&self, fault: Fault) -> u64 {
         self.0.rules.add(fault)
     }
@@ -89,12 +90,14 @@ impl Calls {
     }
 
     /// Removes a fault, or all; calls that wait there go on. How many there were.
+    #[expect(clippy::must_use_candidate, reason = "what matters is that none is left")]
     pub fn clear(&self, id: Option<u64>) -> usize {
         self.0.rules.remove(id)
     }
 
     /// Lets calls go on that wait at a fault, and all that come there later. Whether there is such a
     /// fault.
+    #[expect(clippy::must_use_candidate, reason = "who set it knows that it is there")]
     pub fn release(&self, id: u64) -> bool {
         self.0.rules.release(id)
     }

@@ -296,7 +296,6 @@ mod tests {
         }
         let took = since.elapsed();
         assert!(took < MOST, "{took:?}");
-        eprintln!("{} ns a call", took.as_nanos() / 100_000);
         assert_eq!(calls.since(0).len(), 1 << 16, "the log is bounded");
         assert!(calls.coverage(1).is_err(), "and says so");
     }

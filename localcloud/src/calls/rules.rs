@@ -65,7 +65,9 @@ impl Rules {
             let (gone, kept) = all.drain(..).partition(|rule: &Arc<Rule>| id.is_none_or(|id| id == rule.id));
             *all = kept;
             let gone: Vec<Arc<Rule>> = gone;
-            gone.iter().for_each(|rule| rule.released.cancel());
+            for rule in &gone {
+                rule.released.cancel();
+            }
             gone.len()
         })
     }

@@ -133,10 +133,11 @@ pub(super) fn on_grpc(path: &str) -> &'static [Row] {
     INDEX.get(path).map_or(&[], Vec::as_slice)
 }
 
+/// Verb and number of segments.
+type Key = (&'static str, usize);
+
 /// The row of a path of REST, and what the path says.
 pub(super) fn on_rest(verb: &Verb, path: &str) -> Option<(Row, Captures)> {
-    let verb = plain(verb);
-    type Key = (&'static str, usize);
     static INDEX: LazyLock<HashMap<Key, Vec<(&'static str, Row)>>> = LazyLock::new(|| {
         let mut index: HashMap<Key, Vec<(&'static str, Row)>> = HashMap::new();
         for row in rows() {
@@ -152,7 +153,7 @@ pub(super) fn on_rest(verb: &Verb, path: &str) -> Option<(Row, Captures)> {
         }
         index
     });
-    let candidates = INDEX.get(&(verb, template::segments(path).count()))?;
+    let candidates = INDEX.get(&(plain(verb), template::segments(path).count()))?;
     candidates.iter().find_map(|(template, row)| Some((*row, template::captures(template, path)?)))
 }
 

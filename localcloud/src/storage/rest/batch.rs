@@ -15,6 +15,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
 use super::multipart::{Head, Multipart};
+use crate::calls::Connection;
 use crate::storage::error::{Result, StorageError};
 
 /// Google's: most calls in one batch.
@@ -46,7 +47,10 @@ async fn batch(State(services): State<Router>, request: Request) -> Result<Respo
         if calls > MOST_CALLS {
             return Err(StorageError::invalid(format!("The batch has more than {MOST_CALLS} calls.")));
         }
-        let call = call(&parts.whole(LONGEST).await?, &outer.headers)?;
+        let mut call = call(&parts.whole(LONGEST).await?, &outer.headers)?;
+        if let Some(connection) = outer.extensions.get::<Connection>() {
+            call.extensions_mut().insert(connection.clone());
+        }
         let Ok(answer) = services.call(call).await;
         write_answer(&mut answers, &boundary, &head, answer).await?;
         next = parts.next().await?;

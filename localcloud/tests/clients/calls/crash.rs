@@ -19,8 +19,8 @@ fn calls_a_local_cloud() {
     let mut stream = TcpStream::connect(&authority).expect("connected");
     let path = format!("/v1/{}", topic("made"));
     write!(stream, "PUT {path} HTTP/1.1\r\nHost: {authority}\r\nContent-Length: 0\r\n\r\n").expect("written");
-    let read = stream.read(&mut [0; 1024]).unwrap_or_default();
-    println!("read {read} bytes");
+    // It is killed while it waits.
+    let _ = stream.read(&mut [0; 1024]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

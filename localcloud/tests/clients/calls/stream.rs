@@ -118,7 +118,7 @@ async fn a_stream_ends_with_the_error_of_an_action() {
     let calls = Arc::new(local.cloud.calls().clone());
     let failed = calls.fault(Fault::next(1, Point::before(DELIVER), fail("permission-denied")));
     let mut stream = set_up(&local).await;
-    let error = soon(stream.next()).await.expect("an answer").err().expect("an error").to_string();
+    let error = soon(stream.next()).await.expect("an answer").expect_err("an error").to_string();
     assert!(error.contains("does not have permission"), "{error}");
     assert_eq!(soon(calls.struck(failed, 0)).await.fate, Fate::Faulted);
 }
