@@ -97,6 +97,11 @@ impl Generations {
         self.soft_deleted.get(&(name.to_owned(), generation))
     }
 
+    pub(super) fn has_soft_deleted(&self, name: &str) -> bool {
+        let all = (name.to_owned(), i64::MIN)..=(name.to_owned(), i64::MAX);
+        self.soft_deleted.range(all).next().is_some()
+    }
+
     /// Takes a generation in where its life has it, and out of where it was.
     pub(super) fn put(&mut self, row: Generation) {
         let key = row.key();

@@ -13,6 +13,7 @@ mod memory;
 mod policies;
 mod process;
 mod projects;
+mod storage;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
