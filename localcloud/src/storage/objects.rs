@@ -190,15 +190,12 @@ impl Storage {
         let row = state.changeable(source)?.clone();
         refuse_held(&row.object)?;
         let live = state.bucket_mut(&source.bucket)?;
-        match retire::retired(&live.row.bucket, &row, leaving, now) {
-            Some(kept) => {
-                self.keep_aside(&row, &kept)?;
-                live.generations.put(kept);
-            }
-            None => {
-                self.remove(&row)?;
-                live.generations.remove(&row.key());
-            }
+        if let Some(kept) = retire::retired(&live.row.bucket, &row, leaving, now) {
+            self.keep_aside(&row, &kept)?;
+            live.generations.put(kept);
+        } else {
+            self.remove(&row)?;
+            live.generations.remove(&row.key());
         }
         Ok(())
     }
