@@ -26,3 +26,7 @@ schema: build
 # Licences, advisories and sources of every dependency (needs cargo-deny).
 deny:
     cargo deny check
+
+# An object of 1 GiB up and down through the local cloud, and the memory that it takes.
+large-object:
+    cargo test -p localcloud --test clients -- --ignored --exact memory::a_gibibyte_passes_through_in_under_100_mib --nocapture

@@ -60,7 +60,7 @@ impl Reason {
             Self::Invalid => (400, "invalid", Code::InvalidArgument),
             Self::Required => (400, "required", Code::InvalidArgument),
             Self::NotFound => (404, "notFound", Code::NotFound),
-            Self::Expired => (410, "uploadBrokenConnection", Code::NotFound),
+            Self::Expired => (410, "gone", Code::NotFound),
             Self::Cancelled => (499, "clientClosedRequest", Code::Cancelled),
             Self::RateLimit => (429, "rateLimitExceeded", Code::ResourceExhausted),
             Self::Taken => (409, "conflict", Code::AlreadyExists),

@@ -1,7 +1,7 @@
 //! All generations of a bucket's objects: live, noncurrent, soft-deleted. Knows nothing of files.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds as _};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -97,6 +97,11 @@ impl Generations {
         self.soft_deleted.get(&(name.to_owned(), generation))
     }
 
+    pub(super) fn has_soft_deleted(&self, name: &str) -> bool {
+        let all = (name.to_owned(), i64::MIN)..=(name.to_owned(), i64::MAX);
+        self.soft_deleted.range(all).next().is_some()
+    }
+
     /// Takes a generation in where its life has it, and out of where it was.
     pub(super) fn put(&mut self, row: Generation) {
         let key = row.key();
@@ -148,13 +153,14 @@ impl Generations {
     }
 
     fn next_live(&self, from: &Bound<Key>) -> Option<&Generation> {
-        let (name, reached): (_, Box<dyn Fn(&Generation) -> bool>) = match from {
-            Bound::Unbounded => ("", Box::new(|_| true)),
-            Bound::Included(key) => (key.0.as_str(), Box::new(|row| row.key() >= *key)),
-            Bound::Excluded(key) => (key.0.as_str(), Box::new(|row| row.key() > *key)),
+        let name = match from {
+            Bound::Unbounded => "",
+            Bound::Included((name, _)) | Bound::Excluded((name, _)) => name,
         };
-        let from_name = (Bound::Included(name), Bound::Unbounded);
-        self.live.range::<str, _>(from_name).map(|(_, row)| row).find(|row| reached(row))
+        let range = (from.clone(), Bound::Unbounded);
+        let mut live = self.live.range::<str, _>((Bound::Included(name), Bound::Unbounded));
+        // The first of that name may stand before the generation that was asked for.
+        live.find(|(_, row)| range.contains(&row.key())).map(|(_, row)| row)
     }
 }
 

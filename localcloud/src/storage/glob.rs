@@ -121,15 +121,12 @@ fn one_of(class: &[char]) -> Part {
     let mut rest = &class[usize::from(negated)..];
     let mut ranges = Vec::new();
     while let [first, after @ ..] = rest {
-        match after {
-            ['-', last, after @ ..] => {
-                ranges.push((*first, *last));
-                rest = after;
-            }
-            _ => {
-                ranges.push((*first, *first));
-                rest = after;
-            }
+        if let ['-', last, after @ ..] = after {
+            ranges.push((*first, *last));
+            rest = after;
+        } else {
+            ranges.push((*first, *first));
+            rest = after;
         }
     }
     Part::OneOf { ranges, negated }

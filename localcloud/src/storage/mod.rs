@@ -3,7 +3,7 @@
 //! Settings and rules: [`bucket`], [`object`], [`generations`], [`names`], [`precondition`],
 //! [`patch`], [`glob`], [`retire`], [`lifecycle`], [`checksum`]. Content: [`draft`] is content on its
 //! way in, [`place`] says where it comes to lie. The service: [`state`] holds everything and writes
-//! it down, [`buckets`], [`objects`], [`copies`], [`listing`] and [`uploads`] are its operations,
+//! it down, [`buckets`], [`objects`], [`copies`], [`listing`], [`uploads`] and their [`parts`] are its operations,
 //! [`tend`] is what it does by itself, [`limits`] what it refuses if asked to. The wires: [`rest`]
 //! and [`grpc`].
 
@@ -23,6 +23,7 @@ mod names;
 mod object;
 mod objects;
 mod owner;
+mod parts;
 mod patch;
 mod place;
 mod precondition;

@@ -208,15 +208,12 @@ impl Storage {
         let row = state.changeable(source)?.clone();
         refuse_held(&row.object)?;
         let live = state.bucket_mut(&source.bucket)?;
-        match retire::retired(&live.row.bucket, &row, leaving, now) {
-            Some(kept) => {
-                self.keep_aside(&row, &kept)?;
-                live.generations.put(kept);
-            }
-            None => {
-                self.remove(&row)?;
-                live.generations.remove(&row.key());
-            }
+        if let Some(kept) = retire::retired(&live.row.bucket, &row, leaving, now) {
+            self.keep_aside(&row, &kept)?;
+            live.generations.put(kept);
+        } else {
+            self.remove(&row)?;
+            live.generations.remove(&row.key());
         }
         Ok(())
     }
@@ -270,14 +267,18 @@ impl State {
         Ok(row)
     }
 
-    /// For those who look at what is soft-deleted, and restore it.
+    /// For those who look at what is soft-deleted, and restore it. They must say which generation;
+    /// gcloud asks without, to learn whether there is any.
     pub(super) fn soft_deleted(&self, source: &Source) -> Result<&Generation> {
-        let Some(generation) = source.generation else {
-            return Err(StorageError::required("generation"));
-        };
-        let bucket = self.bucket(&source.bucket)?;
-        let row = bucket.generations.soft_deleted(&source.name, generation);
-        row.ok_or_else(|| StorageError::no_object(&source.bucket, &source.name))
+        let generations = &self.bucket(&source.bucket)?.generations;
+        match source.generation {
+            None if generations.has_soft_deleted(&source.name) => {
+                return Err(StorageError::required("generation"));
+            }
+            None => None,
+            Some(generation) => generations.soft_deleted(&source.name, generation),
+        }
+        .ok_or_else(|| StorageError::no_object(&source.bucket, &source.name))
     }
 
     /// For those who change.

@@ -192,15 +192,12 @@ impl State {
         if row.object.life == Life::Live
             && let Some(before) = live.generations.live(&row.object.name).cloned()
         {
-            match retire::after_replacement(&live.row.bucket, &before, row.object.created) {
-                Some(retired) => {
-                    storage.save(&retired)?;
-                    live.generations.put(retired);
-                }
-                None => {
-                    storage.erase(&before.object)?;
-                    live.generations.remove(&before.key());
-                }
+            if let Some(retired) = retire::after_replacement(&live.row.bucket, &before, row.object.created) {
+                storage.save(&retired)?;
+                live.generations.put(retired);
+            } else {
+                storage.erase(&before.object)?;
+                live.generations.remove(&before.key());
             }
         }
         live.generations.put(row);

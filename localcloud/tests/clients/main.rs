@@ -18,6 +18,7 @@ mod process;
 mod projects;
 mod services;
 mod stockouts;
+mod storage;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ mod convert;
 mod convert_bucket;
 mod policies;
 mod read;
+mod requests;
 mod service;
 mod write;
 

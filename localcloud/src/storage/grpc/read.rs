@@ -96,8 +96,8 @@ pub(super) async fn ranges(
     let Some(spec) = first.read_object_spec else {
         return Err(StorageError::invalid("The first request of a stream must name an object.").into());
     };
-    let condition = super::service::condition!(spec);
-    let source = super::service::source(&spec.bucket, spec.object, spec.generation, condition)?;
+    let condition = super::requests::condition!(spec);
+    let source = super::requests::source(&spec.bucket, spec.object, spec.generation, condition)?;
     let (object, file): (Object, File) = storage.open_object(&source)?;
     let handle = BidiReadHandle { handle: Bytes::copy_from_slice(&object.generation.to_be_bytes()) };
     let greeting = BidiReadObjectResponse {

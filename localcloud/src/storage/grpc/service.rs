@@ -3,6 +3,10 @@
 use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::{self, bucket_id, generation};
+use super::requests::{
+    OBJECT_SETTINGS, bucket_condition, bucket_prefix, check_paths, condition, project_id, source,
+    source_condition,
+};
 use super::{Wire, convert_bucket, read, write};
 use crate::storage::buckets::Change;
 use crate::storage::copies::Rewrite;
@@ -11,6 +15,7 @@ use crate::storage::generations::Which;
 use crate::storage::glob::Glob;
 use crate::storage::listing::{PageOf, Query};
 use crate::storage::objects::{NewObject, Source};
+use crate::storage::parts::Part;
 use crate::storage::precondition::Precondition;
 use crate::storage::proto::query_write_status_response::WriteStatus;
 use crate::storage::proto::storage_server::Storage;
@@ -25,59 +30,9 @@ use crate::storage::proto::{
     TestIamPermissionsResponse, UpdateBucketRequest, UpdateObjectRequest, WriteObjectRequest,
     WriteObjectResponse,
 };
-use crate::storage::uploads::{Part, Standing};
-
-/// The settings of an object that a mask of `*` names.
-const OBJECT_SETTINGS: &[&str] = &[
-    "contentType",
-    "contentEncoding",
-    "contentDisposition",
-    "contentLanguage",
-    "cacheControl",
-    "metadata",
-    "customTime",
-    "temporaryHold",
-    "eventBasedHold",
-];
+use crate::storage::uploads::Standing;
 
 pub(super) type Answer<T> = std::result::Result<Response<T>, Status>;
-
-/// The four conditions that requests carry under the same names.
-macro_rules! condition {
-    ($request:expr) => {
-        $crate::storage::precondition::Precondition {
-            generation: $request.if_generation_match,
-            generation_not: $request.if_generation_not_match,
-            metageneration: $request.if_metageneration_match,
-            metageneration_not: $request.if_metageneration_not_match,
-        }
-    };
-}
-
-pub(super) use condition;
-
-/// The two of them that requests about buckets carry.
-macro_rules! bucket_condition {
-    ($request:expr) => {
-        Precondition {
-            metageneration: $request.if_metageneration_match,
-            metageneration_not: $request.if_metageneration_not_match,
-            ..Precondition::default()
-        }
-    };
-}
-
-/// The four of the object that a request takes from.
-macro_rules! source_condition {
-    ($request:expr) => {
-        Precondition {
-            generation: $request.if_source_generation_match,
-            generation_not: $request.if_source_generation_not_match,
-            metageneration: $request.if_source_metageneration_match,
-            metageneration_not: $request.if_source_metageneration_not_match,
-        }
-    };
-}
 
 #[tonic::async_trait]
 impl Storage for Wire {
@@ -333,32 +288,5 @@ impl Storage for Wire {
     ) -> Answer<CancelResumableWriteResponse> {
         self.0.cancel_upload(&request.into_inner().upload_id).await?;
         Ok(Response::new(CancelResumableWriteResponse {}))
-    }
-}
-
-pub(super) fn source(bucket: &str, name: String, number: i64, condition: Precondition) -> Result<Source> {
-    Ok(Source { bucket: bucket_id(bucket)?.to_owned(), name, generation: generation(number), condition })
-}
-
-fn project_id(name: &str) -> Result<&str> {
-    match name.strip_prefix("projects/") {
-        Some(project) if !project.is_empty() && project != "_" => Ok(project),
-        _ => Err(StorageError::invalid(format!("Invalid project: '{name}'; it must be `projects/PROJECT`."))),
-    }
-}
-
-/// A prefix may be given with or without `projects/_/buckets/`.
-fn bucket_prefix(prefix: &str) -> &str {
-    bucket_id(prefix).unwrap_or(prefix)
-}
-
-/// Refuses to ignore a path that names nothing that can be changed.
-fn check_paths(paths: &[Vec<String>], known: &[&str]) -> Result<()> {
-    let unknown = |path: &&Vec<String>| path.first().is_none_or(|first| !known.contains(&first.as_str()));
-    match paths.iter().find(unknown) {
-        Some(path) => {
-            Err(StorageError::invalid(format!("The field `{}` cannot be updated.", path.join("."))))
-        }
-        None => Ok(()),
     }
 }

@@ -13,11 +13,12 @@ use super::convert;
 use crate::storage::checksum::Expected;
 use crate::storage::error::{Result, StorageError};
 use crate::storage::objects::NewObject;
+use crate::storage::parts::{Last, Part};
 use crate::storage::proto::write_object_request::{Data, FirstMessage};
 use crate::storage::proto::write_object_response::WriteStatus;
 use crate::storage::proto::{WriteObjectRequest, WriteObjectResponse, WriteObjectSpec};
 use crate::storage::state::Storage;
-use crate::storage::uploads::{Last, Part, Standing};
+use crate::storage::uploads::Standing;
 
 /// Takes a stream of messages in.
 pub(super) async fn object(
@@ -79,7 +80,7 @@ pub(super) fn new_object(spec: WriteObjectSpec) -> Result<NewObject> {
     if !spec.predefined_acl.is_empty() {
         return Err(StorageError::unsupported("`predefined_acl`"));
     }
-    let condition = super::service::condition!(spec);
+    let condition = super::requests::condition!(spec);
     let new = convert::new_object(&spec.resource.unwrap_or_default())?;
     Ok(NewObject { condition, expected: Expected::default(), ..new })
 }

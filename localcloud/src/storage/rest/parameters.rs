@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Query};
 use http::HeaderMap;
 use http::request::Parts;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::storage::error::{Result, StorageError};
@@ -34,6 +35,7 @@ pub(super) struct Parameters {
     pub(super) if_source_generation_not_match: Option<i64>,
     pub(super) if_source_metageneration_match: Option<i64>,
     pub(super) if_source_metageneration_not_match: Option<i64>,
+    #[serde(deserialize_with = "flag")]
     pub(super) include_trailing_delimiter: bool,
     pub(super) match_glob: String,
     pub(super) max_bytes_rewritten_per_call: u64,
@@ -43,12 +45,14 @@ pub(super) struct Parameters {
     pub(super) prefix: String,
     pub(super) project: String,
     pub(super) rewrite_token: String,
+    #[serde(deserialize_with = "flag")]
     pub(super) soft_deleted: bool,
     pub(super) source_generation: Option<i64>,
     pub(super) start_offset: String,
     pub(super) upload_type: String,
     #[serde(rename = "upload_id")]
     pub(super) upload_id: String,
+    #[serde(deserialize_with = "flag")]
     pub(super) versions: bool,
     destination_kms_key_name: String,
     destination_predefined_acl: String,
@@ -139,6 +143,14 @@ impl Parameters {
             page: self.page(),
         })
     }
+}
+
+/// Python's library writes `True`.
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<bool, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.to_ascii_lowercase()
+        .parse()
+        .map_err(|_| D::Error::custom(format!("Invalid boolean value: '{text}'.")))
 }
 
 /// Reads a body as JSON; an empty one is an empty object.

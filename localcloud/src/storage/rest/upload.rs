@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::json::{Links, new_object};
@@ -18,14 +18,17 @@ use crate::storage::checksum::Expected;
 use crate::storage::error::{Result, StorageError};
 use crate::storage::object::Object;
 use crate::storage::objects::NewObject;
+use crate::storage::parts::{Last, Part};
 use crate::storage::state::Storage;
-use crate::storage::uploads::{Last, Part, Standing};
+use crate::storage::uploads::Standing;
 
 /// Largest part of metadata.
 const LARGEST_METADATA: usize = 1 << 20;
 const UPLOAD_TYPE: HeaderName = HeaderName::from_static("x-upload-content-type");
 const UPLOAD_ID: HeaderName = HeaderName::from_static("x-guploader-uploadid");
 const HASH: HeaderName = HeaderName::from_static("x-goog-hash");
+const NO_308: HeaderName = HeaderName::from_static("x-guploader-no-308");
+const STATUS_OVERRIDE: HeaderName = HeaderName::from_static("x-http-status-code-override");
 /// A client closed the upload: Google's own status for it.
 const CLIENT_CLOSED: u16 = 499;
 
@@ -37,15 +40,35 @@ pub(super) async fn begin(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
-    let links = Links::of(&storage, &headers);
+    if parameters.upload_type == "resumable" && parameters.upload_id.is_empty() {
+        return begin_resumable(&storage, &bucket, &parameters, &headers, body).await;
+    }
+    let mut body = body.into_data_stream();
+    let answer = take(&storage, &bucket, &parameters, &headers, &mut body).await;
+    discard(body).await;
+    answer
+}
+
+async fn take(
+    storage: &Storage,
+    bucket: &str,
+    parameters: &Parameters,
+    headers: &HeaderMap,
+    body: &mut BodyDataStream,
+) -> Result<Response> {
     let object = match parameters.upload_type.as_str() {
-        _ if !parameters.upload_id.is_empty() => return go_on(&storage, &parameters, &headers, body).await,
-        "resumable" => return begin_resumable(&storage, &bucket, &parameters, &headers, body).await,
-        "multipart" => multipart(&storage, &bucket, &parameters, &headers, body).await?,
-        "media" => media(&storage, &bucket, &parameters, &headers, body).await?,
+        _ if !parameters.upload_id.is_empty() => return go_on(storage, parameters, headers, body).await,
+        "multipart" => multipart(storage, bucket, parameters, headers, body).await?,
+        "media" => media(storage, bucket, parameters, headers, body).await?,
         other => return Err(StorageError::invalid(format!("Invalid value for uploadType: '{other}'."))),
     };
-    Ok(Json(links.object(&object)).into_response())
+    Ok(Json(Links::of(storage, headers).object(&object)).into_response())
+}
+
+/// What nobody wants is read all the same: a client that still sends would see its connection break
+/// instead of the answer.
+async fn discard(mut body: BodyDataStream) {
+    while let Some(Ok(_)) = body.next().await {}
 }
 
 async fn media(
@@ -53,14 +76,13 @@ async fn media(
     bucket: &str,
     parameters: &Parameters,
     headers: &HeaderMap,
-    body: Body,
+    body: &mut BodyDataStream,
 ) -> Result<Object> {
     let mut new = named(new_object(bucket, &Value::Null)?, parameters, headers)?;
     new.settings.content_type = text(headers, &CONTENT_TYPE).to_owned();
     new.settings.content_encoding.clone_from(&parameters.content_encoding);
     storage.check_new(&new)?;
     let mut draft = storage.draft().await?;
-    let mut body = body.into_data_stream();
     while let Some(bytes) = body.next().await {
         draft.write(&bytes.map_err(|error| broken(&error))?).await?;
     }
@@ -73,9 +95,9 @@ async fn multipart(
     bucket: &str,
     parameters: &Parameters,
     headers: &HeaderMap,
-    body: Body,
+    body: &mut BodyDataStream,
 ) -> Result<Object> {
-    let mut parts = Multipart::new(text(headers, &CONTENT_TYPE), body.into_data_stream())?;
+    let mut parts = Multipart::new(text(headers, &CONTENT_TYPE), body)?;
     parts.first().await?;
     let metadata = parse(&parts.whole(LARGEST_METADATA).await?)?;
     let mut new = named(new_object(bucket, &metadata)?, parameters, headers)?;
@@ -94,7 +116,7 @@ async fn multipart(
     storage.commit(new, &draft.finish().await?, None)
 }
 
-async fn trailing_checksums(parts: &mut Multipart<BodyDataStream>) -> Result<Expected> {
+async fn trailing_checksums(parts: &mut Multipart<&mut BodyDataStream>) -> Result<Expected> {
     if parts.next().await?.is_none() {
         return Ok(Expected::default());
     }
@@ -125,28 +147,42 @@ pub(super) async fn resume(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
-    go_on(&storage, &parameters, &headers, body).await
+    let mut body = body.into_data_stream();
+    let answer = go_on(&storage, &parameters, &headers, &mut body).await;
+    discard(body).await;
+    answer
 }
 
 async fn go_on(
     storage: &Storage,
     parameters: &Parameters,
     headers: &HeaderMap,
-    body: Body,
+    body: &mut BodyDataStream,
 ) -> Result<Response> {
     let part = match headers.get(CONTENT_RANGE) {
         None => Part { start: Some(0), last: Last::Yes, ..Part::default() },
         Some(range) => part(range.to_str().unwrap_or_default())?,
     };
     let part = Part { expected: Expected::parse_header(text(headers, &HASH))?, ..part };
-    match storage.continue_upload(&parameters.upload_id, part, body.into_data_stream()).await? {
+    match storage.continue_upload(&parameters.upload_id, part, body).await? {
         Standing::Done(object) => Ok(Json(Links::of(storage, headers).object(&object)).into_response()),
-        Standing::Partial(0) => Ok(StatusCode::PERMANENT_REDIRECT.into_response()),
-        Standing::Partial(size) => {
-            let range = format!("bytes=0-{}", size - 1);
-            Ok((StatusCode::PERMANENT_REDIRECT, [(RANGE, range)]).into_response())
-        }
+        Standing::Partial(size) => Ok(incomplete(size, headers.contains_key(NO_308))),
     }
+}
+
+/// How many bytes are here. Google's library for Go wants the status in a header: to others on the
+/// way, 308 means a redirect.
+fn incomplete(size: u64, hidden: bool) -> Response {
+    let mut answer = match hidden {
+        true => (StatusCode::OK, [(STATUS_OVERRIDE, "308")]).into_response(),
+        false => StatusCode::PERMANENT_REDIRECT.into_response(),
+    };
+    if size > 0
+        && let Ok(range) = HeaderValue::from_str(&format!("bytes=0-{}", size - 1))
+    {
+        answer.headers_mut().insert(RANGE, range);
+    }
+    answer
 }
 
 /// Gives a resumable upload up.

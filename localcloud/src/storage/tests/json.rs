@@ -70,11 +70,6 @@ impl Json {
         items.map(|object| (text(object, "name"), text(object, "generation"))).collect()
     }
 
-    pub(super) async fn patch_bucket(&self, settings: &Value) {
-        let (status, bucket) = self.send("PATCH", &format!("/storage/v1/b/{BUCKET}"), settings).await;
-        assert_eq!(status, 200, "{bucket}");
-    }
-
     /// Content of an object, or what its absence says.
     pub(super) async fn read(&self, path: &str) -> (u16, String) {
         let join = if path.contains('?') { '&' } else { '?' };

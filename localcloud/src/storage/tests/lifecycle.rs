@@ -11,7 +11,7 @@ use crate::testing::Server;
 
 const DAY: Duration = Duration::from_hours(24);
 
-fn rule(action: &str, condition: Value) -> Value {
+fn rule(action: &str, condition: &Value) -> Value {
     let action = match action {
         "Delete" => json!({"type": "Delete"}),
         class => json!({"type": "SetStorageClass", "storageClass": class}),
@@ -27,8 +27,8 @@ async fn names(json: &Json, query: &str) -> Vec<String> {
 async fn objects_go_by_age_prefix_and_suffix() {
     let server = Server::start().await;
     let rules = [
-        rule("Delete", json!({"age": 3, "matchesPrefix": ["runs/"], "matchesSuffix": [".tmp", ".log"]})),
-        rule("Delete", json!({"age": 10})),
+        rule("Delete", &json!({"age": 3, "matchesPrefix": ["runs/"], "matchesSuffix": [".tmp", ".log"]})),
+        rule("Delete", &json!({"age": 10})),
     ];
     let json = Json::with_bucket(&server, json!({"lifecycle": {"rule": rules}})).await;
     for name in ["runs/a.tmp", "runs/b.csv", "rates/c.tmp", "runs/d.log"] {
@@ -47,8 +47,8 @@ async fn objects_go_by_age_prefix_and_suffix() {
 async fn old_versions_go_by_their_number_and_by_the_days_since_they_were_live() {
     let server = Server::start().await;
     let rules = [
-        rule("Delete", json!({"numNewerVersions": 2, "isLive": false})),
-        rule("Delete", json!({"daysSinceNoncurrentTime": 5})),
+        rule("Delete", &json!({"numNewerVersions": 2, "isLive": false})),
+        rule("Delete", &json!({"daysSinceNoncurrentTime": 5})),
     ];
     let settings = json!({
         "lifecycle": {"rule": rules},
@@ -70,9 +70,9 @@ async fn old_versions_go_by_their_number_and_by_the_days_since_they_were_live() 
 async fn classes_only_get_cheaper_and_a_restart_catches_up() {
     let server = Server::start().await;
     let rules = [
-        rule("NEARLINE", json!({"age": 1, "matchesStorageClass": ["STANDARD"]})),
-        rule("ARCHIVE", json!({"createdBefore": "2000-01-01"})),
-        rule("STANDARD", json!({"age": 0})),
+        rule("NEARLINE", &json!({"age": 1, "matchesStorageClass": ["STANDARD"]})),
+        rule("ARCHIVE", &json!({"createdBefore": "2000-01-01"})),
+        rule("STANDARD", &json!({"age": 0})),
     ];
     let json = Json::with_bucket(&server, json!({"lifecycle": {"rule": rules}})).await;
     json.write("a", "x").await;
@@ -93,11 +93,11 @@ async fn rules_that_mean_nothing_are_refused() {
     let server = Server::start().await;
     let json = Json::with_bucket(&server, json!({})).await;
     for wrong in [
-        rule("Delete", json!({})),
-        rule("CHEAPEST", json!({"age": 1})),
+        rule("Delete", &json!({})),
+        rule("CHEAPEST", &json!({"age": 1})),
         json!({"action": {"type": "Move"}, "condition": {"age": 1}}),
-        rule("Delete", json!({"age": -1})),
-        rule("Delete", json!({"createdBefore": "yesterday"})),
+        rule("Delete", &json!({"age": -1})),
+        rule("Delete", &json!({"createdBefore": "yesterday"})),
         json!({"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"isLive": true}}),
     ] {
         let body = json!({"lifecycle": {"rule": [wrong]}});

@@ -84,8 +84,8 @@ async fn every_verb_of_buckets_keeps_its_conditions() {
     }
     assert_eq!(json.call("GET", &path("ifMetagenerationMatch=2")).await, unmet());
     assert_eq!(json.call("GET", &path("ifMetagenerationNotMatch=1")).await, (304, Value::Null));
-    let patch = json!({"labels": {"a": null, "c": "3"}});
-    let (status, bucket) = json.send("PATCH", &path("ifMetagenerationMatch=1"), &patch).await;
+    let labels = json!({"labels": {"a": null, "c": "3"}});
+    let (status, bucket) = json.send("PATCH", &path("ifMetagenerationMatch=1"), &labels).await;
     assert_eq!((status, &bucket["labels"]), (200, &json!({"b": "2", "c": "3"})));
     assert_eq!(json.call("DELETE", &path("ifMetagenerationMatch=2")).await.0, 204);
 }

@@ -43,8 +43,8 @@ async fn call<Q: Message, A: Message + Default>(
     Ok(answers)
 }
 
-fn data(content: &[u8], crc32c: Option<u32>) -> Option<Data> {
-    Some(Data::ChecksummedData(proto::ChecksummedData { content: Bytes::copy_from_slice(content), crc32c }))
+fn data(content: &[u8], crc32c: Option<u32>) -> Data {
+    Data::ChecksummedData(proto::ChecksummedData { content: Bytes::copy_from_slice(content), crc32c })
 }
 
 fn spec(name: &str) -> proto::WriteObjectSpec {
@@ -58,12 +58,12 @@ async fn an_object_is_written_and_read_in_messages() {
     let json = Json::with_bucket(&server, json!({})).await;
     let first = |crc32c| WriteObjectRequest {
         first_message: Some(FirstMessage::WriteObjectSpec(spec("a"))),
-        data: data(b"hello ", crc32c),
+        data: Some(data(b"hello ", crc32c)),
         ..Default::default()
     };
     let last = WriteObjectRequest {
         write_offset: 6,
-        data: data(b"world", None),
+        data: Some(data(b"world", None)),
         finish_write: true,
         ..Default::default()
     };
@@ -113,7 +113,7 @@ async fn a_resumable_write_says_how_far_it_is() {
     let part = |write_offset, content: &[u8], finish_write| WriteObjectRequest {
         first_message: Some(FirstMessage::UploadId(upload_id.clone())),
         write_offset,
-        data: data(content, None),
+        data: Some(data(content, None)),
         finish_write,
         ..Default::default()
     };
@@ -154,7 +154,7 @@ async fn the_official_client_reads_many_ranges_on_one_stream() {
             (usize::try_from(start).expect("a size"), usize::try_from(length).expect("a size"));
         assert_eq!(found, content.as_bytes()[start..start + length]);
     }
-    let missing = data.open_object(PATH, "nothing").send().await.err().expect("an error");
+    let missing = data.open_object(PATH, "nothing").send().await.expect_err("an error");
     assert_eq!(
         missing.status().map(|status| status.message.clone()),
         Some(format!("No such object: {BUCKET}/nothing"))

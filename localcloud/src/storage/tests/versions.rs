@@ -34,7 +34,7 @@ async fn replaced_and_deleted_generations_are_kept_aside_and_restored_by_a_copy(
     assert_eq!(json.read(&format!("a%2Fb?generation={two}")).await, (200, "two".into()));
     let of = |name: &str, generation: &str| (name.to_owned(), generation.to_owned());
     assert_eq!(json.list("").await.len(), 1);
-    let versions = json.list("versions=true&prefix=a/b").await;
+    let versions = json.list("versions=True&prefix=a/b").await;
     assert_eq!(versions, [of("a/b", one), of("a/b", two)]);
     assert_eq!(files(&server), [format!("a%2Fb~{one}"), format!("a%2Fb~{two}")]);
 
@@ -85,6 +85,7 @@ async fn soft_deleted_objects_are_restored_until_their_time_is_up_and_block_noth
     assert_ne!(generation(&restored), one);
     let without = error(400, "required", "Required parameter: generation", Some(("parameter", "generation")));
     assert_eq!(json.object("POST", "a/restore").await, without);
+    assert_eq!(json.object("GET", "b?softDeleted=true").await.0, 404);
     assert_eq!(json.object("DELETE", "a").await.0, 204);
 
     server.clock.advance(DAY * 6).expect("advance");
