@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use google_cloud_gax::error::Error;
 use google_cloud_gax::error::rpc::StatusDetails;
@@ -20,12 +21,16 @@ pub fn explain(error: &(dyn StdError + 'static)) -> String {
         if !text.contains(&said) {
             let _ = write!(text, ": {said}");
         }
-        if let Some(denied) = error.downcast_ref::<Error>().and_then(denied)
+        // A batch of messages shares one error.
+        let shared = || error.downcast_ref::<Arc<Error>>().map(AsRef::as_ref);
+        let service = error.downcast_ref::<Error>().or_else(shared).filter(|error| error.status().is_some());
+        if let Some(denied) = service.and_then(denied)
             && !text.contains(&denied.permission)
         {
             let _ = write!(text, " (permission {} is missing on {})", denied.permission, denied.resource);
         }
-        cause = error.source();
+        // Below a service's own words the same only comes again, in those of the transport.
+        cause = if service.is_some() { None } else { error.source() };
     }
     // Refusals of metadata servers come as the bytes that they are.
     let text = text.replace("\\n", " ").replace("\\t", " ").replace('\n', " ");

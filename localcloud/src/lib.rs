@@ -39,3 +39,9 @@ mod testing;
 
 pub use cloud::{Cloud, Settings};
 pub use iam::{Propagation, Use};
+
+/// What the owner of a folder may order of its GKE, beside the API.
+pub mod gke {
+    pub use crate::container::{OperationFailure, Operations, Order, Orders};
+    pub use crate::kubernetes::{BrokenImage, Shortage, Stockout};
+}

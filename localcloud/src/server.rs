@@ -22,6 +22,7 @@ use crate::connections::{Connections, Place, serve, turn_away};
 use crate::error::ApiError;
 use crate::guard::guard;
 use crate::rest::{self, LARGEST_BODY};
+use crate::storage::with_batch;
 
 /// Half of the files that the process may open are connections to this port.
 const SHARE: u64 = 2;
@@ -45,14 +46,16 @@ pub(crate) async fn bind(required: u16, preferred: Option<u16>) -> io::Result<Tc
 /// Everything that comes in, with its last resorts and its limits around it. Uploads of objects are
 /// streams, and lift the limit of bodies for themselves.
 pub(crate) fn frame(services: Router, port: u16, activity: Activity, calls: Calls, access: Access) -> Router {
-    services
+    let services = services
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(from_fn(named_if_unknown))
         .layer(from_fn(rest::refuse_too_long))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(access, access::authorize))
-        .layer(from_fn_with_state(calls, calls::carry))
+        .layer(from_fn_with_state(calls, calls::carry));
+    // Each call of a batch is a call like any other.
+    with_batch(services)
         .layer(from_fn_with_state(activity, activity::note))
         .layer(from_fn_with_state(port, guard))
 }
@@ -105,7 +108,7 @@ async fn connection(stream: TcpStream, place: Place, router: Router, stopping: C
 
 /// What nothing here answers. Saying "not found" of an API that is only not supported would make
 /// clients believe that a resource is gone.
-async fn unknown(request: Request) -> Response {
+pub(crate) async fn unknown(request: Request) -> Response {
     let path = request.uri().path();
     if is_grpc(&request) {
         return unsupported_method(path);

@@ -82,17 +82,19 @@ pub enum What {
     Kill,
 }
 
-/// How much longer, by the local cloud's clock.
+/// How much longer, by the local cloud's clock. In JSON, milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Latency {
     /// Always as much.
-    Fixed(Duration),
+    Fixed(#[serde(with = "milliseconds")] Duration),
     /// Anything in between, each as likely.
     Uniform {
         /// At least.
+        #[serde(with = "milliseconds")]
         from: Duration,
         /// Less than.
+        #[serde(with = "milliseconds")]
         to: Duration,
         /// Any number.
         seed: u64,
@@ -100,6 +102,7 @@ pub enum Latency {
     /// Mostly less, seldom much more.
     Exponential {
         /// On average.
+        #[serde(with = "milliseconds")]
         mean: Duration,
         /// Any number.
         seed: u64,
@@ -176,6 +179,22 @@ fn chance(seed: u64, count: u64) -> f64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// A time as a number.
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
 }
 
 #[cfg(test)]

@@ -16,14 +16,18 @@ pub(super) enum Spared {
     Gone(u32),
 }
 
-/// Kills it; the connection is its owner's to cut.
-pub(super) async fn caller(connection: Option<&Connection>) -> Result<(), Spared> {
+/// Kills it, and at once calls `killed`, even if nobody waits any more: the connection is its owner's
+/// to cut, or ends by itself.
+pub(super) async fn caller(
+    connection: Option<&Connection>,
+    killed: impl FnOnce() + Send + 'static,
+) -> Result<(), Spared> {
     let connection = connection.ok_or(Spared::Unknown)?;
     let pid = connection.program().await.ok_or(Spared::Unknown)?.pid;
     let connection = connection.clone();
     // Files of /proc are read.
-    let killed = tokio::task::spawn_blocking(move || kill(pid, &connection)).await;
-    killed.unwrap_or(Err(Spared::Unknown))
+    let ended = tokio::task::spawn_blocking(move || kill(pid, &connection).inspect(|()| killed()));
+    ended.await.unwrap_or(Err(Spared::Unknown))
 }
 
 fn kill(pid: u32, connection: &Connection) -> Result<(), Spared> {

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::call::{Call, Caller};
+use super::fault::Point;
+use super::glob;
 
 /// Calls that are remembered; of more the oldest go.
 const REMEMBERED: usize = 1 << 16;
@@ -171,6 +173,18 @@ impl Status {
             Self::Http(status) => status.to_string(),
             Self::Grpc(code) => super::failure::name_of(code).to_owned(),
         }
+    }
+}
+
+impl Entry {
+    /// Whether its method, resource and caller are those of a point.
+    #[must_use]
+    pub fn is_at(&self, point: &Point) -> bool {
+        let pid = self.pid.map(|pid| pid.to_string());
+        let callers = [Some(&self.principal), self.program.as_ref(), pid.as_ref(), self.pod.as_ref()];
+        glob::matches(&point.method, &self.method)
+            && glob::matches(&point.resource, &self.resource)
+            && callers.into_iter().flatten().any(|caller| glob::matches(&point.caller, caller))
     }
 }
 

@@ -6,6 +6,7 @@
 //! after it; there the faults strike that a test has set ([`Fault`]), and a bounded log tells what
 //! became of every call ([`Entry`]) and which points were passed ([`Passed`]).
 
+pub(crate) mod admin;
 mod call;
 mod connection;
 mod coverage;
@@ -33,7 +34,7 @@ use axum::response::Response;
 use http::HeaderMap;
 
 use crate::clock::Clock;
-pub(crate) use call::{Call, Caller, OWNER};
+pub(crate) use call::{Call, Caller};
 pub(crate) use connection::Connection;
 pub use coverage::Passed;
 pub use failure::Failure;
@@ -181,7 +182,7 @@ impl Calls {
 /// Whoever brings a token is only known to bring one.
 #[cfg(test)]
 pub(crate) fn by_bearing() -> Principals {
-    let (owner, bearer): (Arc<str>, Arc<str>) = (OWNER.into(), "bearer".into());
+    let (owner, bearer): (Arc<str>, Arc<str>) = ("owner".into(), "bearer".into());
     Arc::new(move |headers| {
         let bears = headers.contains_key(http::header::AUTHORIZATION);
         if bears { bearer.clone() } else { owner.clone() }

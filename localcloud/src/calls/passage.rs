@@ -85,9 +85,15 @@ impl Passage {
                 self.stopped(rule.id, Fate::Faulted);
                 Err(Stopped::Failed(failure.about(self.call.method.name, &self.call.resource)))
             }
-            What::Drop => Err(self.cut(rule.id, Fate::Faulted)),
-            What::Kill => match kill::caller(self.connection.as_ref()).await {
-                Ok(()) => Err(self.cut(rule.id, Fate::Killed)),
+            What::Drop => {
+                self.stopped(rule.id, Fate::Faulted);
+                Err(self.cut())
+            }
+            What::Kill => match kill::caller(self.connection.as_ref(), self.noting_death(rule.id)).await {
+                Ok(()) => {
+                    self.is_over = true;
+                    Err(self.cut())
+                }
                 Err(spared) => {
                     self.stopped(rule.id, Fate::Faulted);
                     Err(Stopped::Failed(internal(&spared.to_string())))
@@ -112,8 +118,19 @@ impl Passage {
         self.note(fault, Some(fate));
     }
 
-    fn cut(&mut self, fault: u64, fate: Fate) -> Stopped {
-        self.stopped(fault, fate);
+    /// Notes that the caller was killed. Its connection may end, and this call be dropped, before the
+    /// one who killed it comes back.
+    fn noting_death(&self, fault: u64) -> impl FnOnce() + Send + 'static {
+        let (calls, number) = (self.calls.clone(), self.number);
+        move || {
+            calls.0.log.note(number, |record| {
+                record.faults.push(fault);
+                record.fate = Fate::Killed;
+            });
+        }
+    }
+
+    fn cut(&self) -> Stopped {
         match &self.connection {
             Some(connection) => {
                 connection.cut();
@@ -125,7 +142,11 @@ impl Passage {
 
     fn end(&mut self, fate: Fate) {
         self.is_over = true;
-        self.calls.0.log.note(self.number, |record| record.fate = fate);
+        self.calls.0.log.note(self.number, |record| {
+            if record.fate != Fate::Killed {
+                record.fate = fate;
+            }
+        });
     }
 }
 
@@ -245,5 +266,38 @@ impl HttpBody for Answering {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::calls::{Caller, by_bearing, methods};
+    use crate::clock::Clock;
+
+    /// Generous: it takes a fifth of a second on an idle machine, without optimization.
+    const MOST: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn a_hundred_thousand_calls_without_a_fault_cost_little() {
+        let calls = Calls::new(&Clock::system(), by_bearing());
+        let method = methods::named("pubsub.topics.publish").expect("a method");
+        let caller = Caller { principal: "owner".into(), program: None };
+        let call = Call { caller, method, resource: "projects/p/topics/t".into(), parent: None };
+        let since = Instant::now();
+        for _ in 0..100_000 {
+            let mut passage = calls.begin(call.clone(), None);
+            passage.pass(Moment::Before).await.expect("no fault");
+            passage.effected(Status::Http(200));
+            passage.pass(Moment::After).await.expect("no fault");
+            passage.answered();
+        }
+        let took = since.elapsed();
+        assert!(took < MOST, "{took:?}");
+        eprintln!("{} ns a call", took.as_nanos() / 100_000);
+        assert_eq!(calls.since(0).len(), 1 << 16, "the log is bounded");
+        assert!(calls.coverage(1).is_err(), "and says so");
     }
 }

@@ -4,6 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::account::{Account, Description};
+use super::caller::Caller;
+use super::token::LIFETIME;
 use super::{Iam, Policy, Resource, TABLE};
 use crate::error::ApiError;
 
@@ -133,6 +135,24 @@ impl Iam {
             Ok(account.policy.clone())
         })?;
         Ok(self.shown(&written))
+    }
+
+    /// A token of an account, for so many seconds (`300s`) or an hour, and its end.
+    pub(super) fn access_token(
+        &self,
+        project: &str,
+        id: &str,
+        lifetime: &str,
+    ) -> Result<(String, Timestamp), ApiError> {
+        let seconds = match lifetime.strip_suffix('s').and_then(|seconds| seconds.parse().ok()) {
+            None if lifetime.is_empty() => LIFETIME.as_secs(),
+            Some(seconds @ 1..=3600) => seconds,
+            _ => return Err(ApiError::invalid_argument("The token lifetime must be 1 to 3600 seconds.")),
+        };
+        let (email, unique_id) = self.read(project, id, |a| (a.email.clone(), a.unique_id.clone()))?;
+        let caller = Caller::Account { email, unique_id: Some(unique_id) };
+        let token = self.tokens.make(&caller, None, self.clock.now(), SignedDuration::from_secs(seconds));
+        Ok((token.text, token.until))
     }
 
     /// The account as something that callers need permissions on.

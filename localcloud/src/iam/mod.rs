@@ -8,6 +8,7 @@
 mod access;
 mod account;
 mod accounts;
+pub(crate) mod admin;
 pub(crate) mod caller;
 mod condition;
 mod grpc;
@@ -40,6 +41,7 @@ use crate::journal::{Journal, Tables};
 
 const TABLE: &str = "iam.accounts";
 const PROJECTS: &str = "iam.projects";
+const PROPAGATION: &str = "iam.propagation";
 
 /// Service accounts and policies of all projects.
 pub(crate) struct Iam {
@@ -86,7 +88,7 @@ impl Iam {
         Ok(Arc::new(Self {
             accounts: Mutex::new(tables.take(TABLE)?),
             projects: Mutex::new(tables.take(PROJECTS)?),
-            propagation: Mutex::default(),
+            propagation: Mutex::new(tables.take(PROPAGATION)?.remove(PROPAGATION).unwrap_or_default()),
             settling: Settling::open(journal, tables)?,
             tokens: Tokens::default(),
             uses: Mutex::default(),
@@ -96,8 +98,10 @@ impl Iam {
     }
 
     /// From now on, what is new takes so long until it counts.
-    pub(crate) fn set_propagation(&self, propagation: Propagation) {
+    pub(crate) fn set_propagation(&self, propagation: Propagation) -> io::Result<()> {
+        self.journal.put(PROPAGATION, PROPAGATION, &propagation)?;
         *self.propagation.lock().unwrap_or_else(PoisonError::into_inner) = propagation;
+        Ok(())
     }
 
     /// How long what is new takes until it counts.

@@ -22,7 +22,7 @@ const MEMBERS: usize = 1500;
 pub(crate) struct Policy {
     /// 1, or 3 with conditions.
     pub(crate) version: i32,
-    /// Changes at every set; base64 text. None in a request: whatever it is.
+    /// Changes at every set; base64 text. Who sends none does not care what is there.
     #[serde(default)]
     pub(crate) etag: String,
     /// Sorted by role.

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::caller::Caller;
 
 /// How long a token holds.
-const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 /// A token that ends sooner is not handed out again: clients would fetch another at once.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// The prefix of Google's, by which secret scanners know them.
@@ -23,8 +23,8 @@ pub(super) struct Tokens(Mutex<HashMap<String, Held>>);
 
 struct Held {
     caller: Caller,
-    /// The metadata server that gave it out: its pod's.
-    by: u64,
+    /// The metadata server that gave it out, if one did: its pod's.
+    by: Option<u64>,
     until: Timestamp,
 }
 
@@ -41,13 +41,25 @@ impl Tokens {
         let mut tokens = self.tokens();
         tokens.retain(|_, held| now < held.until);
         let fresh = now.saturating_add(FRESH).unwrap_or(now);
-        let has = |held: &Held| held.by == by && held.caller == *caller && held.until > fresh;
+        let has = |held: &Held| held.by == Some(by) && held.caller == *caller && held.until > fresh;
         if let Some((text, held)) = tokens.iter().find(|(_, held)| has(held)) {
             return Token { text: text.clone(), until: held.until };
         }
+        drop(tokens);
+        self.make(caller, Some(by), now, LIFETIME)
+    }
+
+    /// A new token.
+    pub(super) fn make(
+        &self,
+        caller: &Caller,
+        by: Option<u64>,
+        now: Timestamp,
+        lifetime: SignedDuration,
+    ) -> Token {
         let text = format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
-        let until = now.saturating_add(LIFETIME).unwrap_or(Timestamp::MAX);
-        tokens.insert(text.clone(), Held { caller: caller.clone(), by, until });
+        let until = now.saturating_add(lifetime).unwrap_or(Timestamp::MAX);
+        self.tokens().insert(text.clone(), Held { caller: caller.clone(), by, until });
         Token { text, until }
     }
 
@@ -59,7 +71,7 @@ impl Tokens {
 
     /// Ends all tokens of a pod.
     pub(super) fn end(&self, by: u64) {
-        self.tokens().retain(|_, held| held.by != by);
+        self.tokens().retain(|_, held| held.by != Some(by));
     }
 
     fn tokens(&self) -> MutexGuard<'_, HashMap<String, Held>> {

@@ -23,6 +23,10 @@ pub(super) const METHODS: &[Method] = &[
         &[post("/v1/projects/{project}/serviceAccounts/{account}:testIamPermissions")],
     ),
     method(
+        "iamcredentials.serviceAccounts.generateAccessToken",
+        &[post("/v1/projects/{project}/serviceAccounts/{account}:generateAccessToken")],
+    ),
+    method(
         "iam.serviceAccounts.undelete",
         &[post("/v1/projects/{project}/serviceAccounts/{account}:undelete")],
     ),

@@ -66,13 +66,9 @@ pub(super) async fn open(
     mut requests: Streaming<StreamingPullRequest>,
     within: Option<Within>,
 ) -> Result<Answers, Status> {
-    let Some(first) = requests.message().await? else {
-        return Err(
-            ApiError::invalid_argument("The first request of a stream must name a subscription.").into()
-        );
-    };
+    let Some(first) = requests.message().await? else { return Ok(Box::pin(futures::stream::empty())) };
     let settings = pubsub.get_subscription(&first.subscription)?;
-    let deadline = stream_deadline(first.stream_ack_deadline_seconds)?;
+    let deadline = first_deadline(first.stream_ack_deadline_seconds)?;
     let limit =
         Limit { messages: limit(first.max_outstanding_messages), bytes: limit(first.max_outstanding_bytes) };
     let puller = Puller::stream(pubsub, &first.subscription, limit, deadline)?;
@@ -108,6 +104,7 @@ impl Open {
                 Event::Asked(request) => match request? {
                     None => return Ok(None),
                     Some(request) => {
+                        check_later(&request)?;
                         if let Some(confirmation) = self.apply(request).await? {
                             return Ok(Some(confirmation));
                         }
@@ -223,6 +220,28 @@ impl Open {
     }
 }
 
+/// The first request must say for how long the stream leases.
+fn first_deadline(seconds: i32) -> Result<Option<Duration>, ApiError> {
+    if seconds == 0 {
+        return Err(ApiError::invalid_argument("first message must set stream_ack_deadline_seconds"));
+    }
+    stream_deadline(seconds)
+}
+
+/// What only the first request of a stream may set.
+fn check_later(request: &StreamingPullRequest) -> Result<(), ApiError> {
+    let what = if !request.subscription.is_empty() {
+        "subscription"
+    } else if request.max_outstanding_messages != 0 {
+        "max_outstanding_messages"
+    } else if request.max_outstanding_bytes != 0 {
+        "max_outstanding_bytes"
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::invalid_argument(format!("{what} may only be set in first message")))
+}
+
 /// What is not positive is no limit.
 fn limit(outstanding: i64) -> usize {
     match usize::try_from(outstanding) {
@@ -252,7 +271,7 @@ pub(super) fn refuse(Invalid(ack_ids): Invalid) -> Result<(), Status> {
         type_url: "type.googleapis.com/google.rpc.ErrorInfo".into(),
         value: info.encode_to_vec(),
     };
-    let code = tonic::Code::FailedPrecondition;
+    let code = tonic::Code::InvalidArgument;
     let status = rpc::Status { code: code.into(), message: message.into(), details: vec![detail] };
     Err(Status::with_details(code, message, status.encode_to_vec().into()))
 }
