@@ -12,7 +12,7 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// The longest pause between two pieces of a body.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 
 /// A body that fails when the next piece of it does not come.
 struct Patient {

@@ -69,7 +69,7 @@ where
 async fn silence(place: &Place) {
     tokio::time::sleep(SILENCE).await;
     if place.activity.is_used() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -28,7 +28,7 @@ use serde_json::Value;
 /// What runs as the daemon: this test program itself, told to run one test that serves.
 const SERVE: [&str; 4] = ["--exact", "serves", "--ignored", "--nocapture"];
 /// How long anything may take that should take a moment, on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "is the daemon of the other tests"]
