@@ -2,7 +2,8 @@
 
 use googleapis_tonic_google_pubsub_v1::google::pubsub::v1::{
     DeleteTopicRequest, DetachSubscriptionRequest, DetachSubscriptionResponse, GetSubscriptionRequest,
-    GetTopicRequest, ListTopicSubscriptionsRequest, ListTopicSubscriptionsResponse, Subscription, Topic,
+    GetTopicRequest, ListTopicSubscriptionsRequest, ListTopicSubscriptionsResponse, StreamingPullRequest,
+    Subscription, Topic,
 };
 
 use crate::pubsub::show;
@@ -76,7 +77,7 @@ pub(super) async fn a_detached_subscription(stage: &Stage) {
     let got = stage.wire.call("Subscriber/GetSubscription", get).await;
     stage.ended("the subscription", &got, show::subscription);
     stage.ended("pull", &stage.pull("work", 1).await, |messages| show::texts(messages));
-    let mut stream = stage.stream("work", Default::default());
+    let mut stream = stage.stream("work", StreamingPullRequest::default());
     stage.note("stream", end(&mut stream, A_WHILE * 4).await);
     let list = ListTopicSubscriptionsRequest { topic: stage.topic("items"), ..Default::default() };
     let listed =

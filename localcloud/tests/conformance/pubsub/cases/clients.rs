@@ -4,6 +4,7 @@ use google_cloud_gax::error::Error;
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_pubsub::model::{Message, Subscription};
 use google_cloud_wkt::FieldMask;
+use googleapis_tonic_google_pubsub_v1::google::pubsub::v1 as wire;
 
 use crate::pubsub::stage::{SOON, Stage};
 
@@ -53,7 +54,7 @@ pub(super) async fn admin(stage: &Stage) {
 }
 
 pub(super) async fn publish_and_subscribe(stage: &Stage) {
-    stage.set_up(Default::default()).await;
+    stage.set_up(wire::Subscription::default()).await;
     let target = stage.target();
     let publisher = target.publisher().await.expect("a client").publisher(stage.topic("items")).build();
     let message = |text: &str| Message::new().set_data(text.to_owned()).set_attributes([("text", text)]);
