@@ -155,7 +155,7 @@ fn main() -> io::Result<()> {
     for (package, name, methods, messages) in SERVICES {
         write_service(&folder, package, name, methods, messages)?;
     }
-    Ok(())
+    write_paths(&folder)
 }
 
 fn write_service(folder: &Path, package: &str, name: &str, rows: &[Row], messages: &str) -> io::Result<()> {
@@ -188,6 +188,14 @@ fn named_unknown(code: &str) -> io::Result<String> {
         Box::pin(async move { Ok(status.into_http()) })
     }"#;
     Ok(format!("{before}{arm}{after}"))
+}
+
+/// The paths of all methods, as a list.
+fn write_paths(folder: &Path) -> io::Result<()> {
+    let paths = SERVICES.iter().flat_map(|(package, name, methods, _)| {
+        methods.iter().map(move |(_, route, ..)| format!("/{package}.{name}/{route}"))
+    });
+    fs::write(folder.join("grpc_methods.rs"), format!("&{:?}", paths.collect::<Vec<_>>()))
 }
 
 fn method((name, route, request, response, flow): Row, messages: &str) -> Method {

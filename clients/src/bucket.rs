@@ -12,6 +12,8 @@ use google_cloud_storage::streaming_source::{Payload, Seek, StreamingSource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::explain;
+
 /// Largest record that [`Bucket::read`] takes into memory: item lists and records, never data.
 const LARGEST_RECORD: usize = 256 << 20;
 
@@ -62,7 +64,7 @@ pub struct ObjectError {
 
 #[derive(Debug, thiserror::Error)]
 enum Reason {
-    #[error("{0}")]
+    #[error("{}", explain(&**.0))]
     Service(Box<Error>),
     #[error("it is larger than {LARGEST_RECORD} bytes")]
     TooLarge,

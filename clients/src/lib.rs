@@ -2,7 +2,9 @@
 //! and retries, and the few object operations that the run protocol is made of.
 
 mod bucket;
+mod explain;
 mod target;
 
 pub use bucket::{Bucket, Conditional, Metadata, ObjectError, Stored};
+pub use explain::explain;
 pub use target::{Target, TargetError};

@@ -3,10 +3,11 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use google_cloud_auth::credentials::{Builder, Credentials, anonymous};
+use google_cloud_auth::credentials::{Builder, Credentials, anonymous, mds};
 use google_cloud_gax::client_builder;
-use google_cloud_gax::retry_policy::{AlwaysRetry, RetryPolicyExt};
+use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt};
 use google_cloud_pubsub::client::{BasePublisher, Subscriber};
+use google_cloud_pubsub::retry_policy::RetryableErrors as PublishErrors;
 use google_cloud_storage::client::{Storage, StorageControl};
 use google_cloud_storage::retry_policy::RetryableErrors;
 
@@ -66,11 +67,20 @@ impl Target {
     }
 
     /// The emulator that `variable` names (`PUBSUB_EMULATOR_HOST`, `STORAGE_EMULATOR_HOST`: no
-    /// official Rust client reads them), or Google.
+    /// official Rust client reads them), or Google. Where `GCE_METADATA_HOST` names a metadata server
+    /// as well, as for the local cloud's pods, its tokens say who calls; an emulator without one
+    /// asks nobody.
     pub fn from_variable(variable: &str) -> Result<Self, TargetError> {
-        match std::env::var(variable) {
-            Ok(endpoint) if !endpoint.is_empty() => Ok(Self::anonymous(&endpoint)),
-            _ => Self::google(),
+        let given = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        match given(variable) {
+            Some(endpoint) => {
+                let anonymous = Self::anonymous(&endpoint);
+                match given("GCE_METADATA_HOST") {
+                    Some(_) => Ok(Self { credentials: of_the_metadata_server()?, ..anonymous }),
+                    None => Ok(anonymous),
+                }
+            }
+            None => Self::google(),
         }
     }
 
@@ -92,7 +102,7 @@ impl Target {
     /// The client that publishes.
     pub async fn publisher(&self) -> Result<BasePublisher, TargetError> {
         install_tls();
-        let retry = AlwaysRetry.with_time_limit(RETRY_LIMIT);
+        let retry = PublishErrors.with_time_limit(RETRY_LIMIT);
         let mut builder =
             BasePublisher::builder().with_credentials(self.credentials.clone()).with_retry_policy(retry);
         if let Some(endpoint) = &self.endpoint {
@@ -110,6 +120,15 @@ impl Target {
         }
         Ok(builder.build().await?)
     }
+}
+
+/// Tokens of the metadata server that `GCE_METADATA_HOST` names. It may be absent for the first
+/// moments of a pod.
+fn of_the_metadata_server() -> Result<Credentials, TargetError> {
+    install_tls();
+    let retry = Aip194Strict.with_time_limit(TOKEN_LIMIT);
+    let credentials = mds::Builder::default().with_retry_policy(retry).build();
+    credentials.map_err(|e| TargetError::NoCredentials(e.to_string()))
 }
 
 /// The root of a chain of errors: the libraries above it repeat themselves.

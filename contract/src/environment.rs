@@ -14,6 +14,9 @@ pub const RUN: &str = "PROVISION_RUN";
 pub const CONCURRENCY: &str = "PROVISION_CONCURRENCY";
 /// Seconds that a message stays leased after its worker was last heard of (10 to 600).
 pub const LEASE_SECONDS: &str = "PROVISION_LEASE_SECONDS";
+/// Longest that the subscription holds a message back before it is delivered again, in seconds (0 to
+/// 600).
+pub const BACKOFF_SECONDS: &str = "PROVISION_BACKOFF_SECONDS";
 /// Seconds between SIGTERM and SIGKILL that the worker may count on (15 on a Spot node).
 pub const GRACE_SECONDS: &str = "PROVISION_GRACE_SECONDS";
 /// The pod's name, by the downward API.

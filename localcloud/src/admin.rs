@@ -1,5 +1,6 @@
-//! What only the folder's owner may ask of the local cloud: what runs, preempt a node, stop. Every
-//! call carries a token, which stands in a file that nobody else can read.
+//! What only the folder's owner may ask of the local cloud: what runs, preempt a node, stop, and what
+//! tests steer of its services (`admin.rs` of each). Every call carries a token, which stands in a
+//! file that nobody else can read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -102,13 +103,15 @@ impl Admin {
         }))
     }
 
-    pub(crate) fn rest(&self) -> Router {
+    /// All of it: what is here, and what the services have of their own.
+    pub(crate) fn rest(&self, services: Router) -> Router {
         Router::new()
             .route(STATUS, get(status))
             .route(PREEMPT, post(preempt))
             .route(SHUTDOWN, post(shutdown))
-            .route_layer(from_fn_with_state(self.clone(), check_token))
             .with_state(self.clone())
+            .merge(services)
+            .route_layer(from_fn_with_state(self.clone(), check_token))
     }
 }
 

@@ -1,10 +1,16 @@
 //! One error of all Google services here: a `google.rpc` code and a sentence, as REST and gRPC
 //! carry them. Knows nothing of any service.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use googleapis_tonic_google_storage_v2::google::rpc;
 use http::StatusCode;
+use prost::Message as _;
 use serde_json::{Value, json};
+
+const INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
 
 /// The codes of `google.rpc` that the services answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +27,8 @@ pub enum Code {
     Aborted,
     /// The caller may not.
     PermissionDenied,
+    /// Nobody knows who the caller is.
+    Unauthenticated,
     /// A quota or a limit is reached.
     ResourceExhausted,
     /// The local cloud can't do it.
@@ -41,6 +49,30 @@ pub struct ApiError {
     pub code: Code,
     /// What a person reads.
     pub message: String,
+    /// What programs read beyond the code, where Google's services send it.
+    pub info: Option<Box<ErrorInfo>>,
+}
+
+/// `google.rpc.ErrorInfo`: the reason of an error, for programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorInfo {
+    /// `IAM_PERMISSION_DENIED` …
+    pub reason: &'static str,
+    /// Whose reason it is: `pubsub.googleapis.com`.
+    pub domain: String,
+    /// What it is about.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl ErrorInfo {
+    pub(crate) fn new(
+        reason: &'static str,
+        domain: impl Into<String>,
+        metadata: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Self { reason, domain: domain.into(), metadata }
+    }
 }
 
 impl Code {
@@ -53,6 +85,7 @@ impl Code {
             Self::FailedPrecondition => (400, "FAILED_PRECONDITION", "failedPrecondition"),
             Self::Aborted => (409, "ABORTED", "aborted"),
             Self::PermissionDenied => (403, "PERMISSION_DENIED", "forbidden"),
+            Self::Unauthenticated => (401, "UNAUTHENTICATED", "authError"),
             Self::ResourceExhausted => (429, "RESOURCE_EXHAUSTED", "rateLimitExceeded"),
             Self::Unimplemented => (501, "UNIMPLEMENTED", "notImplemented"),
             Self::Internal => (500, "INTERNAL", "backendError"),
@@ -69,6 +102,7 @@ impl Code {
             Self::FailedPrecondition => tonic::Code::FailedPrecondition,
             Self::Aborted => tonic::Code::Aborted,
             Self::PermissionDenied => tonic::Code::PermissionDenied,
+            Self::Unauthenticated => tonic::Code::Unauthenticated,
             Self::ResourceExhausted => tonic::Code::ResourceExhausted,
             Self::Unimplemented => tonic::Code::Unimplemented,
             Self::Internal => tonic::Code::Internal,
@@ -84,7 +118,7 @@ macro_rules! constructors {
         #[allow(dead_code, reason = "one per code, whichever service needs it first")]
         impl ApiError {
             $(pub(crate) fn $name(message: impl Into<String>) -> Self {
-                Self { code: Code::$code, message: message.into() }
+                Self { code: Code::$code, message: message.into(), info: None }
             })+
         }
     };
@@ -97,6 +131,7 @@ constructors! {
     failed_precondition => FailedPrecondition,
     aborted => Aborted,
     permission_denied => PermissionDenied,
+    unauthenticated => Unauthenticated,
     resource_exhausted => ResourceExhausted,
     unimplemented => Unimplemented,
     internal => Internal,
@@ -115,12 +150,26 @@ impl ApiError {
     #[must_use]
     pub fn body(&self) -> Value {
         let (code, status, reason) = self.code.parts();
-        json!({"error": {
+        let mut body = json!({"error": {
             "code": code,
             "message": self.message,
             "status": status,
             "errors": [{"message": self.message, "domain": "global", "reason": reason}],
-        }})
+        }});
+        if let Some(info) = &self.info {
+            body["error"]["details"] = json!([{
+                "@type": INFO,
+                "reason": info.reason,
+                "domain": info.domain,
+                "metadata": info.metadata,
+            }]);
+        }
+        body
+    }
+
+    /// Says more to programs.
+    pub(crate) fn with(self, info: ErrorInfo) -> Self {
+        Self { info: Some(Box::new(info)), ..self }
     }
 }
 
@@ -133,7 +182,13 @@ impl IntoResponse for ApiError {
 
 impl From<ApiError> for tonic::Status {
     fn from(error: ApiError) -> Self {
-        Self::new(error.code.grpc(), error.message)
+        let code = error.code.grpc();
+        let Some(info) = error.info else { return Self::new(code, error.message) };
+        let ErrorInfo { reason, domain, metadata } = *info;
+        let info = rpc::ErrorInfo { reason: reason.into(), domain, metadata: metadata.into_iter().collect() };
+        let details = vec![prost_types::Any { type_url: INFO.into(), value: info.encode_to_vec() }];
+        let status = rpc::Status { code: code.into(), message: error.message.clone(), details };
+        Self::with_details(code, error.message, status.encode_to_vec().into())
     }
 }
 

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::error::ApiError;
-use crate::iam::{Iam, Permissions, Policy, SetPolicy};
+use crate::iam::{Iam, Permissions, Resource, SetPolicy};
 use crate::journal::{Journal, Tables};
 use crate::rest::{Answer, Body, parse, split_verb};
 
@@ -33,7 +33,6 @@ pub(crate) struct ResourceManager {
 struct Project {
     id: String,
     created: Timestamp,
-    policy: Policy,
 }
 
 /// The number of a project: twelve digits, always the same for the same id.
@@ -93,23 +92,17 @@ impl ResourceManager {
             return Ok(known.clone());
         }
         check_id(name)?;
-        let new = Project { id: name.into(), created: self.clock.now(), policy: Policy::default() };
+        let new = Project { id: name.into(), created: self.clock.now() };
         self.journal.put(TABLE, name, &new)?;
         projects.insert(name.into(), new.clone());
         Ok(new)
     }
 
-    fn set_policy(&self, name: &str, new: Policy) -> Result<Policy, ApiError> {
-        let id = self.project(name)?.id;
-        let mut projects = self.projects();
-        let Some(held) = projects.get_mut(&id) else {
-            return Err(ApiError::internal(format!("project {id} vanished")));
-        };
-        let mut changed = held.clone();
-        self.iam.replace(&mut changed.policy, new)?;
-        self.journal.put(TABLE, &id, &changed)?;
-        *held = changed;
-        Ok(self.iam.shown(&held.policy))
+    /// The id of a project that is named by its id or by its number.
+    pub(crate) fn id_of(&self, name: &str) -> String {
+        let is_number = name.bytes().all(|b| b.is_ascii_digit());
+        let known = is_number.then(|| self.project(name).ok()).flatten();
+        known.map_or_else(|| name.to_owned(), |project| project.id)
     }
 
     fn all(&self) -> Vec<Project> {
@@ -166,12 +159,15 @@ async fn list_v1(State(manager): Served) -> Json<Value> {
 
 async fn verb(State(manager): Served, Path(last): Path<String>, Body(body): Body<Value>) -> Answer<Value> {
     let (name, verb) = split_verb(&last);
+    let id = manager.project(name)?.id;
     let answer = match verb {
-        Some("getIamPolicy") => json!(manager.iam.shown(&manager.project(name)?.policy)),
-        Some("setIamPolicy") => json!(manager.set_policy(name, parse::<SetPolicy>(body)?.policy)?),
+        Some("getIamPolicy") => json!(manager.iam.shown(&manager.iam.project_policy(&id))),
+        Some("setIamPolicy") => {
+            json!(manager.iam.set_project_policy(&id, parse::<SetPolicy>(body)?.policy)?)
+        }
         Some("testIamPermissions") => {
-            manager.project(name)?;
-            json!(parse::<Permissions>(body)?)
+            let asked = parse::<Permissions>(body)?.permissions;
+            json!(Permissions { permissions: manager.iam.held(asked, &Resource::project(&id)) })
         }
         _ => return Err(ApiError::unimplemented(format!("POST {last}: not supported by the local cloud"))),
     };

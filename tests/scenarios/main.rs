@@ -4,7 +4,9 @@
 
 mod architecture;
 mod bad_input;
+mod crash_points;
 mod cycle;
 mod fx;
 mod hostile_items;
+mod permissions;
 mod vanishing;

@@ -21,8 +21,6 @@ use crate::tail::{LastTried, guarded_by};
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// Longest time between two looks.
 const SELDOM: Duration = Duration::from_secs(15);
-/// Longest that the subscription's retry policy holds a message back.
-const BACKOFF: Duration = Duration::from_mins(1);
 /// Times that items are published again in vain before the worker gives them up as stalled.
 const FRUITLESS: u32 = 2;
 
@@ -88,7 +86,7 @@ impl Idle {
         if guarded.is_empty() {
             return Ok(Decision::Leave);
         }
-        if self.since.elapsed() < self.settings.lease + BACKOFF {
+        if self.since.elapsed() < self.settings.lease + self.settings.backoff {
             return Ok(Decision::Stay);
         }
         if self.rounds == FRUITLESS {

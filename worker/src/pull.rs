@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use clients::Target;
+use clients::{Target, explain};
 use google_cloud_pubsub::client::Subscriber;
 use google_cloud_pubsub::subscriber::handler::Handler;
 use google_cloud_pubsub::subscriber::{MessageStream, ShutdownToken};
@@ -112,7 +112,9 @@ impl Pull {
         while !self.stop.is_cancelled() {
             match self.stream(&mut streams, &mut failures).await {
                 Ok(()) => break,
-                Err(error) => tracing::error!("cannot pull from {}: {error:#}", self.settings.subscription),
+                Err(error) => {
+                    tracing::error!("cannot pull from {}: {}", self.settings.subscription, explain(&*error));
+                }
             }
             let pause = PAUSES[failures.min(PAUSES.len() - 1)];
             failures += 1;

@@ -21,6 +21,8 @@ pub struct Settings {
     pub concurrency: u32,
     /// How long a message stays leased after its worker was last heard of.
     pub lease: Duration,
+    /// Longest that a message is held back before it is delivered again.
+    pub backoff: Duration,
     /// From SIGTERM to SIGKILL.
     pub grace: Duration,
     /// Folder that `file:` inputs may be read from.
@@ -52,6 +54,7 @@ impl Settings {
             topic: from.text(env::TOPIC),
             concurrency: from.number(env::CONCURRENCY, Some(1), 1..=1000),
             lease: Duration::from_secs(from.number(env::LEASE_SECONDS, Some(60), 10..=600).into()),
+            backoff: Duration::from_secs(from.number(env::BACKOFF_SECONDS, Some(60), 0..=600).into()),
             grace: Duration::from_secs(from.number(env::GRACE_SECONDS, Some(15), 1..=86400).into()),
             local_root: (from.lookup)(env::LOCAL_ROOT).filter(|root| !root.is_empty()).map(PathBuf::from),
             us: Identity {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use clients::{Bucket, Target};
+use clients::{Bucket, Target, explain};
 use contract::{RunId, WorkerState, exit};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -152,7 +152,7 @@ async fn pull(
                     tracing::error!("items are open, but published twice again no message for them came");
                     return Leaving::Finished;
                 }
-                Err(error) => tracing::warn!("cannot look at the run: {error:#}"),
+                Err(error) => tracing::warn!("cannot look at the run: {}", explain(&*error)),
             },
         }
     }

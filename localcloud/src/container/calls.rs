@@ -143,20 +143,26 @@ impl Container {
     }
 
     /// GKE stops upgrades of nodes, and nothing else.
-    pub(super) fn cancel(&self, location: &Location, id: &str) -> Result<(), ApiError> {
-        let mut state = self.state();
-        let mut operation = state.operation(location, id)?.clone();
-        match operation.change {
-            _ if operation.is_done() => {
-                Err(ApiError::failed_precondition(format!("Operation {id} is done.")))
+    pub(super) fn cancel(self: &Arc<Self>, location: &Location, id: &str) -> Result<(), ApiError> {
+        let aborting = {
+            let mut state = self.state();
+            let operation = state.operation(location, id)?;
+            match operation.change {
+                _ if operation.is_done() => {
+                    return Err(ApiError::failed_precondition(format!("Operation {id} is done.")));
+                }
+                Change::UpgradePool(_) if operation.aborting => return Ok(()),
+                Change::UpgradePool(_) => {
+                    let operation = Operation { aborting: true, ..operation.clone() };
+                    state.remember(operation)?
+                }
+                _ => {
+                    return Err(ApiError::failed_precondition(format!("Operation {id} can't be cancelled.")));
+                }
             }
-            Change::UpgradePool(_) => {
-                operation.ended = Some(self.clock.now());
-                operation.error = Some((1, "Operation was cancelled.".into()));
-                state.end(operation)
-            }
-            _ => Err(ApiError::failed_precondition(format!("Operation {id} can't be cancelled."))),
-        }
+        };
+        self.carry_out(&aborting);
+        Ok(())
     }
 
     /// Decides on a change and begins it, with nothing in between.

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use google_cloud_container_v1::model::{Cluster, NodePool, StatusCondition, cluster, node_pool};
+use google_cloud_container_v1::model::{
+    Cluster, NodePool, StatusCondition, cluster, node_pool, status_condition,
+};
 use serde::{Deserialize, Serialize};
 
 use super::names::{ClusterName, Location};
 use super::operation::{Change, Operation};
+pub(super) use super::outcome::{Outcome, Short};
 use crate::error::ApiError;
 use crate::journal::{Journal, Tables};
 
@@ -161,19 +164,19 @@ impl State {
     }
 
     /// Ends an operation, and with the last one of its cluster the cluster's unrest.
-    pub(super) fn end(&mut self, mut operation: Operation) -> Result<(), ApiError> {
+    pub(super) fn end(&mut self, mut operation: Operation, outcome: &Outcome) -> Result<(), ApiError> {
         if let Ok(record) = self.record(&operation.cluster) {
             let mut record = record.clone();
             let others = self.running(&operation.cluster).any(|other| other.id != operation.id);
-            match &operation.error {
-                Some((_, message)) if matches!(operation.change, Change::CreateCluster) => {
-                    record.fail(message);
-                }
-                _ if others => {}
-                _ => record.cluster.status = cluster::Status::Running,
+            if !others || matches!(operation.change, Change::CreateCluster) {
+                record.cluster.status = outcome.cluster_status(&operation.change);
+                record.cluster.conditions = outcome.conditions(&operation.change);
             }
-            if let Some(pool) = operation.change.pool().and_then(|pool| record.pool_mut(pool)) {
-                pool.status = node_pool::Status::Running;
+            for pool in &mut record.cluster.node_pools {
+                if let Some((status, conditions)) = outcome.pool_status(&operation.change, pool) {
+                    pool.status = status;
+                    pool.conditions = conditions;
+                }
             }
             self.keep(record)?;
         }
@@ -204,6 +207,35 @@ impl State {
         self.keep(record)
     }
 
+    #[allow(deprecated, reason = "what GKE still tells stock-outs by")]
+    /// Says of the pools that have all their nodes by now that they are well again.
+    pub(super) fn recover_pools(
+        &mut self,
+        name: &ClusterName,
+        has_all: impl Fn(&str) -> bool,
+    ) -> Result<(), ApiError> {
+        let mut record = self.record(name)?.clone();
+        let is_short = |pool: &NodePool| {
+            let of_machines = [status_condition::Code::GceStockout, status_condition::Code::GceQuotaExceeded];
+            pool.conditions.iter().any(|condition| of_machines.contains(&condition.code))
+        };
+        let well: Vec<_> =
+            record.cluster.node_pools.iter_mut().filter(|p| is_short(p) && has_all(&p.name)).collect();
+        if well.is_empty() {
+            return Ok(());
+        }
+        for pool in well {
+            pool.status = node_pool::Status::Running;
+            pool.conditions.clear();
+        }
+        let is_well = record.cluster.node_pools.iter().all(|pool| pool.conditions.is_empty());
+        if is_well && record.cluster.status == cluster::Status::Degraded {
+            record.cluster.status = cluster::Status::Running;
+            record.cluster.conditions.clear();
+        }
+        self.keep(record)
+    }
+
     fn check_free(&self, record: &Record, change: &Change) -> Result<(), ApiError> {
         let mut running = self.running(&record.name);
         let deleting = matches!(change, Change::DeleteCluster);
@@ -218,9 +250,12 @@ impl State {
             }
             _ => {}
         }
-        // Changes of different pools may run at once; whatever is about the whole cluster runs alone.
+        // Pools come and go at once, but change one at a time; whatever is about the whole cluster
+        // runs alone.
         let clash = |other: &&Operation| match (change.pool(), other.change.pool()) {
-            (Some(mine), Some(theirs)) => mine == theirs,
+            (Some(mine), Some(theirs)) => {
+                mine == theirs || change.updates_pool() && other.change.updates_pool()
+            }
             _ => true,
         };
         if let Some(other) = running.clone().find(clash) {
@@ -228,7 +263,7 @@ impl State {
         }
         if running.nth(CONCURRENT - 1).is_some() {
             return Err(ApiError::resource_exhausted(format!(
-                "Too many operations: cluster \"{}\" hits the concurrent operations quota {CONCURRENT}.",
+                "Too many operations: cluster \"{}\" hits the concurrent operations quota {CONCURRENT}, please try again later.",
                 record.name.name
             )));
         }
@@ -252,7 +287,7 @@ impl State {
         Ok(())
     }
 
-    fn remember(&mut self, operation: Operation) -> Result<Operation, ApiError> {
+    pub(super) fn remember(&mut self, operation: Operation) -> Result<Operation, ApiError> {
         self.journal.put(OPERATIONS, &operation.key(), &operation)?;
         self.operations.insert(operation.key(), operation.clone());
         Ok(operation)
@@ -284,9 +319,15 @@ impl Record {
     fn stamp(&mut self) -> Result<(), ApiError> {
         for pool in &mut self.cluster.node_pools {
             let plain = pool.clone().set_etag("").set_status(node_pool::Status::Running);
+            let plain = plain.set_conditions(Vec::<StatusCondition>::new());
             pool.etag = super::etag(&plain)?;
         }
-        let plain = self.cluster.clone().set_etag("").set_status(cluster::Status::Running);
+        let mut plain = self.cluster.clone().set_etag("").set_status(cluster::Status::Running);
+        plain.conditions.clear();
+        for pool in &mut plain.node_pools {
+            pool.status = node_pool::Status::Running;
+            pool.conditions.clear();
+        }
         self.cluster.etag = super::etag(&plain)?;
         Ok(())
     }

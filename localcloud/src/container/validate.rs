@@ -116,8 +116,22 @@ fn config(cluster: &Cluster, config: &NodeConfig, iam: &Iam) -> Checked {
     labels::check(&config.resource_labels)?;
     match config.service_account.as_str() {
         "" | "default" => Ok(()),
-        email => iam.check_exists(email),
+        email => {
+            iam.check_exists(email)?;
+            may_act_as(iam, email)
+        }
     }
+}
+
+/// Whoever makes nodes that run as an account must be allowed to act as it.
+fn may_act_as(iam: &Iam, email: &str) -> Checked {
+    // Google's own accounts are in no project that could be asked.
+    let Ok(account) = iam.account_resource("-", email) else { return Ok(()) };
+    iam.check("iam.serviceAccounts.actAs", &account).map_err(|_| {
+        ApiError::permission_denied(format!(
+            "The user does not have access to service account \"{email}\". Ask a project owner to grant you the iam.serviceAccountUser role on the service account."
+        ))
+    })
 }
 
 /// Limits per zone, or totals; not both.
@@ -129,13 +143,18 @@ pub(super) fn autoscaling(asked: &NodePoolAutoscaling) -> Checked {
     }
     let totals = total_min != 0 || total_max != 0;
     match asked.enabled {
-        true if totals && (min != 0 || max != 0) => {
-            invalid("Cannot specify both per-zone and total node count limits for autoscaling.")
-        }
-        true if max == 0 && total_max == 0 => invalid("maxNodeCount must be greater than zero."),
-        true if min > max || total_min > total_max => {
-            invalid("minNodeCount must be less than or equal to maxNodeCount.")
-        }
+        true if totals && (min != 0 || max != 0) => invalid(
+            "Node_pool_autoscaling.max_node_count and node_pool_autoscaling.total_max_node_count cannot be both \
+                 greater than zero.",
+        ),
+        true if max == 0 && total_max == 0 => invalid(
+            "Node_pool_autoscaling.max_node_count and node_pool_autoscaling.total_max_node_count cannot be both set \
+             to zero.",
+        ),
+        true if min > max || total_min > total_max => invalid(
+            "Node_pool_autoscaling.min_node_count must be less than or equal to \
+                 node_pool_autoscaling.max_node_count.",
+        ),
         _ => Ok(()),
     }
 }

@@ -5,7 +5,9 @@
 //! for as long as it lives, so that a state file whose daemon was killed is known for what it is.
 
 mod call;
+mod calls;
 mod ensure;
+mod gke;
 mod lock;
 mod serve;
 mod state;
@@ -21,6 +23,8 @@ pub use serve::serve;
 pub use crate::admin::{ClusterStatus, PoolStatus, Status};
 use crate::admin::{PREEMPT, Preempt, SHUTDOWN, STATUS};
 use crate::environment::Endpoints;
+use crate::iam::admin::{PROPAGATION, USES};
+use crate::iam::{Propagation, Use};
 pub use crate::pubsub::SubscriptionStatus;
 use lock::Lock;
 use state::DaemonState;
@@ -59,6 +63,20 @@ impl Daemon {
         self.state.pid
     }
 
+    /// Whether it is the local cloud that was found, and still runs. One that cannot be told of runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let same = |state: DaemonState| state.pid == self.state.pid && state.started == self.state.started;
+        let state = DaemonState::read(&self.folder).ok().flatten();
+        state.is_some_and(same) && !Lock::daemon(&self.folder).is_free().unwrap_or(false)
+    }
+
+    /// Where it says what it does.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("daemon.log")
+    }
+
     /// What it runs.
     pub async fn status(&self) -> anyhow::Result<Status> {
         call::get(&self.state, STATUS).await
@@ -69,6 +87,16 @@ impl Daemon {
     pub async fn preempt(&self, node: Option<&str>, grace: Option<Duration>) -> anyhow::Result<Vec<String>> {
         let grace_milliseconds = grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
         call::post(&self.state, PREEMPT, &Preempt { node: node.map(str::to_owned), grace_milliseconds }).await
+    }
+
+    /// From now on, new service accounts and changes of policies take so long until they count.
+    pub async fn set_propagation(&self, propagation: Propagation) -> anyhow::Result<()> {
+        call::post::<Propagation>(&self.state, PROPAGATION, &propagation).await.map(drop)
+    }
+
+    /// The bindings of policies that permitted something since it started, and what.
+    pub async fn uses(&self) -> anyhow::Result<Vec<Use>> {
+        call::get(&self.state, USES).await
     }
 
     /// Asks it to leave, and waits until it has: its pods have ended, its state is on disk.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Policy;
+use super::{Policy, Resource};
 use crate::error::ApiError;
 
 /// What can be said about an account when it is made or changed.
@@ -24,11 +24,19 @@ pub(super) struct Account {
     pub(super) about: Description,
     pub(super) disabled: bool,
     pub(super) deleted: Option<Timestamp>,
+    /// From when on it can be read, and named in policies.
+    #[serde(default)]
+    pub(super) visible: Timestamp,
     pub(super) policy: Policy,
 }
 
 impl Account {
-    pub(super) fn new(project: &str, id: &str, about: Description) -> Result<Self, ApiError> {
+    pub(super) fn new(
+        project: &str,
+        id: &str,
+        about: Description,
+        visible: Timestamp,
+    ) -> Result<Self, ApiError> {
         check_id(id)?;
         about.check()?;
         Ok(Self {
@@ -38,6 +46,7 @@ impl Account {
             about,
             disabled: false,
             deleted: None,
+            visible,
             policy: Policy::default(),
         })
     }
@@ -46,8 +55,19 @@ impl Account {
         self.deleted.is_none()
     }
 
+    /// Whether it is there for those who ask for it: a new one is not at once.
+    pub(super) fn is_visible(&self, now: Timestamp) -> bool {
+        self.is_live() && self.visible <= now
+    }
+
     pub(super) fn name(&self) -> String {
         format!("projects/{}/serviceAccounts/{}", self.project, self.email)
+    }
+
+    /// As something that callers need permissions on.
+    pub(super) fn resource(&self) -> Resource {
+        let policy = Some((self.name(), self.policy.clone()));
+        Resource { name: self.name(), policy, project: Some(self.project.clone()) }
     }
 
     /// As REST has it: what is empty is left out.

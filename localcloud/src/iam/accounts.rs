@@ -1,10 +1,12 @@
 //! What can be done with service accounts.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::account::{Account, Description};
-use super::{Iam, Policy, TABLE};
+use super::caller::Caller;
+use super::token::LIFETIME;
+use super::{Iam, Policy, Resource, TABLE};
 use crate::error::ApiError;
 
 /// Live accounts of one project.
@@ -14,7 +16,8 @@ const UNDELETE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl Iam {
     pub(super) fn create(&self, project: &str, id: &str, about: Description) -> Result<Value, ApiError> {
-        let account = Account::new(project, id, about)?;
+        let visible = self.clock.now().saturating_add(self.propagation().accounts).unwrap_or(Timestamp::MAX);
+        let account = Account::new(project, id, about, visible)?;
         let mut accounts = self.accounts();
         let mut live = accounts.values().filter(|other| other.is_live() && other.project == project);
         if live.clone().any(|other| other.email == account.email) {
@@ -35,8 +38,10 @@ impl Iam {
 
     /// Sorted by e-mail.
     pub(super) fn list(&self, project: &str) -> Vec<Value> {
+        let now = self.clock.now();
         let accounts = self.accounts();
-        let mut live: Vec<_> = accounts.values().filter(|a| a.is_live() && a.project == project).collect();
+        let mut live: Vec<_> =
+            accounts.values().filter(|a| a.is_visible(now) && a.project == project).collect();
         live.sort_by(|a, b| a.email.cmp(&b.email));
         live.into_iter().map(Account::json).collect()
     }
@@ -132,11 +137,35 @@ impl Iam {
         Ok(self.shown(&written))
     }
 
+    /// A token of an account, for so many seconds (`300s`) or an hour, and its end.
+    pub(super) fn access_token(
+        &self,
+        project: &str,
+        id: &str,
+        lifetime: &str,
+    ) -> Result<(String, Timestamp), ApiError> {
+        let seconds = match lifetime.strip_suffix('s').and_then(|seconds| seconds.parse().ok()) {
+            None if lifetime.is_empty() => LIFETIME.as_secs(),
+            Some(seconds @ 1..=3600) => seconds,
+            _ => return Err(ApiError::invalid_argument("The token lifetime must be 1 to 3600 seconds.")),
+        };
+        let (email, unique_id) = self.read(project, id, |a| (a.email.clone(), a.unique_id.clone()))?;
+        let caller = Caller::Account { email, unique_id: Some(unique_id) };
+        let token = self.tokens.make(&caller, None, self.clock.now(), SignedDuration::from_secs(seconds));
+        Ok((token.text, token.until))
+    }
+
+    /// The account as something that callers need permissions on.
+    pub(crate) fn account_resource(&self, project: &str, id: &str) -> Result<Resource, ApiError> {
+        self.read(project, id, Account::resource)
+    }
+
     fn read<T>(&self, project: &str, id: &str, see: impl FnOnce(&Account) -> T) -> Result<T, ApiError> {
+        let now = self.clock.now();
         let accounts = self.accounts();
         accounts
             .values()
-            .find(|account| account.answers_to(project, id))
+            .find(|account| account.answers_to(project, id, now))
             .map(see)
             .ok_or_else(|| missing(project, id))
     }
@@ -148,8 +177,9 @@ impl Iam {
         id: &str,
         change: impl FnOnce(&mut Account) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
+        let now = self.clock.now();
         let mut accounts = self.accounts();
-        let held = accounts.values_mut().find(|account| account.answers_to(project, id));
+        let held = accounts.values_mut().find(|account| account.answers_to(project, id, now));
         let held = held.ok_or_else(|| missing(project, id))?;
         let mut changed = held.clone();
         let answer = change(&mut changed)?;
@@ -161,8 +191,8 @@ impl Iam {
 
 impl Account {
     /// Whether it is the live account that a path names: by e-mail or unique id, in its project or `-`.
-    fn answers_to(&self, project: &str, id: &str) -> bool {
-        self.is_live()
+    fn answers_to(&self, project: &str, id: &str, now: Timestamp) -> bool {
+        self.is_visible(now)
             && (self.email == id || self.unique_id == id)
             && (project == "-" || self.project == project)
     }

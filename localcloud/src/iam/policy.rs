@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::condition::{self, Request};
+use super::role;
 use crate::error::ApiError;
 
 /// The etag of a policy that was never set.
@@ -20,7 +22,8 @@ const MEMBERS: usize = 1500;
 pub(crate) struct Policy {
     /// 1, or 3 with conditions.
     pub(crate) version: i32,
-    /// Changes at every set; base64 text.
+    /// Changes at every set; base64 text. Who sends none does not care what is there.
+    #[serde(default)]
     pub(crate) etag: String,
     /// Sorted by role.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -74,6 +77,22 @@ impl Policy {
         Ok(())
     }
 
+    /// By which role and member, of those that mean the caller, a permission is given, if at all.
+    pub(super) fn grants(
+        &self,
+        means_caller: impl Fn(&str) -> bool,
+        permission: &str,
+        request: Request<'_>,
+    ) -> Option<(&str, &str)> {
+        let binding = self.bindings.iter().filter(|binding| role::allows(&binding.role, permission));
+        let holds = |condition: &Condition| condition::holds(&condition.expression, request);
+        let mut binding = binding.filter(|binding| binding.condition.as_ref().is_none_or(holds));
+        binding.find_map(|binding| {
+            let member = binding.members.iter().find(|member| means_caller(member))?;
+            Some((binding.role.as_str(), member.as_str()))
+        })
+    }
+
     /// The same policy with every member passed through `rename`.
     pub(crate) fn with_members<E>(mut self, rename: impl Fn(String) -> Result<String, E>) -> Result<Self, E> {
         for binding in &mut self.bindings {
@@ -94,6 +113,9 @@ fn merge(bindings: Vec<Binding>) -> Result<Vec<Binding>, ApiError> {
     let mut merged: BTreeMap<(String, Option<Condition>), BTreeSet<String>> = BTreeMap::new();
     for binding in bindings {
         check_role(&binding.role)?;
+        if let Some(condition) = &binding.condition {
+            condition::check(&condition.expression)?;
+        }
         for member in &binding.members {
             check_member(member)?;
         }
@@ -112,15 +134,13 @@ fn merge(bindings: Vec<Binding>) -> Result<Vec<Binding>, ApiError> {
 }
 
 fn check_role(role: &str) -> Result<(), ApiError> {
-    let name = match role.split('/').collect::<Vec<_>>()[..] {
-        ["roles", name] | ["projects" | "organizations", _, "roles", name] => name,
-        _ => "",
-    };
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_');
-    if !name.is_empty() && name.bytes().all(plain) {
+    if role::exists(role) {
         return Ok(());
     }
-    Err(ApiError::invalid_argument(format!("Role {role} is not supported for this resource.")))
+    Err(ApiError::invalid_argument(match role.starts_with("roles/") {
+        true => format!("Role {role} is not supported for this resource."),
+        false => format!("Role ({role}) does not exist in the resource's hierarchy."),
+    }))
 }
 
 fn check_member(member: &str) -> Result<(), ApiError> {
@@ -179,14 +199,16 @@ mod tests {
     fn doubled_roles_and_members_are_joined_and_empty_bindings_vanish() {
         let mut held = Policy::default();
         let new = policy(&[
-            ("roles/b", &["user:b@example.com", "user:a@example.com"]),
-            ("roles/a", &["allUsers"]),
-            ("roles/b", &["user:a@example.com"]),
-            ("roles/c", &[]),
+            ("roles/viewer", &["user:b@example.com", "user:a@example.com"]),
+            ("roles/editor", &["allUsers"]),
+            ("roles/viewer", &["user:a@example.com"]),
+            ("roles/owner", &[]),
         ]);
         held.replace(new, "").expect("set");
-        let expected =
-            policy(&[("roles/a", &["allUsers"]), ("roles/b", &["user:a@example.com", "user:b@example.com"])]);
+        let expected = policy(&[
+            ("roles/editor", &["allUsers"]),
+            ("roles/viewer", &["user:a@example.com", "user:b@example.com"]),
+        ]);
         assert_eq!(held.bindings, expected.bindings);
     }
 
@@ -205,7 +227,15 @@ mod tests {
             let refused = Policy::default().replace(policy(&[("roles/viewer", &[member])]), "");
             assert_eq!(refused.map_err(|e| e.code), Err(Code::InvalidArgument), "{member}");
         }
-        for role in ["", "viewer", "roles/", "roles/a/b", "roles/a b"] {
+        for role in [
+            "",
+            "viewer",
+            "roles/",
+            "roles/a/b",
+            "roles/a b",
+            "roles/pubsub.nonsense",
+            "projects/p/roles/own",
+        ] {
             let refused = Policy::default().replace(policy(&[(role, &["allUsers"])]), "");
             assert_eq!(refused.map_err(|e| e.code), Err(Code::InvalidArgument), "{role}");
         }

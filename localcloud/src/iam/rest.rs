@@ -44,6 +44,13 @@ struct Patch {
     update_mask: String,
 }
 
+/// The one method of IAM Credentials that is here: a token of an account that the caller may act as.
+#[derive(Deserialize)]
+struct GenerateAccessToken {
+    #[serde(default)]
+    lifetime: String,
+}
+
 async fn list(
     State(iam): Served,
     Path(project): Path<String>,
@@ -103,8 +110,13 @@ async fn verb(
         Some("getIamPolicy") => json!(iam.policy(&project, id)?),
         Some("setIamPolicy") => json!(iam.set_policy(&project, id, parse::<SetPolicy>(body)?.policy)?),
         Some("testIamPermissions") => {
-            iam.get(&project, id)?;
-            json!(parse::<Permissions>(body)?)
+            let asked = parse::<Permissions>(body)?.permissions;
+            json!(Permissions { permissions: iam.held(asked, &iam.account_resource(&project, id)?) })
+        }
+        Some("generateAccessToken") => {
+            let asked = parse::<GenerateAccessToken>(body)?;
+            let (token, until) = iam.access_token(&project, id, &asked.lifetime)?;
+            json!({"accessToken": token, "expireTime": until})
         }
         Some("undelete") => json!({"restoredAccount": iam.undelete(id)?}),
         Some("enable") => iam.set_disabled(&project, id, false)?,

@@ -6,7 +6,10 @@ use super::state::{LiveSubscription, Pubsub, SubscriptionRow, TopicRow};
 use super::subscription::Subscription;
 use super::topic::Topic;
 use crate::error::ApiError;
-use crate::iam::Policy;
+use crate::iam::{Policy, Resource};
+
+/// What pulling asks for.
+pub(super) const CONSUME: &str = "pubsub.subscriptions.consume";
 
 impl Pubsub {
     pub(super) fn create_topic(&self, topic: Topic) -> Result<Topic, ApiError> {
@@ -74,7 +77,8 @@ impl Pubsub {
         if state.subscriptions.contains_key(&subscription.name) {
             return Err(names::already_exists(&subscription.name));
         }
-        state.topic(&subscription.topic)?;
+        let topic = state.topic(&subscription.topic)?;
+        self.iam.check("pubsub.topics.attachSubscription", &resource(&topic.settings.name, &topic.policy))?;
         state.check_dead_letter_topic(&subscription)?;
         let row = SubscriptionRow { settings: subscription.clone(), policy: Policy::default() };
         self.save_subscription(&row)?;
@@ -127,12 +131,39 @@ impl Pubsub {
     /// Cuts a subscription off its topic and drops what it has.
     pub(super) fn detach_subscription(&self, name: &str) -> Result<(), ApiError> {
         let mut state = self.lock();
+        let topic = state.subscription(name)?.row.settings.topic.clone();
+        if let Ok(topic) = state.topic(&topic) {
+            self.iam
+                .check("pubsub.topics.detachSubscription", &resource(&topic.settings.name, &topic.policy))?;
+        }
         let live = state.subscription(name)?;
         live.row.settings.detached = true;
         self.save_subscription(&live.row)?;
         let gone = live.backlog.clear();
         live.changed.send_replace(());
         gone.into_iter().try_for_each(|gone| self.erase_message(name, gone))
+    }
+
+    /// The policy of a topic or subscription as it is stored, if it is there.
+    pub(crate) fn policy_of(&self, resource: &str) -> Option<Policy> {
+        let mut state = self.lock();
+        match kind_of(resource).ok()? {
+            Kind::Topic => state.topic(resource).ok().map(|row| row.policy.clone()),
+            Kind::Subscription => state.subscription(resource).ok().map(|live| live.row.policy.clone()),
+        }
+    }
+
+    /// Of permissions on a topic or subscription, those that whoever asks has.
+    pub(super) fn permissions(&self, name: &str, asked: Vec<String>) -> Result<Vec<String>, ApiError> {
+        self.policy(name)?;
+        let policy = self.policy_of(name).unwrap_or_default();
+        Ok(self.iam.held(asked, &resource(name, &policy)))
+    }
+
+    /// Refuses if whoever asks may not take messages of a subscription.
+    pub(super) fn may_consume(&self, subscription: &str) -> Result<(), ApiError> {
+        let policy = self.lock().subscription(subscription)?.row.policy.clone();
+        Ok(self.iam.check(CONSUME, &resource(subscription, &policy))?)
     }
 
     pub(super) fn policy(&self, resource: &str) -> Result<Policy, ApiError> {
@@ -164,6 +195,12 @@ impl Pubsub {
             }
         }
     }
+}
+
+/// A topic or a subscription as something that callers need permissions on.
+pub(super) fn resource(name: &str, policy: &Policy) -> Resource {
+    let project = names::project_of(name).to_owned();
+    Resource { name: name.into(), policy: Some((name.into(), policy.clone())), project: Some(project) }
 }
 
 fn kind_of(resource: &str) -> Result<Kind, ApiError> {

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::admin::{CONSUME, resource};
 use super::backlog::{AckId, Delivery, Failed, Failure, Limit, StreamId};
 use super::message::{Content, Message, check_publish};
 use super::names;
 use super::state::{LiveSubscription, Pubsub, State};
 use super::subscription::{Subscription, check_ack_deadline};
 use crate::error::ApiError;
+use crate::iam::caller::Caller;
+use crate::resource_manager::project_number;
 
 /// Most ack ids in one request.
 const MOST_ACK_IDS: usize = 10_000;
@@ -212,11 +215,30 @@ impl Pubsub {
         let Some(topic) = policy.as_ref().map(|policy| policy.dead_letter_topic.clone()) else {
             return Ok(());
         };
-        state.topic(&topic)?;
+        self.agent_may_bury(state, subscription, &topic)?;
         let letter = state.stamp(dead_letter(subscription, delivery), now);
         self.spread(state, &topic, &[letter])?;
         if let Some(gone) = state.subscription(subscription)?.backlog.acknowledge(delivery.ack_id) {
             self.erase_message(subscription, gone)?;
+        }
+        Ok(())
+    }
+
+    /// Whether Pub/Sub itself, in the person of its service agent, may move messages from a
+    /// subscription to a dead-letter topic.
+    fn agent_may_bury(&self, state: &mut State, subscription: &str, topic: &str) -> Result<(), ApiError> {
+        let number = project_number(names::project_of(subscription));
+        let email = format!("service-{number}@gcp-sa-pubsub.iam.gserviceaccount.com");
+        let agent = Caller::Account { email, unique_id: None };
+        let from = resource(subscription, &state.subscription(subscription)?.row.policy);
+        let to = resource(topic, &state.topic(topic)?.policy);
+        for (permission, on) in [("pubsub.topics.publish", &to), (CONSUME, &from)] {
+            if !self.iam.allows(&agent, permission, on) {
+                return Err(ApiError::permission_denied(format!(
+                    "{agent} lacks {permission} on {}",
+                    on.name
+                )));
+            }
         }
         Ok(())
     }

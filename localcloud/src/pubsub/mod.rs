@@ -10,6 +10,8 @@ mod admin;
 mod backlog;
 mod delivery;
 mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod grpc;
 mod message;
 mod names;

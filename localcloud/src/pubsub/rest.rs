@@ -207,9 +207,9 @@ fn policies(pubsub: &Pubsub, name: &str, method: &Method, verb: &str, body: &[u8
         (&Method::POST, "setIamPolicy") => read::<Policies>(body)
             .and_then(|asked| pubsub.set_policy(name, asked.policy))
             .map(|policy| json!(policy)),
-        // Whoever reaches the local cloud without a token is the project's owner.
         (&Method::POST, "testIamPermissions") => read::<Policies>(body)
-            .and_then(|asked| pubsub.policy(name).map(|_| json!({"permissions": asked.permissions}))),
+            .and_then(|asked| pubsub.permissions(name, asked.permissions))
+            .map(|permissions| json!({"permissions": permissions})),
         _ => return None,
     })
 }

@@ -1,17 +1,21 @@
 //! `provision local`: the local cloud of this folder.
 
+mod calls;
+mod clock;
+mod fault;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use localcloud::Settings;
 use localcloud::daemon::{self, Daemon};
+use localcloud::{Propagation, Settings};
 use serde_json::json;
 
 use super::session::{LOCAL_PROJECT, ensure, local_folder};
 use crate::exit::Exit;
-use crate::report::{self, Format, local_text};
+use crate::report::{self, Format, grants_text, local_text};
 use crate::stack::Stack;
 
 /// The local cloud of this folder.
@@ -45,6 +49,32 @@ enum Command {
         /// Seconds between SIGTERM and SIGKILL instead of what the pods ask for; 0 cuts the power.
         #[arg(long, value_name = "SECONDS")]
         grace: Option<f64>,
+    },
+    /// Make calls fail, wait, hang or kill their callers.
+    Fault(fault::FaultCommand),
+    /// Show the calls that it was asked for.
+    Calls(calls::CallsCommand),
+    /// Move its time on, stop it, let it run.
+    Clock(clock::ClockCommand),
+    /// Have new service accounts and changes of policies count only after a while, as with Google;
+    /// 0s makes them count at once again.
+    Propagation {
+        #[command(flatten)]
+        folder: Folder,
+        /// Until a new service account can be read, and named in a policy.
+        #[arg(long, value_name = "TIME", value_parser = time, default_value = "0s")]
+        accounts: Duration,
+        /// Until a grant, or its end, has effect.
+        #[arg(long, value_name = "TIME", value_parser = time, default_value = "0s")]
+        grants: Duration,
+    },
+    /// The grants that pods and Google's service agents made use of, and for what.
+    Grants {
+        #[command(flatten)]
+        folder: Folder,
+        /// How it is written.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
     },
     /// Print the `export` lines that point gcloud, kubectl and Google's libraries at it.
     Env(Folder),
@@ -93,6 +123,13 @@ impl Local {
             },
             Command::Status { folder, format } => status(&folder, format).await?,
             Command::Preempt { folder, node, grace } => preempt(&folder, node.as_deref(), grace).await?,
+            Command::Fault(command) => command.run().await?,
+            Command::Calls(command) => command.run().await?,
+            Command::Clock(command) => command.run().await?,
+            Command::Propagation { folder, accounts, grants } => {
+                folder.running().await?.set_propagation(Propagation { accounts, grants }).await?;
+            }
+            Command::Grants { folder, format } => grants(&folder, format).await?,
             Command::Env(folder) => {
                 let daemon = ensure(folder.stack()).await?;
                 let variables = daemon.endpoints().variables(&folder.project());
@@ -129,6 +166,23 @@ async fn status(folder: &Folder, format: Format) -> Result<()> {
         })),
     }
     Ok(())
+}
+
+async fn grants(folder: &Folder, format: Format) -> Result<()> {
+    let uses = folder.running().await?.uses().await?;
+    match format {
+        Format::Json => report::json(&uses),
+        Format::Text => report::data(&grants_text(&uses)),
+    }
+    Ok(())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let time = match text.strip_suffix("ms") {
+        Some(number) => number.parse().ok().map(Duration::from_millis),
+        None => crate::stack::parse_time(text),
+    };
+    time.ok_or_else(|| "write it as \"50ms\", \"1s\" or \"1m30s\"".to_owned())
 }
 
 async fn preempt(folder: &Folder, node: Option<&str>, grace: Option<f64>) -> Result<()> {

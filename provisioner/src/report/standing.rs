@@ -111,6 +111,16 @@ pub(crate) fn local_text(url: &str, status: &localcloud::daemon::Status) -> anyh
     Ok(text)
 }
 
+/// The grants that were used, each with what it was used for.
+pub(crate) fn grants_text(uses: &[localcloud::Use]) -> String {
+    let mut text = String::new();
+    for grant in uses {
+        let _ = writeln!(text, "{} on {}\n  to {}", grant.role, grant.on, grant.member);
+        grant.permissions.iter().for_each(|permission| drop(writeln!(text, "  used for {permission}")));
+    }
+    text
+}
+
 /// JSON as indented lines.
 fn push(text: &mut String, depth: usize, value: &serde_json::Value) {
     let indent = "  ".repeat(depth);

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::open::Store;
 use super::tally::Tally;
-use super::why::{Cluster, why_nothing_moves};
+use super::why::{self, Cluster, why_nothing_moves};
 
 /// How often a run is looked at; a long one, whose listings are long, less often.
 const LOOK: Duration = Duration::from_millis(500);
@@ -21,6 +21,8 @@ const LARGE: u64 = 1000;
 const LOOK_AT_JOB: Duration = Duration::from_secs(2);
 /// Without a change for this long, the reason is looked for.
 const STILL: Duration = Duration::from_secs(30);
+/// Without a change for this long, it is heard what workers complain of.
+const QUIET: Duration = Duration::from_secs(4);
 
 /// How a run goes.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,12 +54,16 @@ pub(crate) async fn watch(
     let mut tally = Tally::of(bucket, &record.run).await?;
     let mut workers = Workers::default();
     let (mut moved, mut last, mut job_seen, mut told_still) = (Instant::now(), None, Instant::now(), false);
+    let mut complaints = Complaints::since(Timestamp::now());
     let pause = if record.count > LARGE { LOOK_AT_LARGE } else { LOOK };
     loop {
         tally.refresh(bucket).await?;
         workers.refresh(bucket, cluster, &record.run).await?;
         let now = (tally.done(), tally.failed(), workers.running());
         if last != Some(now) {
+            if last.is_none_or(|(done, failed, _)| (done, failed) != (now.0, now.1)) {
+                complaints = Complaints::since(Timestamp::now());
+            }
             (last, moved, told_still) = (Some(now), Instant::now(), false);
             tell(Progress::Items { done: now.0, failed: now.1, total: record.count, workers: now.2 });
         }
@@ -76,12 +82,17 @@ pub(crate) async fn watch(
         };
         if let Some((outcome, reason)) = ended {
             let preemptions = workers.nodes_lost(cluster).await?;
+            let reason = reason.map(|reason| complaints.added_to(reason));
             let closed = close(bucket, record, &tally, outcome, preemptions, reason).await?;
             return Ok(Ended::Closed(closed));
         }
+        if moved.elapsed() > QUIET && complaints.are_new(cluster, &record.run).await? {
+            tell(Progress::Still { since: moved.elapsed(), reasons: complaints.heard.clone() });
+        }
         if moved.elapsed() > STILL && !told_still {
             told_still = true;
-            let mut reasons = why_nothing_moves(cluster, &record.run).await?;
+            let mut reasons = complaints.heard.clone();
+            reasons.extend(why_nothing_moves(cluster, &record.run).await?);
             reasons.extend(workers.longest());
             tell(Progress::Still { since: moved.elapsed(), reasons });
         }
@@ -89,6 +100,40 @@ pub(crate) async fn watch(
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return Ok(Ended::Detached),
         }
+    }
+}
+
+/// What workers complain of while nothing moves.
+struct Complaints {
+    /// Older ones are not what keeps the run.
+    since: Timestamp,
+    heard: Vec<String>,
+    asked: Option<Instant>,
+}
+
+impl Complaints {
+    fn since(since: Timestamp) -> Self {
+        Self { since, heard: Vec::new(), asked: None }
+    }
+
+    /// Listens, now and then; whether there is something that was not heard before.
+    async fn are_new(&mut self, cluster: &Cluster, run: &RunId) -> Result<bool> {
+        if self.asked.is_some_and(|asked| asked.elapsed() < LOOK_AT_JOB) {
+            return Ok(false);
+        }
+        self.asked = Some(Instant::now());
+        let heard = why::complaints(cluster, run, self.since).await?;
+        let is_new = heard.iter().any(|complaint| !self.heard.contains(complaint));
+        // A pod that is gone may have been the one that complained.
+        if !heard.is_empty() {
+            self.heard = heard;
+        }
+        Ok(is_new)
+    }
+
+    /// The reason of an end, with what was heard last.
+    fn added_to(&self, reason: String) -> String {
+        std::iter::once(reason).chain(self.heard.iter().cloned()).collect::<Vec<_>>().join("\n")
     }
 }
 

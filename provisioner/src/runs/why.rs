@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use anyhow::{Context as _, Result};
 use contract::{RunId, exit};
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::api::{Api, ListParams, LogParams};
@@ -12,6 +13,10 @@ use crate::cloud::{Cloud, Kubernetes, limited};
 
 /// Lines of a dead worker's log that are shown.
 const LOG_LINES: i64 = 5;
+/// Lines of a worker's log that are searched for a complaint.
+const COMPLAINT_LINES: i64 = 20;
+/// Workers whose logs are read: what stops one stops all.
+const PODS_ASKED: usize = 3;
 
 /// The namespace of a stack in one of its clusters.
 #[derive(Clone)]
@@ -86,6 +91,33 @@ impl Cluster {
         let tail = LogParams { tail_lines: Some(LOG_LINES), ..LogParams::default() };
         Ok(limited("read the worker's log", self.pod_api().logs(&name, &tail)).await.ok())
     }
+}
+
+/// What a run's workers complain of since an instant: the last warning or error of each.
+pub(crate) async fn complaints(cluster: &Cluster, run: &RunId, since: Timestamp) -> Result<Vec<String>> {
+    let pods = cluster.pods(run).await?.into_iter();
+    let asked = pods.filter(|pod| matches!(phase(pod), "Running" | "Failed")).take(PODS_ASKED);
+    let tail = LogParams { tail_lines: Some(COMPLAINT_LINES), ..LogParams::default() };
+    let mut said = Vec::new();
+    for pod in asked {
+        let name = pod.metadata.name.unwrap_or_default();
+        // A pod that has just begun has no log yet.
+        if let Ok(log) = limited("read a worker's log", cluster.pod_api().logs(&name, &tail)).await {
+            said.extend(log.lines().rev().find_map(|line| complaint(line, since)));
+        }
+    }
+    said.sort();
+    said.dedup();
+    Ok(said)
+}
+
+/// The message of a line of a worker's log, if it is a warning or an error.
+fn complaint(line: &str, since: Timestamp) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    let is_one = matches!(line["severity"].as_str(), Some("WARNING" | "ERROR"));
+    let at: Timestamp = line["time"].as_str()?.parse().ok()?;
+    let message = line["message"].as_str().filter(|_| is_one && at >= since)?;
+    Some(format!("a worker says: {message}"))
 }
 
 /// What keeps a run from moving, and what to do; nothing if nothing is to be seen.

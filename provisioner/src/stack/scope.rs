@@ -71,6 +71,8 @@ pub(crate) struct Scope {
     pub topic_of: BTreeMap<String, String>,
     /// The ack deadline of each subscription, in seconds.
     pub lease_of: BTreeMap<String, u64>,
+    /// By key of a subscription: the longest that it holds a message back, in seconds.
+    pub backoff_of: BTreeMap<String, u64>,
     names: BTreeMap<(&'static str, String), Option<String>>,
 }
 
@@ -101,6 +103,7 @@ impl Scope {
             pools: BTreeMap::new(),
             topic_of: BTreeMap::new(),
             lease_of: BTreeMap::new(),
+            backoff_of: BTreeMap::new(),
             names: tables.map(|(t, k, n)| ((t, k.to_owned()), n.map(str::to_owned))).collect(),
         }
     }

@@ -30,9 +30,8 @@ impl IAMPolicy for Wire {
         &self,
         request: Request<TestIamPermissionsRequest>,
     ) -> Result<Response<TestIamPermissionsResponse>, Status> {
-        // Whoever reaches the local cloud without a token is the project's owner.
         let request = request.into_inner();
-        self.0.policy(&request.resource)?;
-        Ok(Response::new(TestIamPermissionsResponse { permissions: request.permissions }))
+        let permissions = self.0.permissions(&request.resource, request.permissions)?;
+        Ok(Response::new(TestIamPermissionsResponse { permissions }))
     }
 }

@@ -12,6 +12,7 @@ use prost::Message as _;
 use tonic::{Status, Streaming};
 
 use super::convert;
+use crate::calls::{Actions, Within};
 use crate::error::ApiError;
 use crate::pubsub::backlog::Limit;
 use crate::pubsub::delivery::{Invalid, Taken, stream_deadline};
@@ -22,11 +23,20 @@ use crate::pubsub::proto::{StreamingPullRequest, StreamingPullResponse};
 use crate::pubsub::puller::Puller;
 use crate::pubsub::state::Pubsub;
 
+/// What happens within a stream, as the table of methods names it.
+const DELIVER: &str = "pubsub.subscriptions.deliver";
+const ACKNOWLEDGE: &str = "pubsub.subscriptions.acknowledge";
+const NACK: &str = "pubsub.subscriptions.nack";
+const MODIFY: &str = "pubsub.subscriptions.modifyAckDeadline";
+
 /// What a streaming pull answers.
 pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<StreamingPullResponse, Status>> + Send>>;
 
 /// An idle stream says that often that it is alive, to clients that understand it.
 const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// How often a stream on which nothing happens is looked at: may its client still pull?
+const LOOK: Duration = Duration::from_secs(10);
 
 struct Open {
     pubsub: Arc<Pubsub>,
@@ -35,6 +45,10 @@ struct Open {
     puller: Puller,
     heartbeats: bool,
     properties: SubscriptionProperties,
+    /// What it does passes the points of calls.
+    within: Option<Within>,
+    /// What was handed out last.
+    delivered: Actions,
 }
 
 /// What happened on a stream.
@@ -42,12 +56,15 @@ enum Event {
     Asked(Result<Option<StreamingPullRequest>, Status>),
     Ready(Result<Taken, ApiError>),
     Idle,
+    /// It is time to look whether the client still may.
+    Look,
 }
 
 /// Opens a stream from its first request.
 pub(super) async fn open(
     pubsub: &Arc<Pubsub>,
     mut requests: Streaming<StreamingPullRequest>,
+    within: Option<Within>,
 ) -> Result<Answers, Status> {
     let Some(first) = requests.message().await? else { return Ok(Box::pin(futures::stream::empty())) };
     let settings = pubsub.get_subscription(&first.subscription)?;
@@ -65,8 +82,10 @@ pub(super) async fn open(
             exactly_once_delivery_enabled: settings.enable_exactly_once_delivery,
             message_ordering_enabled: settings.enable_message_ordering,
         },
+        within,
+        delivered: Actions::default(),
     };
-    open.apply(first)?;
+    open.apply(first).await?;
     Ok(Box::pin(futures::stream::try_unfold(open, |mut open| async move {
         Ok(open.answer().await?.map(|answer| (answer, open)))
     })))
@@ -75,19 +94,25 @@ pub(super) async fn open(
 impl Open {
     /// The next answer, or none when the client is done.
     async fn answer(&mut self) -> Result<Option<StreamingPullResponse>, Status> {
+        std::mem::take(&mut self.delivered).after().await?;
         loop {
-            match self.event().await {
+            let event = self.event().await;
+            // The grant may be gone since the stream was opened.
+            self.pubsub.may_consume(&self.subscription)?;
+            match event {
+                Event::Look => {}
                 Event::Asked(request) => match request? {
                     None => return Ok(None),
                     Some(request) => {
                         check_later(&request)?;
-                        if let Some(confirmation) = self.apply(request)? {
+                        if let Some(confirmation) = self.apply(request).await? {
                             return Ok(Some(confirmation));
                         }
                     }
                 },
                 Event::Ready(taken) => {
                     let taken = taken?;
+                    self.delivered = self.begin(DELIVER, taken.deliveries.len()).await?;
                     let messages = taken.deliveries.iter().map(|d| convert::delivery(d, taken.counted));
                     return Ok(Some(self.with(messages.collect())));
                 }
@@ -105,7 +130,9 @@ impl Open {
                 std::future::pending::<()>().await;
             }
         };
+        let look = self.pubsub.clock.sleep(LOOK);
         tokio::select! {
+            () = look => Event::Look,
             request = self.requests.message() => Event::Asked(request),
             taken = self.puller.wait() => Event::Ready(taken),
             () = idle => Event::Idle,
@@ -113,7 +140,17 @@ impl Open {
     }
 
     /// Does what a request says. Exactly-once subscriptions confirm it.
-    fn apply(&mut self, request: StreamingPullRequest) -> Result<Option<StreamingPullResponse>, ApiError> {
+    async fn apply(
+        &mut self,
+        request: StreamingPullRequest,
+    ) -> Result<Option<StreamingPullResponse>, Status> {
+        let nacks = request.modify_deadline_seconds.iter().filter(|seconds| **seconds == 0).count();
+        let modified_count = request.modify_deadline_ack_ids.len().saturating_sub(nacks);
+        let actions = [
+            self.begin(ACKNOWLEDGE, request.ack_ids.len()).await?,
+            self.begin(NACK, nacks).await?,
+            self.begin(MODIFY, modified_count).await?,
+        ];
         if request.stream_ack_deadline_seconds != 0 {
             self.puller.deadline = stream_deadline(request.stream_ack_deadline_seconds)?;
         }
@@ -136,6 +173,9 @@ impl Open {
                 ..ModifyAckDeadlineConfirmation::default()
             });
         }
+        for action in actions {
+            action.after().await?;
+        }
         let confirms =
             self.properties.exactly_once_delivery_enabled && (acked.is_some() || modified.is_some());
         Ok(confirms.then(|| StreamingPullResponse {
@@ -143,6 +183,14 @@ impl Open {
             modify_ack_deadline_confirmation: modified,
             ..self.with(Vec::new())
         }))
+    }
+
+    /// Lets actions pass the point before their effect.
+    async fn begin(&self, method: &str, count: usize) -> Result<Actions, Status> {
+        match &self.within {
+            Some(within) if count > 0 => within.before(method, count).await,
+            _ => Ok(Actions::default()),
+        }
     }
 
     fn modify(&self, ack_ids: &[String], seconds: &[i32]) -> Result<Vec<String>, ApiError> {

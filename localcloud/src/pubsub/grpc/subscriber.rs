@@ -90,7 +90,8 @@ impl Subscriber for Wire {
         &self,
         request: Request<Streaming<StreamingPullRequest>>,
     ) -> Result<Response<stream::Answers>, Status> {
-        Ok(Response::new(stream::open(&self.0, request.into_inner()).await?))
+        let within = request.extensions().get().cloned();
+        Ok(Response::new(stream::open(&self.0, request.into_inner(), within).await?))
     }
 
     async fn modify_push_config(

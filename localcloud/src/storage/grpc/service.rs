@@ -1,22 +1,31 @@
 //! `google.storage.v2.Storage`: every method in a few lines.
 
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::{self, bucket_id, generation};
-use super::{Wire, convert_bucket};
+use super::{Wire, convert_bucket, read, write};
 use crate::storage::buckets::Change;
+use crate::storage::copies::Rewrite;
 use crate::storage::error::{Result, StorageError};
+use crate::storage::generations::Which;
+use crate::storage::glob::Glob;
 use crate::storage::listing::{PageOf, Query};
 use crate::storage::objects::{NewObject, Source};
 use crate::storage::precondition::Precondition;
+use crate::storage::proto::query_write_status_response::WriteStatus;
 use crate::storage::proto::storage_server::Storage;
 use crate::storage::proto::{
-    Bucket, ComposeObjectRequest, CreateBucketRequest, DeleteBucketRequest, DeleteObjectRequest, Empty,
-    GetBucketRequest, GetIamPolicyRequest, GetObjectRequest, ListBucketsRequest, ListBucketsResponse,
-    ListObjectsRequest, ListObjectsResponse, Object, Policy, RewriteObjectRequest, RewriteResponse,
-    SetIamPolicyRequest, TestIamPermissionsRequest, TestIamPermissionsResponse, UpdateBucketRequest,
-    UpdateObjectRequest,
+    BidiReadObjectRequest, BidiReadObjectResponse, Bucket, CancelResumableWriteRequest,
+    CancelResumableWriteResponse, ComposeObjectRequest, CreateBucketRequest, DeleteBucketRequest,
+    DeleteObjectRequest, Empty, GetBucketRequest, GetIamPolicyRequest, GetObjectRequest, ListBucketsRequest,
+    ListBucketsResponse, ListObjectsRequest, ListObjectsResponse, MoveObjectRequest, Object, Policy,
+    QueryWriteStatusRequest, QueryWriteStatusResponse, ReadObjectRequest, ReadObjectResponse,
+    RestoreObjectRequest, RewriteObjectRequest, RewriteResponse, SetIamPolicyRequest,
+    StartResumableWriteRequest, StartResumableWriteResponse, TestIamPermissionsRequest,
+    TestIamPermissionsResponse, UpdateBucketRequest, UpdateObjectRequest, WriteObjectRequest,
+    WriteObjectResponse,
 };
+use crate::storage::uploads::{Part, Standing};
 
 /// The settings of an object that a mask of `*` names.
 const OBJECT_SETTINGS: &[&str] = &[
@@ -36,7 +45,7 @@ pub(super) type Answer<T> = std::result::Result<Response<T>, Status>;
 /// The four conditions that requests carry under the same names.
 macro_rules! condition {
     ($request:expr) => {
-        Precondition {
+        $crate::storage::precondition::Precondition {
             generation: $request.if_generation_match,
             generation_not: $request.if_generation_not_match,
             metageneration: $request.if_metageneration_match,
@@ -45,6 +54,8 @@ macro_rules! condition {
     };
 }
 
+pub(super) use condition;
+
 /// The two of them that requests about buckets carry.
 macro_rules! bucket_condition {
     ($request:expr) => {
@@ -52,6 +63,18 @@ macro_rules! bucket_condition {
             metageneration: $request.if_metageneration_match,
             metageneration_not: $request.if_metageneration_not_match,
             ..Precondition::default()
+        }
+    };
+}
+
+/// The four of the object that a request takes from.
+macro_rules! source_condition {
+    ($request:expr) => {
+        Precondition {
+            generation: $request.if_source_generation_match,
+            generation_not: $request.if_source_generation_not_match,
+            metageneration: $request.if_source_metageneration_match,
+            metageneration_not: $request.if_source_metageneration_not_match,
         }
     };
 }
@@ -78,7 +101,8 @@ impl Storage for Wire {
     async fn list_buckets(&self, request: Request<ListBucketsRequest>) -> Answer<ListBucketsResponse> {
         let request = request.into_inner();
         let page = PageOf { size: request.page_size, token: request.page_token };
-        let page = self.0.list_buckets(project_id(&request.parent)?, bucket_prefix(&request.prefix), &page);
+        let page =
+            self.0.list_buckets(project_id(&request.parent)?, bucket_prefix(&request.prefix), &page)?;
         Ok(Response::new(ListBucketsResponse {
             buckets: page.items.into_iter().map(convert_bucket::bucket).collect(),
             next_page_token: page.next,
@@ -120,34 +144,36 @@ impl Storage for Wire {
         &self,
         request: Request<TestIamPermissionsRequest>,
     ) -> Answer<TestIamPermissionsResponse> {
-        // Whoever reaches the local cloud without a token is the project's owner.
         let request = request.into_inner();
         let bucket = bucket_id(&request.resource)?.split('/').next().unwrap_or_default();
-        self.0.policy(bucket)?;
-        Ok(Response::new(TestIamPermissionsResponse { permissions: request.permissions }))
+        let permissions = self.0.permissions(bucket, request.permissions)?;
+        Ok(Response::new(TestIamPermissionsResponse { permissions }))
     }
 
     async fn get_object(&self, request: Request<GetObjectRequest>) -> Answer<Object> {
         let request = request.into_inner();
-        if request.soft_deleted.unwrap_or_default() {
-            return Err(StorageError::unsupported("`soft_deleted`").into());
-        }
         let condition = condition!(request);
         let source = source(&request.bucket, request.object, request.generation, condition)?;
-        Ok(Response::new(convert::object(self.0.get_object(&source)?)))
+        let object = match request.soft_deleted.unwrap_or_default() {
+            true => self.0.get_soft_deleted(&source)?,
+            false => self.0.get_object(&source)?,
+        };
+        Ok(Response::new(convert::object(object)))
     }
 
     async fn list_objects(&self, request: Request<ListObjectsRequest>) -> Answer<ListObjectsResponse> {
         let request = request.into_inner();
-        let refused = [
-            (request.soft_deleted, "`soft_deleted`"),
-            (!request.match_glob.is_empty(), "`match_glob`"),
-            (!request.filter.is_empty(), "`filter`"),
-        ];
-        if let Some((_, what)) = refused.into_iter().find(|(given, _)| *given) {
-            return Err(StorageError::unsupported(what).into());
+        if !request.filter.is_empty() {
+            return Err(StorageError::unsupported("`filter`").into());
         }
+        let glob = Some(&request.match_glob).filter(|pattern| !pattern.is_empty());
         let query = Query {
+            which: match (request.versions, request.soft_deleted) {
+                (_, true) => Which::SoftDeleted,
+                (true, false) => Which::Versions,
+                (false, false) => Which::Live,
+            },
+            glob: glob.map(|pattern| Glob::parse(pattern)).transpose()?,
             prefix: request.prefix,
             delimiter: request.delimiter,
             start: request.lexicographic_start,
@@ -205,45 +231,112 @@ impl Storage for Wire {
         Ok(Response::new(convert::object(self.0.compose(&sources, new).await?)))
     }
 
-    /// A rewrite is done in one call here.
     async fn rewrite_object(&self, request: Request<RewriteObjectRequest>) -> Answer<RewriteResponse> {
         let request = request.into_inner();
         let condition = condition!(request);
-        let source_condition = Precondition {
-            generation: request.if_source_generation_match,
-            generation_not: request.if_source_generation_not_match,
-            metageneration: request.if_source_metageneration_match,
-            metageneration_not: request.if_source_metageneration_not_match,
-        };
-        let from = source(
+        let source_condition = source_condition!(request);
+        let source = source(
             &request.source_bucket,
             request.source_object,
             request.source_generation,
             source_condition,
         )?;
         let destination = request.destination;
-        let settings = destination.as_ref().map(convert::settings).transpose()?;
         let new = NewObject {
             bucket: bucket_id(&request.destination_bucket)?.to_owned(),
             name: request.destination_name,
-            storage_class: destination.map(|object| object.storage_class).unwrap_or_default(),
+            storage_class: destination
+                .as_ref()
+                .map(|object| object.storage_class.clone())
+                .unwrap_or_default(),
             condition,
             expected: convert::expected(request.object_checksums),
             ..NewObject::default()
         };
-        let object = self.0.copy(&from, new, settings).await?;
-        let size = i64::try_from(object.size).unwrap_or(i64::MAX);
-        Ok(Response::new(RewriteResponse {
-            total_bytes_rewritten: size,
-            object_size: size,
-            done: true,
-            rewrite_token: String::new(),
-            resource: Some(convert::object(object)),
-        }))
+        let rewrite = Rewrite {
+            source,
+            new,
+            settings: destination.as_ref().map(convert::settings).transpose()?,
+            most_bytes: u64::try_from(request.max_bytes_rewritten_per_call).unwrap_or_default(),
+            token: request.rewrite_token,
+        };
+        Ok(Response::new(convert::rewritten(self.0.rewrite(rewrite).await?)))
+    }
+
+    async fn restore_object(&self, request: Request<RestoreObjectRequest>) -> Answer<Object> {
+        let request = request.into_inner();
+        let condition = condition!(request);
+        let source = source(&request.bucket, request.object, request.generation, condition)?;
+        Ok(Response::new(convert::object(self.0.restore(&source).await?)))
+    }
+
+    async fn move_object(&self, request: Request<MoveObjectRequest>) -> Answer<Object> {
+        let request = request.into_inner();
+        let condition = condition!(request);
+        let source_condition = source_condition!(request);
+        let source = source(&request.bucket, request.source_object, 0, source_condition)?;
+        let object = self.0.rename(&source, request.destination_object, condition).await?;
+        Ok(Response::new(convert::object(object)))
+    }
+
+    async fn read_object(
+        &self,
+        request: Request<ReadObjectRequest>,
+    ) -> Answer<read::Answers<ReadObjectResponse>> {
+        let request = request.into_inner();
+        let condition = condition!(request);
+        let source = source(&request.bucket, request.object, request.generation, condition)?;
+        Ok(Response::new(read::range(&self.0, &source, request.read_offset, request.read_limit)?))
+    }
+
+    async fn bidi_read_object(
+        &self,
+        request: Request<Streaming<BidiReadObjectRequest>>,
+    ) -> Answer<read::Answers<BidiReadObjectResponse>> {
+        Ok(Response::new(read::ranges(&self.0, request.into_inner()).await?))
+    }
+
+    async fn write_object(
+        &self,
+        request: Request<Streaming<WriteObjectRequest>>,
+    ) -> Answer<WriteObjectResponse> {
+        Ok(Response::new(write::object(&self.0, request.into_inner()).await?))
+    }
+
+    async fn start_resumable_write(
+        &self,
+        request: Request<StartResumableWriteRequest>,
+    ) -> Answer<StartResumableWriteResponse> {
+        let request = request.into_inner();
+        let mut new = write::new_object(request.write_object_spec.unwrap_or_default())?;
+        new.expected = convert::expected(request.object_checksums);
+        let upload_id = self.0.begin_upload(new).await?;
+        Ok(Response::new(StartResumableWriteResponse { upload_id }))
+    }
+
+    async fn query_write_status(
+        &self,
+        request: Request<QueryWriteStatusRequest>,
+    ) -> Answer<QueryWriteStatusResponse> {
+        let id = request.into_inner().upload_id;
+        let nothing = futures::stream::empty::<Result<bytes::Bytes>>();
+        let status = match self.0.continue_upload(&id, Part::default(), nothing).await? {
+            Standing::Done(object) => WriteStatus::Resource(convert::object(*object)),
+            Standing::Partial(size) => WriteStatus::PersistedSize(i64::try_from(size).unwrap_or(i64::MAX)),
+        };
+        Ok(Response::new(QueryWriteStatusResponse { write_status: Some(status) }))
+    }
+
+    async fn cancel_resumable_write(
+        &self,
+        request: Request<CancelResumableWriteRequest>,
+    ) -> Answer<CancelResumableWriteResponse> {
+        self.0.cancel_upload(&request.into_inner().upload_id).await?;
+        Ok(Response::new(CancelResumableWriteResponse {}))
     }
 }
 
-fn source(bucket: &str, name: String, number: i64, condition: Precondition) -> Result<Source> {
+pub(super) fn source(bucket: &str, name: String, number: i64, condition: Precondition) -> Result<Source> {
     Ok(Source { bucket: bucket_id(bucket)?.to_owned(), name, generation: generation(number), condition })
 }
 

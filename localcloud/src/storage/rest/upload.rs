@@ -19,7 +19,7 @@ use crate::storage::error::{Result, StorageError};
 use crate::storage::object::Object;
 use crate::storage::objects::NewObject;
 use crate::storage::state::Storage;
-use crate::storage::uploads::{Part, Standing};
+use crate::storage::uploads::{Last, Part, Standing};
 
 /// Largest part of metadata.
 const LARGEST_METADATA: usize = 1 << 20;
@@ -57,6 +57,7 @@ async fn media(
 ) -> Result<Object> {
     let mut new = named(new_object(bucket, &Value::Null)?, parameters, headers)?;
     new.settings.content_type = text(headers, &CONTENT_TYPE).to_owned();
+    new.settings.content_encoding.clone_from(&parameters.content_encoding);
     storage.check_new(&new)?;
     let mut draft = storage.draft().await?;
     let mut body = body.into_data_stream();
@@ -78,11 +79,11 @@ async fn multipart(
     parts.first().await?;
     let metadata = parse(&parts.whole(LARGEST_METADATA).await?)?;
     let mut new = named(new_object(bucket, &metadata)?, parameters, headers)?;
-    let Some(content_type) = parts.next().await? else {
+    let Some(head) = parts.next().await? else {
         return Err(StorageError::invalid("The multipart body has no part with the content."));
     };
     if new.settings.content_type.is_empty() {
-        new.settings.content_type = content_type;
+        new.settings.content_type = head.content_type;
     }
     storage.check_new(&new)?;
     let mut draft = storage.draft().await?;
@@ -134,9 +135,10 @@ async fn go_on(
     body: Body,
 ) -> Result<Response> {
     let part = match headers.get(CONTENT_RANGE) {
-        None => Part { start: Some(0), last: true, total: None },
+        None => Part { start: Some(0), last: Last::Yes, ..Part::default() },
         Some(range) => part(range.to_str().unwrap_or_default())?,
     };
+    let part = Part { expected: Expected::parse_header(text(headers, &HASH))?, ..part };
     match storage.continue_upload(&parameters.upload_id, part, body.into_data_stream()).await? {
         Standing::Done(object) => Ok(Json(Links::of(storage, headers).object(&object)).into_response()),
         Standing::Partial(0) => Ok(StatusCode::PERMANENT_REDIRECT.into_response()),
@@ -152,7 +154,7 @@ pub(super) async fn cancel(
     State(storage): State<Arc<Storage>>,
     parameters: Parameters,
 ) -> Result<StatusCode> {
-    storage.cancel_upload(&parameters.upload_id)?;
+    storage.cancel_upload(&parameters.upload_id).await?;
     Ok(StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::NO_CONTENT))
 }
 
@@ -164,7 +166,7 @@ fn named(new: NewObject, parameters: &Parameters, headers: &HeaderMap) -> Result
 }
 
 /// Reads `bytes 0-99/200`, `bytes 0-99/*`, `bytes 0-*/*`, `bytes */200` and `bytes */*`.
-fn part(range: &str) -> Result<Part> {
+pub(super) fn part(range: &str) -> Result<Part> {
     let wrong = || StorageError::invalid(format!("Failed to parse Content-Range header: '{range}'."));
     let (bytes, total) =
         range.strip_prefix("bytes ").and_then(|rest| rest.split_once('/')).ok_or_else(wrong)?;
@@ -172,7 +174,8 @@ fn part(range: &str) -> Result<Part> {
     let total = if total == "*" { None } else { Some(number(total)?) };
     if bytes == "*" {
         // With a total of 0 it is the whole, empty content; else it is only a question.
-        return Ok(Part { start: (total == Some(0)).then_some(0), last: total.is_some(), total });
+        let start = (total == Some(0)).then_some(0);
+        return Ok(Part { start, last: total.is_some().into(), total, ..Part::default() });
     }
     let (start, end) = bytes.split_once('-').ok_or_else(wrong)?;
     let last = end == "*"
@@ -180,7 +183,7 @@ fn part(range: &str) -> Result<Part> {
             .map(|total| number(end).map(|end| end.saturating_add(1) == total))
             .transpose()?
             .unwrap_or(false);
-    Ok(Part { start: Some(number(start)?), last, total })
+    Ok(Part { start: Some(number(start)?), last: last.into(), total, ..Part::default() })
 }
 
 fn parse(json: &[u8]) -> Result<Value> {
@@ -201,17 +204,17 @@ mod tests {
 
     #[test]
     fn content_ranges_say_what_comes() {
-        let is = |start, last, total| Part { start, last, total };
         for (range, expected) in [
-            ("bytes 0-99/200", is(Some(0), false, Some(200))),
-            ("bytes 100-199/200", is(Some(100), true, Some(200))),
-            ("bytes 0-99/*", is(Some(0), false, None)),
-            ("bytes 0-*/*", is(Some(0), true, None)),
-            ("bytes */200", is(None, true, Some(200))),
-            ("bytes */0", is(Some(0), true, Some(0))),
-            ("bytes */*", is(None, false, None)),
+            ("bytes 0-99/200", (Some(0), false, Some(200))),
+            ("bytes 100-199/200", (Some(100), true, Some(200))),
+            ("bytes 0-99/*", (Some(0), false, None)),
+            ("bytes 0-*/*", (Some(0), true, None)),
+            ("bytes */200", (None, true, Some(200))),
+            ("bytes */0", (Some(0), true, Some(0))),
+            ("bytes */*", (None, false, None)),
         ] {
-            assert_eq!(part(range), Ok(expected), "{range}");
+            let part = part(range).expect(range);
+            assert_eq!((part.start, matches!(part.last, Last::Yes), part.total), expected, "{range}");
         }
         for wrong in ["", "bytes", "bytes 1/2", "bytes a-b/c", "bytes -5/10", "lines 0-1/2"] {
             assert!(part(wrong).is_err(), "{wrong}");

@@ -68,6 +68,7 @@ impl JobSpec {
         let topic =
             scope.topic_of.get(&self.subscription).map(|topic| scope.topic(topic)).unwrap_or_default();
         let lease = scope.lease_of.get(&self.subscription).copied().unwrap_or(60);
+        let backoff = scope.backoff_of.get(&self.subscription).copied().unwrap_or(60);
         let field = |path: &str| json!({ "fieldRef": { "apiVersion": "v1", "fieldPath": path } });
         let plain = [
             (environment::BUCKET, scope.name("bucket", &self.bucket)),
@@ -75,6 +76,7 @@ impl JobSpec {
             (environment::TOPIC, topic),
             (environment::CONCURRENCY, self.concurrency.to_string()),
             (environment::LEASE_SECONDS, lease.to_string()),
+            (environment::BACKOFF_SECONDS, backoff.to_string()),
             (environment::GRACE_SECONDS, grace.to_string()),
         ];
         let plain = plain.into_iter().map(|(name, value)| json!({ "name": name, "value": value }));

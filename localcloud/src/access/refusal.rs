@@ -1,0 +1,115 @@
+//! How each of Google's services says no. Where its sentence does not name the permission, the
+//! error's details do.
+
+use axum::Json;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde_json::json;
+
+use crate::calls::Call;
+use crate::error::{ApiError, ErrorInfo};
+use crate::iam::Denied;
+
+const INVALID_TOKEN: HeaderValue =
+    HeaderValue::from_static("Bearer realm=\"https://accounts.google.com/\", error=\"invalid_token\"");
+const UNAUTHENTICATED: &str = "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.";
+
+/// How a refusal reaches the caller.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Wire {
+    Grpc,
+    Rest,
+    /// Cloud Storage's JSON, whose errors are older than the others'.
+    Storage,
+}
+
+impl Wire {
+    pub(super) fn of(request: &Request, call: &Call) -> Self {
+        let kind = request.headers().get(CONTENT_TYPE);
+        if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+            return Self::Grpc;
+        }
+        if call.method.name.starts_with("storage.") { Self::Storage } else { Self::Rest }
+    }
+
+    /// The token is nobody's.
+    pub(super) fn unauthenticated(self, call: &Call) -> Response {
+        if self == Self::Storage {
+            let error = json!({
+                "message": "Invalid Credentials", "domain": "global", "reason": "authError",
+                "locationType": "header", "location": "Authorization",
+            });
+            let body = json!({"error": {"code": 401, "message": "Invalid Credentials", "errors": [error]}});
+            return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, INVALID_TOKEN)], Json(body))
+                .into_response();
+        }
+        let service = call.method.name.split('.').next().unwrap_or_default();
+        let metadata =
+            [("service", format!("{service}.googleapis.com")), ("method", call.method.name.to_owned())];
+        let info = ErrorInfo::new("ACCESS_TOKEN_TYPE_UNSUPPORTED", "googleapis.com", metadata);
+        let mut response = self.respond(ApiError::unauthenticated(UNAUTHENTICATED).with(info));
+        response.headers_mut().insert(WWW_AUTHENTICATE, INVALID_TOKEN);
+        response
+    }
+
+    /// The caller lacks a permission.
+    pub(super) fn denied(self, denied: Denied) -> Response {
+        self.respond(denied.into())
+    }
+
+    fn respond(self, error: ApiError) -> Response {
+        match self {
+            Self::Grpc => tonic::Status::from(error).into_http(),
+            Self::Rest => error.into_response(),
+            Self::Storage => {
+                let inner = json!({"message": error.message, "domain": "global", "reason": "forbidden"});
+                let body =
+                    json!({"error": {"code": error.http(), "message": error.message, "errors": [inner]}});
+                (StatusCode::FORBIDDEN, Json(body)).into_response()
+            }
+        }
+    }
+}
+
+/// In the words of the service whose permission it is.
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        let Denied { permission, resource, .. } = &denied;
+        let service = permission.split('.').next().unwrap_or_default();
+        let message = match service {
+            "pubsub" => "User not authorized to perform this action.".to_owned(),
+            "storage" => storage(&denied),
+            "container" => format!("Required \"{permission}\" permission(s) for \"{resource}\"."),
+            "serviceusage" => format!("Permission denied: '{permission}' on '{resource}'."),
+            "resourcemanager" => format!(
+                "Permission '{permission}' denied on resource '//cloudresourcemanager.googleapis.com/{resource}' (or it may not exist)."
+            ),
+            _ => format!(
+                "Permission '{permission}' denied on resource '//{service}.googleapis.com/{resource}' (or it may not exist)."
+            ),
+        };
+        let domain = match service {
+            "resourcemanager" => "cloudresourcemanager.googleapis.com".to_owned(),
+            service => format!("{service}.googleapis.com"),
+        };
+        let metadata = [("permission", permission.clone()), ("resource", resource.clone())];
+        Self::permission_denied(message).with(ErrorInfo::new("IAM_PERMISSION_DENIED", domain, metadata))
+    }
+}
+
+/// Cloud Storage's sentence.
+pub(crate) fn storage(denied: &Denied) -> String {
+    let Denied { permission, resource, caller } = denied;
+    let what = match permission.split('.').nth(1) {
+        Some("objects") if resource.contains("/objects/") => "object",
+        _ if resource.contains("/buckets/") => "bucket",
+        _ => "project",
+    };
+    let of = if what == "project" { "Google Cloud" } else { "Google Cloud Storage" };
+    format!(
+        "{} does not have {permission} access to the {of} {what}. Permission '{permission}' denied on resource (or it may not exist).",
+        caller.as_storage_says()
+    )
+}

@@ -1,0 +1,55 @@
+//! One connection to the local cloud: who is at its other end, and a way to cut it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use super::call::Program;
+use super::peer;
+
+/// Cheap to clone; stands in the extensions of every request that came on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// This end and the other; none of a connection that is not of this machine's TCP.
+    ends: Option<(SocketAddr, SocketAddr)>,
+    program: OnceCell<Option<Arc<Program>>>,
+    cut: CancellationToken,
+}
+
+impl Connection {
+    pub(crate) fn of(stream: &TcpStream) -> Self {
+        let ends = stream.local_addr().ok().zip(stream.peer_addr().ok());
+        Self(Arc::new(Inner { ends, program: OnceCell::new(), cut: CancellationToken::new() }))
+    }
+
+    /// Breaks it off: whoever serves it drops it without a word.
+    pub(crate) fn cut(&self) {
+        self.0.cut.cancel();
+    }
+
+    /// Until it is to be broken off.
+    pub(crate) async fn is_cut(&self) {
+        self.0.cut.cancelled().await;
+    }
+
+    /// The program at the other end. Looked up once, at the first call.
+    pub(crate) async fn program(&self) -> Option<Arc<Program>> {
+        let found = self.0.program.get_or_init(|| async {
+            let (here, there) = self.0.ends?;
+            let looked = tokio::task::spawn_blocking(move || peer::program_at(there, here)).await;
+            looked.ok().flatten().map(Arc::new)
+        });
+        found.await.clone()
+    }
+
+    /// Whether a process has the other end open now.
+    pub(super) fn is_held_by(&self, pid: u32) -> bool {
+        self.0.ends.is_some_and(|(here, there)| peer::is_at(pid, there, here))
+    }
+}
