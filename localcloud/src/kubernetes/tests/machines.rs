@@ -97,7 +97,8 @@ async fn a_container_that_wants_too_much_memory_dies_whole_as_oom_killed() {
     nobody_with(&marker).await;
 
     // The same without want, beside it: exit codes and signals are its own.
-    run(&scene, pod("modest", "kill -TERM $$$$", &json!({"resources": {"limits": {"memory": "48Mi"}}}))).await;
+    run(&scene, pod("modest", "kill -TERM $$$$", &json!({"resources": {"limits": {"memory": "48Mi"}}})))
+        .await;
     let end = ended(&scene, "modest").await;
     assert_eq!((end.exit_code, end.reason.as_deref()), (143, Some("Error")));
     assert_eq!(kubelet::control_groups(&pods), groups, "a container's group goes with it");

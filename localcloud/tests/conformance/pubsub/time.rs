@@ -107,6 +107,7 @@ async fn failed_deliveries_are_counted_across_a_restart_until_the_dead_letter() 
     stage.subscribe("dead", Subscription { topic: dead.clone(), ..Default::default() }).await;
     let dead_letter_policy = Some(DeadLetterPolicy { dead_letter_topic: dead, max_delivery_attempts: 5 });
     stage.set_up(Subscription { dead_letter_policy, ..Default::default() }).await;
+    stage.let_the_agent_bury("work", "dead").await;
     stage.publish_texts(["poison", "fine"]).await;
     let held = stage.take("work", 2).await;
     stage.ack("work", ack_ids(&held[..1])).await.expect("acknowledged");

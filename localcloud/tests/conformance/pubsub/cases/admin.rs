@@ -38,7 +38,7 @@ pub(super) async fn topics(stage: &Stage) {
 }
 
 pub(super) async fn a_deleted_topic_leaves_its_subscription(stage: &Stage) {
-    stage.set_up(Subscription::default()).await;
+    stage.set_up(Subscription { ack_deadline_seconds: 600, ..Default::default() }).await;
     stage.publish_texts(["before"]).await;
     let delete = DeleteTopicRequest { topic: stage.topic("items") };
     stage.wire.call::<_, ()>("Publisher/DeleteTopic", delete).await.expect("deleted");
