@@ -148,11 +148,13 @@ pub(super) async fn own_deadline(stage: &Stage) {
 
 pub(super) async fn changed_deadline(stage: &Stage) {
     stage.set_up(Subscription { ack_deadline_seconds: 600, ..Default::default() }).await;
-    let mut stream =
-        stage.stream("work", StreamingPullRequest { stream_ack_deadline_seconds: 600, ..Default::default() });
-    stream.send(StreamingPullRequest { stream_ack_deadline_seconds: 12, ..Default::default() });
-    tokio::time::sleep(A_WHILE).await;
     stage.publish_texts(["a"]).await;
+    let settings = StreamingPullRequest { stream_ack_deadline_seconds: 600, ..Default::default() };
+    let mut stream = stage.stream("work", settings);
+    let held = gather(&mut stream, 1, SOON).await;
+    // Given back with the same request, it comes again under the new deadline.
+    let given_back = modifies(ack_ids(&held), vec![0]);
+    stream.send(StreamingPullRequest { stream_ack_deadline_seconds: 12, ..given_back });
     gather(&mut stream, 1, SOON).await;
     let began = Instant::now();
     let again = gather(&mut stream, 1, SOON).await;
