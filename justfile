@@ -19,6 +19,10 @@ test:
 demo: build
     target/debug/provision run --local --yes --items examples/fx/items.txt --preempt-every 1s
 
+# A million messages through the local cloud's Pub/Sub: rates, and memory for each.
+million:
+    cargo test -p localcloud --test conformance -- --ignored --exact --nocapture pubsub::load::a_million_messages_are_queued_and_delivered
+
 # The JSON Schema of stack.toml, from the types.
 schema: build
     target/debug/provision schema > stack.schema.json

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use clients::Target;
 use google_cloud_pubsub::client::{SubscriptionAdmin, TopicAdmin};
+use googleapis_tonic_google_iam_v1::google::iam::v1::{Binding, Policy, SetIamPolicyRequest};
 use googleapis_tonic_google_pubsub_v1::google::pubsub::v1::{
     AcknowledgeRequest, ModifyAckDeadlineRequest, PublishRequest, PublishResponse, PubsubMessage,
     PullRequest, PullResponse, ReceivedMessage, StreamingPullRequest, Subscription, Topic,
@@ -103,6 +104,27 @@ impl Stage {
 
     pub(super) async fn publish(&self, messages: Vec<PubsubMessage>) -> Result<PublishResponse, Status> {
         self.wire.call("Publisher/Publish", PublishRequest { topic: self.topic("items"), messages }).await
+    }
+
+    /// Lets Pub/Sub itself move dead letters, where there are permissions: the emulator has none.
+    pub(super) async fn let_the_agent_bury(&self, subscription: &str, topic: &str) {
+        let url = format!("{}/v3/projects/{}", self.url, self.project);
+        let answer = reqwest::get(url).await.expect("an answer").text().await.expect("a body");
+        let project: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
+        let Some(number) = project["name"].as_str().and_then(|name| name.strip_prefix("projects/")) else {
+            return;
+        };
+        let agent = format!("serviceAccount:service-{number}@gcp-sa-pubsub.iam.gserviceaccount.com");
+        for (resource, role) in [
+            (self.subscription(subscription), "roles/pubsub.subscriber"),
+            (self.topic(topic), "roles/pubsub.publisher"),
+        ] {
+            let members = vec![agent.clone()];
+            let binding = Binding { role: role.into(), members, ..Binding::default() };
+            let policy = Some(Policy { bindings: vec![binding], ..Policy::default() });
+            let request = SetIamPolicyRequest { resource, policy, ..SetIamPolicyRequest::default() };
+            let _: Policy = self.wire.call("IAMPolicy/SetIamPolicy", request).await.expect("a policy");
+        }
     }
 
     pub(super) async fn publish_texts<T: ToString>(&self, texts: impl IntoIterator<Item = T>) {

@@ -23,7 +23,7 @@ const BATCH: usize = 25;
 const SUBSCRIBERS: usize = 6;
 /// A subscriber that hears nothing for so long believes that the queue is empty.
 const QUIET: Duration = Duration::from_millis(400);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Who has which message, as the subscribers know it.
 #[derive(Default)]

@@ -11,6 +11,7 @@ use super::local::Local;
 use super::show;
 use super::stage::{SOON, Stage, ack_ids, gather};
 
+#[expect(clippy::unnecessary_wraps, reason = "as the fields have it")]
 fn seconds(seconds: i64) -> Option<Span> {
     Some(Span { seconds, nanos: 0 })
 }
@@ -54,7 +55,7 @@ async fn a_waiting_stream_wakes_when_a_lease_ends() {
         first = gather(&mut one, 1, SOON) => first,
         first = gather(&mut two, 1, SOON) => first,
     };
-    clock.advance(Duration::from_secs(600)).expect("moved on");
+    clock.advance(Duration::from_mins(10)).expect("moved on");
     let second = tokio::select! {
         second = gather(&mut one, 1, SOON) => second,
         second = gather(&mut two, 1, SOON) => second,
@@ -89,7 +90,7 @@ async fn what_nobody_acknowledges_goes_when_its_retention_ends() {
     stage.set_up(Subscription { message_retention_duration: seconds(600), ..Default::default() }).await;
     stage.publish_texts(["old", "held"]).await;
     stage.take("work", 2).await;
-    clock.advance(Duration::from_secs(300)).expect("moved on");
+    clock.advance(Duration::from_mins(5)).expect("moved on");
     stage.publish_texts(["young"]).await;
     assert_eq!(show::texts(&stage.take("work", 3).await), "held old young");
     clock.advance(Duration::from_secs(301)).expect("moved on");
@@ -106,6 +107,7 @@ async fn failed_deliveries_are_counted_across_a_restart_until_the_dead_letter() 
     stage.subscribe("dead", Subscription { topic: dead.clone(), ..Default::default() }).await;
     let dead_letter_policy = Some(DeadLetterPolicy { dead_letter_topic: dead, max_delivery_attempts: 5 });
     stage.set_up(Subscription { dead_letter_policy, ..Default::default() }).await;
+    stage.let_the_agent_bury("work", "dead").await;
     stage.publish_texts(["poison", "fine"]).await;
     let held = stage.take("work", 2).await;
     stage.ack("work", ack_ids(&held[..1])).await.expect("acknowledged");

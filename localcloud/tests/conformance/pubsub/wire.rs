@@ -13,7 +13,7 @@ use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
 
 /// No call takes longer, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Larger than anything that a case sends or gets.
 const LARGEST: usize = 64 << 20;
 
@@ -46,9 +46,23 @@ impl Wire {
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
+        self.call_within(PATIENCE, method, request).await
+    }
+
+    /// The same, for what may never be answered.
+    pub(super) async fn call_within<Q, A>(
+        &self,
+        patience: Duration,
+        method: &str,
+        request: Q,
+    ) -> Result<A, Status>
+    where
+        Q: Message + 'static,
+        A: Message + Default + 'static,
+    {
         let mut grpc = self.ready().await?;
         let answer = grpc.unary(Request::new(request), path(method), ProstCodec::default());
-        let answer = tokio::time::timeout(PATIENCE, answer).await;
+        let answer = tokio::time::timeout(patience, answer).await;
         Ok(answer.map_err(|_| Status::deadline_exceeded("no answer"))??.into_inner())
     }
 

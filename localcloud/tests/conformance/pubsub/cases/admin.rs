@@ -2,11 +2,12 @@
 
 use googleapis_tonic_google_pubsub_v1::google::pubsub::v1::{
     DeleteTopicRequest, DetachSubscriptionRequest, DetachSubscriptionResponse, GetSubscriptionRequest,
-    GetTopicRequest, ListTopicSubscriptionsRequest, ListTopicSubscriptionsResponse, Subscription, Topic,
+    GetTopicRequest, ListTopicSubscriptionsRequest, ListTopicSubscriptionsResponse, StreamingPullRequest,
+    Subscription, Topic,
 };
 
 use crate::pubsub::show;
-use crate::pubsub::stage::Stage;
+use crate::pubsub::stage::{A_WHILE, Stage, end, message};
 
 pub(super) async fn topics(stage: &Stage) {
     let labels = [("a".to_owned(), "b".to_owned()), ("team".to_owned(), String::new())];
@@ -37,7 +38,7 @@ pub(super) async fn topics(stage: &Stage) {
 }
 
 pub(super) async fn a_deleted_topic_leaves_its_subscription(stage: &Stage) {
-    stage.set_up(Subscription::default()).await;
+    stage.set_up(Subscription { ack_deadline_seconds: 600, ..Default::default() }).await;
     stage.publish_texts(["before"]).await;
     let delete = DeleteTopicRequest { topic: stage.topic("items") };
     stage.wire.call::<_, ()>("Publisher/DeleteTopic", delete).await.expect("deleted");
@@ -45,7 +46,7 @@ pub(super) async fn a_deleted_topic_leaves_its_subscription(stage: &Stage) {
     let got = stage.wire.call("Subscriber/GetSubscription", get).await;
     stage.ended("the subscription", &got, show::subscription);
     stage.note("its message", show::texts(&stage.take("work", 1).await));
-    stage.ended("publish", &stage.publish(vec![crate::pubsub::stage::message("x")]).await, show::ok);
+    stage.ended("publish", &stage.publish(vec![message("x")]).await, show::ok);
     let again = Topic { name: stage.topic("items"), ..Topic::default() };
     stage.ended("the topic again", &stage.create_topic(again).await, show::topic);
     stage.publish_texts(["after"]).await;
@@ -76,8 +77,8 @@ pub(super) async fn a_detached_subscription(stage: &Stage) {
     let got = stage.wire.call("Subscriber/GetSubscription", get).await;
     stage.ended("the subscription", &got, show::subscription);
     stage.ended("pull", &stage.pull("work", 1).await, |messages| show::texts(messages));
-    let mut stream = stage.stream("work", Default::default());
-    stage.note("stream", crate::pubsub::stage::end(&mut stream, crate::pubsub::stage::SOON).await);
+    let mut stream = stage.stream("work", StreamingPullRequest::default());
+    stage.note("stream", end(&mut stream, A_WHILE * 4).await);
     let list = ListTopicSubscriptionsRequest { topic: stage.topic("items"), ..Default::default() };
     let listed =
         stage.wire.call::<_, ListTopicSubscriptionsResponse>("Publisher/ListTopicSubscriptions", list);

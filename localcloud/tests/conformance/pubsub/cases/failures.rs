@@ -51,6 +51,7 @@ pub(super) async fn attempts_without_dead_letters(stage: &Stage) {
 pub(super) async fn dead_letters(stage: &Stage) {
     let dead_letter_policy = dead_letters_to(stage, 5).await;
     stage.set_up(Subscription { dead_letter_policy, ack_deadline_seconds: 60, ..Default::default() }).await;
+    stage.let_the_agent_bury("work", "dead").await;
     let mut message = crate::pubsub::stage::message("poison");
     message.attributes = [("kind".to_owned(), "p".to_owned())].into();
     stage.publish(vec![message]).await.expect("published");

@@ -21,20 +21,20 @@ pub(super) async fn by_messages(stage: &Stage) {
     stage.set_up(Subscription::default()).await;
     stage.publish_texts(0..10).await;
     let mut stream = stage.stream("work", outstanding(3, 0));
-    let held = gather(&mut stream, 10, A_WHILE * 3).await;
+    let held = gather(&mut stream, 10, A_WHILE * 8).await;
     stage.note("3 of 10 messages", held.len().to_string());
     stream.send(acks(ack_ids(&held[..1])));
-    stage.note("after one acknowledgement", gather(&mut stream, 10, A_WHILE * 3).await.len().to_string());
+    stage.note("after one acknowledgement", gather(&mut stream, 10, A_WHILE * 8).await.len().to_string());
 }
 
 pub(super) async fn by_bytes(stage: &Stage) {
     stage.set_up(Subscription::default()).await;
     stage.publish_texts((0..10).map(|n| n.to_string().repeat(1000))).await;
     let mut stream = stage.stream("work", outstanding(0, 2500));
-    let held = gather(&mut stream, 10, A_WHILE * 3).await;
+    let held = gather(&mut stream, 10, A_WHILE * 8).await;
     stage.note("2,500 of 10,000 bytes in messages of 1,000", held.len().to_string());
     stream.send(acks(ack_ids(&held)));
-    stage.note("after their acknowledgement", gather(&mut stream, 10, A_WHILE * 3).await.len().to_string());
+    stage.note("after their acknowledgement", gather(&mut stream, 10, A_WHILE * 8).await.len().to_string());
 }
 
 pub(super) async fn is_shared(stage: &Stage) {
@@ -46,7 +46,7 @@ pub(super) async fn is_shared(stage: &Stage) {
         stage.publish_texts([batch]).await;
         tokio::time::sleep(A_WHILE / 20).await;
     }
-    let patience = A_WHILE * 3;
+    let patience = A_WHILE * 8;
     let (first, second) = tokio::join!(gather(&mut one, 40, patience), gather(&mut two, 40, patience));
     let (to_one, to_two) = (first.len(), second.len());
     stage.note("together", (to_one + to_two).to_string());

@@ -10,6 +10,7 @@ use super::subscriptions::seconds;
 use crate::pubsub::show;
 use crate::pubsub::stage::Stage;
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field has it")]
 fn mask(paths: &[&str]) -> Option<FieldMask> {
     Some(FieldMask { paths: paths.iter().map(ToString::to_string).collect() })
 }

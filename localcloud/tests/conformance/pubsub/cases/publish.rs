@@ -4,7 +4,7 @@ use googleapis_tonic_google_pubsub_v1::google::pubsub::v1::{
     PublishRequest, PublishResponse, PubsubMessage, Subscription,
 };
 
-use crate::pubsub::stage::{Stage, message};
+use crate::pubsub::stage::{SOON, Stage, message};
 
 fn attributed(attributes: impl IntoIterator<Item = (String, String)>) -> PubsubMessage {
     PubsubMessage { attributes: attributes.into_iter().collect(), ..message("x") }
@@ -42,7 +42,10 @@ pub(super) async fn limits(stage: &Stage) {
         ),
     ];
     for (step, messages) in steps {
-        stage.ended(step, &stage.publish(messages).await, count);
+        let request = PublishRequest { topic: stage.topic("items"), messages };
+        // The emulator never answers what is too large for it.
+        let patience = if step.starts_with("12,000,000") { SOON / 2 } else { SOON * 2 };
+        stage.ended(step, &stage.wire.call_within(patience, "Publisher/Publish", request).await, count);
     }
     for (step, topic) in [
         ("no such topic", stage.topic("absent")),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use googleapis_tonic_google_pubsub_v1::google::pubsub::v1::{
     DeleteSubscriptionRequest, StreamingPullRequest, Subscription,
 };
@@ -9,6 +10,7 @@ use googleapis_tonic_google_pubsub_v1::google::pubsub::v1::{
 use super::lease::LEASE;
 use crate::pubsub::show;
 use crate::pubsub::stage::{A_WHILE, SOON, Stage, ack_ids, end, gather, timing};
+use crate::pubsub::wire::Stream;
 
 fn acks(ack_ids: Vec<String>) -> StreamingPullRequest {
     StreamingPullRequest { ack_ids, ..Default::default() }
@@ -22,6 +24,14 @@ fn modifies(ack_ids: Vec<String>, seconds: Vec<i32>) -> StreamingPullRequest {
     }
 }
 
+/// How each of the streams ends, if it does.
+async fn ends<const N: usize>(stage: &Stage, streams: [(&str, Stream); N]) {
+    let ends = streams.map(async |(step, mut stream)| (step, end(&mut stream, A_WHILE * 10).await));
+    for (step, end) in join_all(ends).await {
+        stage.note(step, end);
+    }
+}
+
 pub(super) async fn first_request(stage: &Stage) {
     stage.set_up(Subscription::default()).await;
     let work = || StreamingPullRequest {
@@ -30,7 +40,7 @@ pub(super) async fn first_request(stage: &Stage) {
         ..Default::default()
     };
     let deadline = |seconds| StreamingPullRequest { stream_ack_deadline_seconds: seconds, ..work() };
-    for (step, first) in [
+    let steps = [
         ("without a subscription", StreamingPullRequest { subscription: String::new(), ..work() }),
         ("not a name", StreamingPullRequest { subscription: "work".into(), ..work() }),
         (
@@ -49,10 +59,8 @@ pub(super) async fn first_request(stage: &Stage) {
         ),
         ("a client id", StreamingPullRequest { client_id: "me".into(), ..work() }),
         ("right", work()),
-    ] {
-        let mut stream = stage.wire.stream([first]);
-        stage.note(step, end(&mut stream, A_WHILE * 2).await);
-    }
+    ];
+    ends(stage, steps.map(|(step, first)| (step, stage.wire.stream([first])))).await;
     let mut stream = stage.wire.stream([]);
     stream.half_close();
     stage.note("none at all", end(&mut stream, SOON).await);
@@ -62,7 +70,7 @@ pub(super) async fn later_requests(stage: &Stage) {
     stage.set_up(Subscription::default()).await;
     stage.subscribe("other", Subscription::default()).await;
     let base = StreamingPullRequest::default;
-    for (step, later) in [
+    let steps = [
         (
             "the same subscription",
             StreamingPullRequest { subscription: stage.subscription("work"), ..base() },
@@ -79,11 +87,13 @@ pub(super) async fn later_requests(stage: &Stage) {
         ("more ids than deadlines", modifies(vec!["a".into(), "b".into()], vec![10])),
         ("an ack id that nobody gave", acks(vec!["nonsense".into()])),
         ("a deadline for an ack id that nobody gave", modifies(vec!["nonsense".into()], vec![10])),
-    ] {
-        let mut stream = stage.stream("work", base());
+    ];
+    let later = |(step, later)| {
+        let stream = stage.stream("work", base());
         stream.send(later);
-        stage.note(step, end(&mut stream, A_WHILE * 2).await);
-    }
+        (step, stream)
+    };
+    ends(stage, steps.map(later)).await;
 }
 
 pub(super) async fn half_close(stage: &Stage) {
@@ -138,11 +148,13 @@ pub(super) async fn own_deadline(stage: &Stage) {
 
 pub(super) async fn changed_deadline(stage: &Stage) {
     stage.set_up(Subscription { ack_deadline_seconds: 600, ..Default::default() }).await;
-    let mut stream =
-        stage.stream("work", StreamingPullRequest { stream_ack_deadline_seconds: 600, ..Default::default() });
-    stream.send(StreamingPullRequest { stream_ack_deadline_seconds: 12, ..Default::default() });
-    tokio::time::sleep(A_WHILE).await;
     stage.publish_texts(["a"]).await;
+    let settings = StreamingPullRequest { stream_ack_deadline_seconds: 600, ..Default::default() };
+    let mut stream = stage.stream("work", settings);
+    let held = gather(&mut stream, 1, SOON).await;
+    // Given back with the same request, it comes again under the new deadline.
+    let given_back = modifies(ack_ids(&held), vec![0]);
+    stream.send(StreamingPullRequest { stream_ack_deadline_seconds: 12, ..given_back });
     gather(&mut stream, 1, SOON).await;
     let began = Instant::now();
     let again = gather(&mut stream, 1, SOON).await;

@@ -94,7 +94,7 @@ pub(super) async fn bounds(stage: &Stage) {
     let deadline = |seconds| Subscription { ack_deadline_seconds: seconds, ..Default::default() };
     let letters = |policy| Subscription { dead_letter_policy: Some(policy), ..Default::default() };
     let rests = |retry_policy| Subscription { retry_policy, ..Default::default() };
-    let steps = [
+    let steps = vec![
         ("a deadline of -1 s", deadline(-1)),
         ("a deadline of 9 s", deadline(9)),
         ("a deadline of 600 s", deadline(600)),
