@@ -38,7 +38,7 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) async fn start(folder: &Path) -> Self {
         let child = command(folder).spawn().expect("started");
-        let url = url_of(&state(folder), Some(child.id())).await;
+        let url = url_of(&state(folder), |pid| pid == child.id()).await;
         Self { child, url }
     }
 
@@ -68,12 +68,12 @@ impl Drop for Process {
     }
 }
 
-/// Waits for a local cloud to serve; returns where.
-pub(crate) async fn url_of(state: &Path, pid: Option<u32>) -> String {
+/// Waits for a local cloud to serve, in a process that is the right one; returns where.
+pub(crate) async fn url_of(state: &Path, is_right: impl Fn(u32) -> bool) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some((url, by)) = written(&state.join("daemon.json"))
-            && pid.is_none_or(|pid| pid == by)
+            && is_right(by)
             && tokio::net::TcpStream::connect(url.trim_start_matches("http://")).await.is_ok()
         {
             return url;
