@@ -19,6 +19,10 @@ test:
 demo: build
     target/debug/provision run --local --yes --items examples/fx/items.txt --preempt-every 1s
 
+# A million messages through the local cloud's Pub/Sub: rates, and memory for each.
+million:
+    cargo test -p localcloud --test conformance -- --ignored --exact --nocapture pubsub::load::a_million_messages_are_queued_and_delivered
+
 # The JSON Schema of stack.toml, from the types.
 schema: build
     target/debug/provision schema > stack.schema.json
@@ -26,3 +30,7 @@ schema: build
 # Licences, advisories and sources of every dependency (needs cargo-deny).
 deny:
     cargo deny check
+
+# An object of 1 GiB up and down through the local cloud, and the memory that it takes.
+large-object:
+    cargo test -p localcloud --test clients -- --ignored --exact memory::a_gibibyte_passes_through_in_under_100_mib --nocapture

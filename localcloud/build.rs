@@ -170,7 +170,24 @@ fn write_service(folder: &Path, package: &str, name: &str, rows: &[Row], message
         let says = format!("the local cloud does not support {package}.{name}/{route}");
         code = code.replacen("Not yet implemented", &says, 1);
     }
-    fs::write(folder.join(format!("{package}.{name}.rs")), code)
+    fs::write(folder.join(format!("{package}.{name}.rs")), named_unknown(&code)?)
+}
+
+/// The generated code answers a method that it does not know without a word: let it say which.
+fn named_unknown(code: &str) -> io::Result<String> {
+    let (begins, ends) = ("_ => Box :: pin (async move { let mut response", "Ok (response) }) ,");
+    let found = code.rfind(begins).and_then(|begin| {
+        let (before, arm) = code.split_at(begin);
+        arm.split_once(ends).map(|(_, after)| (before, after))
+    });
+    let (before, after) =
+        found.ok_or_else(|| io::Error::other("tonic-build no longer writes the arm for unknown methods"))?;
+    let arm = r#"_ => {
+        let path = req.uri().path().trim_start_matches('/');
+        let status = tonic::Status::unimplemented(format!("{path}: not supported by the local cloud"));
+        Box::pin(async move { Ok(status.into_http()) })
+    }"#;
+    Ok(format!("{before}{arm}{after}"))
 }
 
 /// The paths of all methods, as a list.

@@ -1,14 +1,16 @@
 //! When the local cloud was last used: requests in flight, and the end of the latest.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body_util::BodyExt;
+use hyper::body::{Frame, SizeHint};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -17,7 +19,7 @@ pub(crate) struct Activity(Arc<Inner>);
 struct Inner {
     born: Instant,
     in_flight: AtomicUsize,
-    /// Milliseconds since `born`.
+    /// Microseconds since `born`; 0 before the first request.
     last: AtomicU64,
 }
 
@@ -40,14 +42,19 @@ impl Activity {
                 .0
                 .born
                 .elapsed()
-                .saturating_sub(Duration::from_millis(self.0.last.load(Ordering::Relaxed))),
+                .saturating_sub(Duration::from_micros(self.0.last.load(Ordering::Relaxed))),
             _ => Duration::ZERO,
         }
     }
 
+    /// Whether anything was ever asked.
+    pub(crate) fn is_used(&self) -> bool {
+        self.0.in_flight.load(Ordering::Relaxed) > 0 || self.0.last.load(Ordering::Relaxed) > 0
+    }
+
     /// Something happened just now.
     pub(crate) fn touch(&self) {
-        let now = u64::try_from(self.0.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = u64::try_from(self.0.born.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
         self.0.last.fetch_max(now, Ordering::Relaxed);
     }
 
@@ -61,12 +68,33 @@ impl Activity {
 impl InFlight {
     /// Goes on until the last of a streamed answer.
     pub(crate) fn until_the_end_of(self, answer: Response) -> Response {
-        answer.map(|body| {
-            Body::new(body.map_frame(move |frame| {
-                let _held_until_the_end = &self;
-                frame
-            }))
-        })
+        answer.map(|body| Body::new(Held { body, _until_dropped: self }))
+    }
+}
+
+/// A body that says as much of its length as the one in it.
+struct Held {
+    body: Body,
+    _until_dropped: InFlight,
+}
+
+impl hyper::body::Body for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -1,5 +1,6 @@
-//! What only the folder's owner may ask of the local cloud: what runs, preempt a node, stop. Every
-//! call carries a token, which stands in a file that nobody else can read.
+//! What only the folder's owner may ask of the local cloud: what runs, preempt a node, stop, and what
+//! tests steer of its services (`admin.rs` of each). Every call carries a token, which stands in a
+//! file that nobody else can read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use crate::container::Container;
 use crate::environment::Endpoints;
 use crate::error::ApiError;
-use crate::iam::{Iam, Propagation, Use};
 use crate::pubsub::{Pubsub, SubscriptionStatus};
 use crate::rest::{Answer, Body};
 
@@ -26,8 +26,6 @@ pub(crate) const TOKEN: &str = "x-provision-token";
 /// No bucket can be called `-`, so these paths are nobody else's.
 pub(crate) const STATUS: &str = "/-/status";
 pub(crate) const PREEMPT: &str = "/-/preempt";
-pub(crate) const PROPAGATION: &str = "/-/iam/propagation";
-pub(crate) const USES: &str = "/-/iam/uses";
 pub(crate) const SHUTDOWN: &str = "/-/shutdown";
 
 /// What a local cloud runs.
@@ -85,7 +83,6 @@ struct Inner {
     endpoints: Endpoints,
     container: Arc<Container>,
     pubsub: Arc<Pubsub>,
-    iam: Arc<Iam>,
     stop_asked: CancellationToken,
 }
 
@@ -95,7 +92,6 @@ impl Admin {
         endpoints: &Endpoints,
         container: &Arc<Container>,
         pubsub: &Arc<Pubsub>,
-        iam: &Arc<Iam>,
         stop_asked: &CancellationToken,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -103,20 +99,19 @@ impl Admin {
             endpoints: endpoints.clone(),
             container: container.clone(),
             pubsub: pubsub.clone(),
-            iam: iam.clone(),
             stop_asked: stop_asked.clone(),
         }))
     }
 
-    pub(crate) fn rest(&self) -> Router {
+    /// All of it: what is here, and what the services have of their own.
+    pub(crate) fn rest(&self, services: Router) -> Router {
         Router::new()
             .route(STATUS, get(status))
             .route(PREEMPT, post(preempt))
-            .route(PROPAGATION, get(propagation).post(propagate))
-            .route(USES, get(uses))
             .route(SHUTDOWN, post(shutdown))
-            .route_layer(from_fn_with_state(self.clone(), check_token))
             .with_state(self.clone())
+            .merge(services)
+            .route_layer(from_fn_with_state(self.clone(), check_token))
     }
 }
 
@@ -148,19 +143,6 @@ async fn preempt(State(Admin(admin)): State<Admin>, Body(asked): Body<Preempt>) 
     let grace = asked.grace_milliseconds.map(Duration::from_millis);
     let preempted = admin.container.preempt(asked.node.as_deref(), grace).await;
     preempted.map(Json).map_err(|error| ApiError::failed_precondition(format!("{error:#}")))
-}
-
-async fn propagation(State(Admin(admin)): State<Admin>) -> Json<Propagation> {
-    Json(admin.iam.propagation())
-}
-
-async fn propagate(State(Admin(admin)): State<Admin>, Body(asked): Body<Propagation>) -> Answer<Propagation> {
-    admin.iam.set_propagation(asked)?;
-    Ok(Json(admin.iam.propagation()))
-}
-
-async fn uses(State(Admin(admin)): State<Admin>) -> Json<Vec<Use>> {
-    Json(admin.iam.uses())
 }
 
 async fn shutdown(State(Admin(admin)): State<Admin>) -> Json<Value> {

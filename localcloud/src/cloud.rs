@@ -17,14 +17,15 @@ use crate::clock::Clock;
 use crate::container::{Container, Surroundings};
 use crate::environment::Endpoints;
 use crate::folder;
+use crate::gke;
 use crate::iam::{Iam, Propagation, Use};
 use crate::journal::Journal;
 use crate::metadata::Metadata;
 use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
 use crate::server::{self, Server};
-use crate::service_usage::ServiceUsage;
-use crate::storage::Storage;
+use crate::service_usage::{Gate, ServiceUsage};
+use crate::storage::{Storage, Tending};
 
 const TABLE: &str = "cloud";
 
@@ -50,7 +51,10 @@ pub struct Cloud {
     activity: Activity,
     container: Arc<Container>,
     clock: Clock,
+    calls: Calls,
     iam: Arc<Iam>,
+    storage: Arc<Storage>,
+    tending: Tending,
     stop_asked: CancellationToken,
 }
 
@@ -68,28 +72,33 @@ impl Cloud {
             .await
             .with_context(|| format!("can't listen on 127.0.0.1:{port}"))?;
         let port = listener.local_addr()?.port();
-        journal.put(TABLE, "port", &port)?;
+        if last_port != Some(port) {
+            journal.put(TABLE, "port", &port)?;
+        }
         let endpoints = Endpoints { url: format!("http://127.0.0.1:{port}"), folder: folder.clone() };
 
         let clock = Clock::open(&journal, &mut tables)?;
         let iam = Iam::open(&journal, &mut tables, &clock)?;
+        let calls = Calls::new(&clock, access::principals(&iam));
         let projects = ResourceManager::open(&journal, &mut tables, &clock, &iam)?;
         let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam)?;
         let storage = Storage::open(&journal, &mut tables, &clock, &iam, &folder)?;
         storage.serve_at(endpoints.url.clone());
-        let usage = ServiceUsage::open(&journal, &mut tables)?;
+        let usage = ServiceUsage::open(&journal, &mut tables, &clock)?;
         let surroundings = Surroundings {
             folder,
             working_folder,
             worker_program,
             pod_environment: endpoints.emulators(),
+            calls: calls.clone(),
             metadata: Metadata::new(&iam),
         };
         let container = Container::open(&journal, tables, &clock, &iam, surroundings).await?;
 
         let token = hex::encode(rand::random::<[u8; 32]>());
         let stop_asked = CancellationToken::new();
-        let admin = Admin::new(&token, &endpoints, &container, &pubsub, &iam, &stop_asked);
+        let admin = Admin::new(&token, &endpoints, &container, &pubsub, &stop_asked);
+        let steered = calls.admin(&clock).merge(container.admin()).merge(iam.admin());
         let rest = axum::Router::new()
             .merge(iam.rest())
             .merge(projects.rest())
@@ -97,13 +106,32 @@ impl Cloud {
             .merge(pubsub.rest())
             .merge(storage.rest())
             .merge(container.rest())
-            .merge(admin.rest());
+            .merge(admin.rest(steered));
         let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
+        let tending = storage.tend_daily();
         let activity = Activity::new();
-        let calls = Calls::new(access::principals(&iam));
         let access = Access::new(&iam, &projects, &pubsub, &storage);
-        let server = Server::start(listener, server::frame(services, port, activity.clone(), calls, access));
-        Ok(Self { endpoints, port, token, server, activity, container, clock, iam, stop_asked })
+        let gate = {
+            let storage = storage.clone();
+            Gate::new(&usage, Arc::new(move |bucket: &str| storage.project_of(bucket)))
+        };
+        let services = services.layer(axum::middleware::from_fn_with_state(gate, Gate::pass));
+        let frame = server::frame(services, port, activity.clone(), calls.clone(), access);
+        let server = Server::start(listener, frame);
+        Ok(Self {
+            endpoints,
+            port,
+            token,
+            server,
+            activity,
+            container,
+            clock,
+            calls,
+            iam,
+            storage,
+            tending,
+            stop_asked,
+        })
     }
 
     /// `http://127.0.0.1:PORT`, of all Google services.
@@ -129,6 +157,18 @@ impl Cloud {
         &self.endpoints
     }
 
+    /// What is called, and what goes wrong on purpose.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// Has its GKE do something that no API asks for: hold operations, let them fail, run out of
+    /// machines. Answers the orders that last.
+    pub fn order(&self, order: &gke::Order) -> anyhow::Result<gke::Orders> {
+        self.container.obey(order)
+    }
+
     /// Its time, to be moved on or stopped.
     #[must_use]
     pub fn clock(&self) -> &Clock {
@@ -146,8 +186,15 @@ impl Cloud {
         self.iam.uses()
     }
 
+    /// Has Google's limit on creating and deleting buckets (about one in two seconds for each
+    /// project, else a 429) or, as at the start, none.
+    pub fn limit_bucket_changes(&self, on: bool) {
+        self.storage.limit_bucket_changes(on);
+    }
+
     /// Ends pods, connections and services. What was acknowledged is there at the next start.
     pub async fn shutdown(self) {
+        drop(self.tending);
         self.container.stop().await;
         self.server.stop().await;
     }

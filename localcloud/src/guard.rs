@@ -1,5 +1,6 @@
 //! Who may talk to the local cloud at all. It runs programs, so a web page that merely reaches the
-//! port, under a name that it made point here, gets nothing.
+//! port, under a name that it made point here, gets nothing. What a browser shows of an answer all
+//! the same can run no script and be read by no other page.
 
 use std::net::IpAddr;
 
@@ -7,23 +8,38 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
-use http::header::{HOST, ORIGIN};
+use http::header::{CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use http::uri::Authority;
 
 use crate::error::ApiError;
 
+/// What browsers say of where a request comes from, and what of it is not another page.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const NO_FOREIGN_PAGE: [&str; 2] = ["same-origin", "none"];
+
+/// An object may be a page. Shown by a browser it gets an origin of its own, from which it reaches
+/// nothing here.
+const FOR_BROWSERS: [(HeaderName, HeaderValue); 3] = [
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+];
+
 /// Lets through what comes for a loopback address or name at `port`, and from no foreign page.
 pub(crate) async fn guard(State(port): State<u16>, request: Request, next: Next) -> Response {
-    match check(port, &request) {
+    let mut answer = match check(port, &request) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
-    }
+    };
+    answer.headers_mut().extend(FOR_BROWSERS);
+    answer
 }
 
-fn check(port: u16, request: &Request) -> Result<(), ApiError> {
-    // HTTP/2 says it in the address, HTTP/1.1 in a header; both, if there, must be ours.
-    let named = [request.uri().authority().map(Authority::as_str), header(request.headers(), &HOST)];
-    let mut named = named.into_iter().flatten().peekable();
+/// Refuses what a page or a name of somebody else sent here.
+pub(crate) fn check<B>(port: u16, request: &http::Request<B>) -> Result<(), ApiError> {
+    // HTTP/2 says it in the address, HTTP/1.1 in a header; each, if there, must be ours.
+    let address = request.uri().authority().map(Authority::as_str);
+    let mut named = address.into_iter().chain(all(request.headers(), &HOST)).peekable();
     if named.peek().is_none() {
         return Err(ApiError::permission_denied("a request to the local cloud needs a Host header"));
     }
@@ -32,20 +48,23 @@ fn check(port: u16, request: &Request) -> Result<(), ApiError> {
             "the local cloud does not answer to the name {foreign}: use 127.0.0.1 or localhost"
         )));
     }
-    for origin in request.headers().get_all(ORIGIN) {
-        let ours = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
-        // An origin without a port is a page of port 80.
-        let named = |host: &str| host.parse::<Authority>().is_ok_and(|host| host.port().is_some());
-        if !ours.is_some_and(|host| named(host) && is_ours(port, host)) {
-            return Err(ApiError::permission_denied("the local cloud does not answer to web pages"));
-        }
+    let of_a_page = all(request.headers(), &ORIGIN).any(|origin| !is_our_origin(port, origin))
+        || all(request.headers(), &FETCH_SITE).any(|site| !NO_FOREIGN_PAGE.contains(&site));
+    if of_a_page {
+        return Err(ApiError::permission_denied("the local cloud does not answer to web pages"));
     }
     Ok(())
 }
 
+/// An origin without a port is a page of port 80.
+fn is_our_origin(port: u16, origin: &str) -> bool {
+    let named = |host: &str| host.parse::<Authority>().is_ok_and(|host| host.port().is_some());
+    origin.strip_prefix("http://").is_some_and(|host| named(host) && is_ours(port, host))
+}
+
 /// What can't be read is text that is nobody's name.
-fn header<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or(""))
+fn all<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or(""))
 }
 
 fn is_ours(port: u16, host: &str) -> bool {

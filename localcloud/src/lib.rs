@@ -6,6 +6,9 @@ mod cloud;
 pub mod daemon;
 pub mod environment;
 
+// What comes in: every call, its log, and the faults that a test sets.
+pub mod calls;
+
 // The services.
 mod container;
 mod iam;
@@ -20,10 +23,12 @@ mod storage;
 mod access;
 mod activity;
 mod admin;
-mod calls;
 pub mod clock;
+mod connections;
 mod error;
 mod folder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod guard;
 mod journal;
 mod labels;
@@ -34,3 +39,9 @@ mod testing;
 
 pub use cloud::{Cloud, Settings};
 pub use iam::{Propagation, Use};
+
+/// What the owner of a folder may order of its GKE, beside the API.
+pub mod gke {
+    pub use crate::container::{OperationFailure, Operations, Order, Orders};
+    pub use crate::kubernetes::{BrokenImage, Shortage, Stockout};
+}

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_LENGTH;
 use http_body_util::LengthLimitError;
 use serde::Deserialize;
@@ -27,17 +29,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        check_length(&request)?;
         let read = tokio::time::timeout(PATIENCE, Bytes::from_request(request, state)).await;
         let read = read.map_err(|_| ApiError::invalid_argument("The request's body did not come."))?;
         let bytes = read.map_err(|error| unreadable(&error))?;
         let bytes = if bytes.is_empty() { b"{}" } else { bytes.as_ref() };
+        // Lists would be taken for objects whose fields have no names.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(ApiError::invalid_argument("Invalid JSON payload received. A list is no message."));
+        }
         serde_json::from_slice(bytes).map(Self).map_err(|error| wrong(&error))
     }
 }
 
+/// Where bodies are streams, of any length.
+const UPLOADS: [&str; 2] = ["/upload/", "/resumable/upload/"];
+
 /// Refuses what says that it is too long before any of it has come.
+pub(crate) async fn refuse_too_long(request: Request, next: Next) -> Response {
+    match check_length(&request) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
 fn check_length(request: &Request) -> Result<(), ApiError> {
+    if UPLOADS.iter().any(|uploads| request.uri().path().starts_with(uploads)) {
+        return Ok(());
+    }
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     match length.and_then(|length| length.parse::<usize>().ok()) {
         Some(length) if length > LARGEST_BODY => Err(too_long()),

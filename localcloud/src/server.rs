@@ -5,15 +5,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::Request;
 use http::header::CONTENT_TYPE;
-use hyper::body::Incoming;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -22,14 +18,14 @@ use tokio_util::task::TaskTracker;
 use crate::access::{self, Access};
 use crate::activity::{self, Activity};
 use crate::calls::{self, Calls, Connection};
+use crate::connections::{Connections, Place, serve, turn_away};
 use crate::error::ApiError;
 use crate::guard::guard;
-use crate::rest::LARGEST_BODY;
+use crate::rest::{self, LARGEST_BODY};
+use crate::storage::with_batch;
 
-/// How long a client may take to say what it wants.
-const HEADERS: Duration = Duration::from_secs(30);
-/// What requests that are being answered get to end in when the server stops.
-const GRACE: Duration = Duration::from_secs(1);
+/// Half of the files that the process may open are connections to this port.
+const SHARE: u64 = 2;
 
 /// A listener and its connections.
 pub(crate) struct Server {
@@ -50,12 +46,16 @@ pub(crate) async fn bind(required: u16, preferred: Option<u16>) -> io::Result<Tc
 /// Everything that comes in, with its last resorts and its limits around it. Uploads of objects are
 /// streams, and lift the limit of bodies for themselves.
 pub(crate) fn frame(services: Router, port: u16, activity: Activity, calls: Calls, access: Access) -> Router {
-    services
+    let services = services
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
+        .layer(from_fn(named_if_unknown))
+        .layer(from_fn(rest::refuse_too_long))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(access, access::authorize))
-        .layer(from_fn_with_state(calls, calls::carry))
+        .layer(from_fn_with_state(calls, calls::carry));
+    // Each call of a batch is a call like any other.
+    with_batch(services)
         .layer(from_fn_with_state(activity, activity::note))
         .layer(from_fn_with_state(port, guard))
 }
@@ -63,13 +63,17 @@ pub(crate) fn frame(services: Router, port: u16, activity: Activity, calls: Call
 impl Server {
     pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
         let server = Self { stopping: CancellationToken::new(), connections: TaskTracker::new() };
+        let places = Connections::with_share_of_files(SHARE);
         let (stopping, connections) = (server.stopping.clone(), server.connections.clone());
         server.connections.spawn(async move {
             while let Some(accepted) = stopping.run_until_cancelled(listener.accept()).await {
                 match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(connection(stream, router.clone(), stopping.clone()));
-                    }
+                    Ok((stream, _)) => match places.take() {
+                        Some(place) => {
+                            connections.spawn(connection(stream, place, router.clone(), stopping.clone()));
+                        }
+                        None => turn_away(stream).await,
+                    },
                     Err(error) => {
                         // Out of file descriptors, most likely: give connections time to end.
                         tracing::warn!(%error, "a connection can't be accepted");
@@ -89,44 +93,25 @@ impl Server {
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, stopping: CancellationToken) {
+async fn connection(stream: TcpStream, place: Place, router: Router, stopping: CancellationToken) {
     let _ = stream.set_nodelay(true);
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1000);
     let connection = Connection::of(&stream);
     let router = TowerToHyperService::new(router);
-    let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(connection.clone());
-        router.call(request)
-    });
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
-    let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = &mut serving => ended,
-        () = connection.is_cut() => return,
-        () = stopping.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
-        }
+    let answer = |request| {
+        let answered = router.call(request);
+        async move { answered.await.unwrap_or_else(|never| match never {}) }
     };
-    if let Err(error) = ended {
+    if let Err(error) = serve(stream, connection, place, &stopping, answer).await {
         tracing::debug!(%error, "a connection broke");
     }
 }
 
 /// What nothing here answers. Saying "not found" of an API that is only not supported would make
 /// clients believe that a resource is gone.
-async fn unknown(request: axum::extract::Request) -> Response {
+pub(crate) async fn unknown(request: Request) -> Response {
     let path = request.uri().path();
-    if request
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
-    {
-        let method = path.trim_start_matches('/');
-        return tonic::Status::unimplemented(format!("{method}: not supported by the local cloud"))
-            .into_http();
+    if is_grpc(&request) {
+        return unsupported_method(path);
     }
     let what = format!("{} {path}", request.method());
     let of_an_api = ["/v1/", "/v1beta1/", "/v2/", "/v3/", "/storage/", "/upload/", "/batch/"];
@@ -134,4 +119,27 @@ async fn unknown(request: axum::extract::Request) -> Response {
         return ApiError::unimplemented(format!("{what}: not supported by the local cloud")).into_response();
     }
     ApiError::not_found(format!("{what}: there is nothing here")).into_response()
+}
+
+/// A service of gRPC that is there says of a method that is not only that.
+async fn named_if_unknown(request: Request, next: Next) -> Response {
+    let method = is_grpc(&request).then(|| request.uri().path().to_owned());
+    let answer = next.run(request).await;
+    let header = |name: &str| answer.headers().get(name).map_or(&b""[..], http::HeaderValue::as_bytes);
+    match method {
+        Some(method) if header("grpc-status") == b"12" && header("grpc-message").is_empty() => {
+            unsupported_method(&method)
+        }
+        _ => answer,
+    }
+}
+
+fn is_grpc(request: &Request) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+fn unsupported_method(path: &str) -> Response {
+    let method = path.trim_start_matches('/');
+    tonic::Status::unimplemented(format!("{method}: not supported by the local cloud")).into_http()
 }

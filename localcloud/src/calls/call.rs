@@ -38,9 +38,6 @@ pub(crate) struct Program {
     pub(crate) pod: Option<String>,
 }
 
-/// Whoever brings no token.
-pub(crate) const OWNER: &str = "owner";
-
 impl Caller {
     /// All that it can be called by: the principal, the program, the process, the pod.
     pub(crate) fn names(&self) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {

@@ -45,7 +45,10 @@ pub(super) async fn read(request: Request) -> Result<(Option<Told>, Request), Re
             let what = format!("{} {path}: not supported by the local cloud", request.method());
             Err(ApiError::unimplemented(what).into_response())
         }
-        None => Ok((None, request)),
+        None => match methods::in_bucket(request.method(), path) {
+            Some(((method, route), captures)) => rest(method, route, &captures, request).await,
+            None => Ok((None, request)),
+        },
     }
 }
 
@@ -210,6 +213,8 @@ mod tests {
     async fn what_has_no_row_is_refused_and_what_is_no_api_passes() {
         let unknown = Request::get("/v1/projects/p/secrets").body(Body::empty()).expect("a request");
         assert_eq!(read(unknown).await.err().expect("refused").status(), 501);
+        let told = told(Request::head("/data/a/b%20c"), Body::empty()).await;
+        assert_eq!(told, is("storage.objects.get", "projects/_/buckets/data/objects/a/b c", ""));
         let page = Request::get("/favicon.ico").body(Body::empty()).expect("a request");
         assert!(read(page).await.expect("passes").0.is_none());
     }

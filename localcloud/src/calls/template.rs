@@ -1,6 +1,7 @@
 //! Templates of paths and of names.
 //!
-//! A path's template has `{name}` where a segment stands, and `a|b` where either may. A name's has
+//! A path's template has `{name}` where a segment stands, `{*name}` for all that are left, and `a|b`
+//! where either may stand. A name's has
 //! pieces of the request: `{name}` of its path, `{?name}` of its query, `{.a.b}` of its JSON body,
 //! `{#2.1}` of its protobuf message by the numbers of the fields. `{#1^2}` are the first two segments
 //! of a piece, and of `{#2.3|#1}` the first that is there. Without an object's name no slash is left.
@@ -12,6 +13,12 @@ use percent_encoding::percent_decode_str;
 pub(super) struct Captures(Vec<(&'static str, String)>);
 
 impl Captures {
+    fn take(&mut self, name: &'static str, value: &str) -> Option<()> {
+        let value = percent_decode_str(value).decode_utf8().ok().filter(|value| !value.is_empty())?;
+        self.0.push((name, value.into_owned()));
+        Some(())
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(held, _)| *held == name).map(|(_, value)| value.as_str())
     }
@@ -26,6 +33,11 @@ pub(super) fn literal(template: &str) -> usize {
     segments(template).map(|segment| segment.split_once('}').map_or(segment, |(_, rest)| rest).len()).sum()
 }
 
+/// Whether any number of segments may stand at a template's end.
+pub(super) fn is_open(template: &str) -> bool {
+    template.contains("{*")
+}
+
 /// A path without the verb at its end.
 pub(super) fn without_verb(path: &str) -> &str {
     match path.rsplit_once(':') {
@@ -34,16 +46,22 @@ pub(super) fn without_verb(path: &str) -> &str {
     }
 }
 
-/// What a path says, if it is of this template.
+/// What a path says, if it is of this template, which has as many segments.
 pub(super) fn captures(template: &'static str, path: &str) -> Option<Captures> {
     let mut captures = Captures::default();
-    for (wanted, given) in segments(template).zip(segments(path)) {
+    let mut left = path.trim_start_matches('/');
+    for wanted in segments(template) {
+        if let Some(name) = wanted.strip_prefix("{*").and_then(|wanted| wanted.strip_suffix('}')) {
+            captures.take(name, left)?;
+            return Some(captures);
+        }
+        let (given, rest) = left.split_once('/').unwrap_or((left, ""));
+        left = rest;
         match wanted.strip_prefix('{').and_then(|wanted| wanted.split_once('}')) {
             None if wanted.split('|').any(|wanted| wanted == given) => {}
             None => return None,
             Some((name, suffix)) => {
-                let value = given.strip_suffix(suffix).filter(|value| !value.is_empty())?;
-                captures.0.push((name, percent_decode_str(value).decode_utf8().ok()?.into_owned()));
+                captures.take(name, given.strip_suffix(suffix)?)?;
             }
         }
     }
@@ -125,5 +143,7 @@ mod tests {
         assert_eq!(says("/v1/a|b", "/v1/b"), Some(vec![]));
         assert_eq!(says("/v1/a|b", "/v1/c"), None);
         assert_eq!(says("/v1/{a}", "/v1/%FF"), None);
+        assert_eq!(says("/{a}/{*b}", "/x/y/z"), Some(vec![("a", "x".to_owned()), ("b", "y/z".to_owned())]));
+        assert_eq!(says("/{a}/{*b}", "/x"), None);
     }
 }

@@ -30,7 +30,13 @@ impl Container {
         if !cluster.resource_labels.is_empty() {
             cluster.label_fingerprint = super::etag(&cluster.resource_labels)?;
         }
-        let record = Record { kubernetes: name.name.clone(), name, cluster, sizes: BTreeMap::default() };
+        let record = Record {
+            kubernetes: name.name.clone(),
+            name,
+            cluster,
+            sizes: BTreeMap::default(),
+            did_not_start: false,
+        };
         let operation = Operation::new(&record.name, Change::CreateCluster, now);
         let begun = self.state().create(record, operation)?;
         self.carry_out(&begun);
@@ -143,20 +149,26 @@ impl Container {
     }
 
     /// GKE stops upgrades of nodes, and nothing else.
-    pub(super) fn cancel(&self, location: &Location, id: &str) -> Result<(), ApiError> {
-        let mut state = self.state();
-        let mut operation = state.operation(location, id)?.clone();
-        match operation.change {
-            _ if operation.is_done() => {
-                Err(ApiError::failed_precondition(format!("Operation {id} is done.")))
+    pub(super) fn cancel(self: &Arc<Self>, location: &Location, id: &str) -> Result<(), ApiError> {
+        let aborting = {
+            let mut state = self.state();
+            let operation = state.operation(location, id)?;
+            match operation.change {
+                _ if operation.is_done() => {
+                    return Err(ApiError::failed_precondition(format!("Operation {id} is done.")));
+                }
+                Change::UpgradePool(_) if operation.aborting => return Ok(()),
+                Change::UpgradePool(_) => {
+                    let operation = Operation { aborting: true, ..operation.clone() };
+                    state.remember(operation)?
+                }
+                _ => {
+                    return Err(ApiError::failed_precondition(format!("Operation {id} can't be cancelled.")));
+                }
             }
-            Change::UpgradePool(_) => {
-                operation.ended = Some(self.clock.now());
-                operation.error = Some((1, "Operation was cancelled.".into()));
-                state.end(operation)
-            }
-            _ => Err(ApiError::failed_precondition(format!("Operation {id} can't be cancelled."))),
-        }
+        };
+        self.carry_out(&aborting);
+        Ok(())
     }
 
     /// Decides on a change and begins it, with nothing in between.

@@ -3,13 +3,15 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use google_cloud_container_v1::model::{Cluster, MasterAuth, NodePool, node_pool, node_taint};
+use google_cloud_container_v1::model::{
+    Cluster, MasterAuth, NodePool, NodePoolAutoscaling, node_pool_autoscaling, node_taint,
+};
 
 use super::Container;
 use super::names::ClusterName;
-use super::state::Record;
+use super::state::{Record, was_made};
 use crate::error::ApiError;
-use crate::kubernetes::{self, Autoscaling, ClusterSettings, Pool, PoolStatus, Taint};
+use crate::kubernetes::{self, Autoscaling, ClusterSettings, LocationPolicy, Pool, PoolStatus, Taint};
 
 impl Container {
     pub(super) async fn start_kubernetes(&self, name: &ClusterName) -> anyhow::Result<()> {
@@ -26,6 +28,7 @@ impl Container {
             worker_program: self.surroundings.worker_program.clone(),
             working_folder: self.surroundings.working_folder.clone(),
             pod_environment: self.surroundings.pod_environment.clone(),
+            calls: self.surroundings.calls.clone(),
             identities: Some(self.surroundings.metadata.of_cluster(
                 &name.location.project,
                 &name.location.name,
@@ -33,6 +36,7 @@ impl Container {
             )),
         };
         let cluster = kubernetes::Cluster::start(settings, &mut tables).await?;
+        self.pass_on(&cluster);
         self.live().insert(name.clone(), cluster);
         Ok(())
     }
@@ -105,17 +109,20 @@ fn groups(name: &ClusterName, pool: &NodePool) -> Vec<String> {
     pool.locations.iter().map(group).collect()
 }
 
-/// The pools that should have nodes: those that are there, and not on their way in or out.
+/// The pools that should have nodes.
 pub(super) fn pools(record: &Record) -> Vec<Pool> {
-    let there = |pool: &&NodePool| pool.status != node_pool::Status::Provisioning;
-    record.cluster.node_pools.iter().filter(there).map(|pool| kubernetes_pool(record, pool)).collect()
+    record
+        .cluster
+        .node_pools
+        .iter()
+        .filter(|pool| was_made(pool))
+        .map(|pool| kubernetes_pool(record, pool))
+        .collect()
 }
 
 fn kubernetes_pool(record: &Record, pool: &NodePool) -> Pool {
-    let zones = count(pool.locations.len());
     let size = record.sizes.get(&pool.name).copied().unwrap_or(pool.initial_node_count);
     let config = pool.config.clone().unwrap_or_default();
-    let per_zone = |each: i32, total: i32| count(each) * zones + count(total);
     let autoscaling = pool.autoscaling.as_ref().filter(|autoscaling| autoscaling.enabled);
     Pool {
         name: pool.name.clone(),
@@ -124,12 +131,25 @@ fn kubernetes_pool(record: &Record, pool: &NodePool) -> Pool {
         service_account: config.service_account,
         labels: config.labels.into_iter().collect(),
         taints: config.taints.iter().map(taint).collect(),
-        initial_nodes: count(size) * zones,
-        autoscaling: autoscaling.map(|limits| Autoscaling {
-            min_nodes: per_zone(limits.min_node_count, limits.total_min_node_count),
-            max_nodes: per_zone(limits.max_node_count, limits.total_max_node_count),
-        }),
+        initial_nodes: count(size),
+        autoscaling: autoscaling.map(limits),
+        zones: if pool.locations.is_empty() { record.name.location.zones() } else { pool.locations.clone() },
+        location_policy: match autoscaling.map(|autoscaling| &autoscaling.location_policy) {
+            Some(node_pool_autoscaling::LocationPolicy::Any) => LocationPolicy::Any,
+            _ => LocationPolicy::Balanced,
+        },
     }
+}
+
+/// The totals, or else the limits of each zone: GKE takes no both.
+fn limits(asked: &NodePoolAutoscaling) -> Autoscaling {
+    let per_zone = asked.total_max_node_count == 0;
+    let (min, max) = if per_zone {
+        (asked.min_node_count, asked.max_node_count)
+    } else {
+        (asked.total_min_node_count, asked.total_max_node_count)
+    };
+    Autoscaling { min_nodes: count(min), max_nodes: count(max), per_zone }
 }
 
 fn count<T: TryInto<u32>>(number: T) -> u32 {

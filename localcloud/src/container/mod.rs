@@ -2,12 +2,16 @@
 //! Kubernetes cluster of its own, which this module starts and tells how many nodes of what kind
 //! should be there; it knows nothing of what runs on them.
 
+mod admin;
 mod calls;
 mod defaults;
 mod kubeconfig;
 mod live;
 mod names;
+mod obey;
 mod operation;
+mod orders;
+mod outcome;
 mod rest;
 mod run;
 mod server_config;
@@ -23,13 +27,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use admin::ORDERS;
 pub(crate) use kubeconfig::FILE as KUBECONFIG;
 use names::ClusterName;
+pub use orders::{OperationFailure, Operations, Order, Orders};
 use state::State;
 
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::iam::Iam;
@@ -47,6 +55,8 @@ pub(crate) struct Surroundings {
     pub(crate) worker_program: PathBuf,
     /// Where the other services are, for pods.
     pub(crate) pod_environment: Vec<(String, String)>,
+    /// Where the calls of clusters go through.
+    pub(crate) calls: Calls,
     /// Tells pods who they are.
     pub(crate) metadata: Arc<Metadata>,
 }
@@ -58,6 +68,7 @@ pub(crate) struct Container {
     iam: Arc<Iam>,
     surroundings: Surroundings,
     state: Mutex<State>,
+    orders: watch::Sender<Orders>,
     /// The Kubernetes clusters that run.
     live: Mutex<BTreeMap<ClusterName, Arc<kubernetes::Cluster>>>,
     /// What the journal held for Kubernetes clusters that were not started again yet. Also keeps
@@ -77,12 +88,14 @@ impl Container {
         surroundings: Surroundings,
     ) -> std::io::Result<Arc<Self>> {
         let state = Mutex::new(State::open(journal, &mut tables)?);
+        let orders = watch::Sender::new(obey::kept(&mut tables)?);
         let container = Arc::new(Self {
             journal: journal.clone(),
             clock: clock.clone(),
             iam: iam.clone(),
             surroundings,
             state,
+            orders,
             live: Mutex::new(BTreeMap::new()),
             tables: tokio::sync::Mutex::new(tables),
             tasks: TaskTracker::new(),

@@ -14,6 +14,11 @@ use super::names::ClusterName;
 use crate::clock::Clock;
 use crate::error::ApiError;
 
+/// How long it takes to give an operation up.
+const ABORT: Duration = Duration::from_secs(20);
+/// How far an operation gets before it is done.
+const NEARLY: f64 = 0.99;
+
 /// What an operation does when its time has come.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Change {
@@ -45,6 +50,9 @@ pub(super) struct Operation {
     pub(super) ended: Option<Timestamp>,
     /// Why it ended without its change.
     pub(super) error: Option<(i32, String)>,
+    /// Somebody has cancelled it: it ends without its change, soon.
+    #[serde(default)]
+    pub(super) aborting: bool,
 }
 
 impl Change {
@@ -57,6 +65,17 @@ impl Change {
                 Some(&pool.name)
             }
         }
+    }
+
+    /// Whether it changes a pool that is there: of those GKE takes one at a time.
+    pub(super) fn updates_pool(&self) -> bool {
+        matches!(
+            self,
+            Self::UpdatePool(_)
+                | Self::UpgradePool(_)
+                | Self::SetPoolSize { .. }
+                | Self::SetPoolManagement(_)
+        )
     }
 
     /// How long GKE takes for it.
@@ -112,7 +131,7 @@ impl Operation {
     pub(super) fn new(cluster: &ClusterName, change: Change, now: Timestamp) -> Self {
         let random = hex::encode(rand::random::<[u8; 16]>());
         let id = format!("operation-{}-{}-{}", now.as_millisecond(), &random[..8], &random[8..20]);
-        Self { id, cluster: cluster.clone(), change, started: now, ended: None, error: None }
+        Self { id, cluster: cluster.clone(), change, started: now, ended: None, error: None, aborting: false }
     }
 
     /// Its key in the journal.
@@ -120,14 +139,20 @@ impl Operation {
         format!("{}/{}", self.cluster.location.name, self.id)
     }
 
+    /// What the API calls what it does.
+    pub(super) fn kind(&self) -> Type {
+        self.change.kind()
+    }
+
     pub(super) fn is_done(&self) -> bool {
         self.ended.is_some()
     }
 
-    /// When its change takes effect.
+    /// When its change takes effect, or when it is given up.
     pub(super) fn due(&self, clock: &Clock) -> Timestamp {
-        let time = clock.scaled(self.change.takes());
-        self.started.saturating_add(time).unwrap_or(Timestamp::MAX)
+        let (from, time) =
+            if self.aborting { (clock.now(), ABORT) } else { (self.started, self.change.takes()) };
+        from.saturating_add(clock.scaled(time)).unwrap_or(Timestamp::MAX)
     }
 
     /// What another request is told while this runs.
@@ -172,6 +197,7 @@ impl Operation {
     fn status(&self, clock: &Clock) -> Status {
         match self.ended {
             Some(_) => Status::Done,
+            None if self.aborting => Status::Aborting,
             None if self.fraction(clock) < 0.02 => Status::Pending,
             None => Status::Running,
         }
@@ -194,10 +220,10 @@ impl Operation {
         OperationProgress::new().set_status(self.status(clock)).set_metrics(metrics)
     }
 
-    /// How much of its time has gone, 0 to 1.
+    /// How much of its time has gone. One that is held is nearly done for long.
     fn fraction(&self, clock: &Clock) -> f64 {
         let gone = clock.now().duration_since(self.started).as_secs_f64();
-        (gone / clock.scaled(self.change.takes()).as_secs_f64()).clamp(0.0, 1.0)
+        (gone / clock.scaled(self.change.takes()).as_secs_f64()).clamp(0.0, NEARLY)
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use google_cloud_container_v1::model::cluster;
-
 use super::Container;
 use super::names::ClusterName;
 use super::operation::{Change, Operation};
+use super::state::Outcome;
 use crate::error::ApiError;
 
 /// `google.rpc.Code.INTERNAL`, as an operation carries it.
@@ -17,20 +16,25 @@ impl Container {
     pub(super) fn carry_out(self: &Arc<Self>, operation: &Operation) {
         let (container, operation) = (self.clone(), operation.clone());
         self.tasks.spawn(async move {
-            let due = operation.due(&container.clock);
-            let wait = container.stopping.run_until_cancelled(container.clock.sleep_until(due));
             // Stopped before: the next start goes on.
-            if wait.await.is_some() {
+            if container.stopping.run_until_cancelled(container.wait_for(&operation)).await.is_some() {
                 container.finish(operation).await;
             }
         });
     }
 
+    /// Until an operation's time has come, and nobody holds it. One that is given up is not held.
+    async fn wait_for(&self, operation: &Operation) {
+        self.clock.sleep_until(operation.due(&self.clock)).await;
+        let mut orders = self.orders.subscribe();
+        // The orders live as long as we do.
+        let _ = orders.wait_for(|orders| operation.aborting || !orders.hold(operation)).await;
+    }
+
     /// After a start: runs the clusters that ran, and goes on with what was under way.
     pub(super) async fn restart(self: &Arc<Self>) {
-        let ran = |status: &cluster::Status| !matches!(status, cluster::Status::Provisioning);
         let names: Vec<ClusterName> =
-            self.state().records().filter(|r| ran(&r.cluster.status)).map(|r| r.name.clone()).collect();
+            self.state().records().filter(|r| r.has_run()).map(|r| r.name.clone()).collect();
         for name in names {
             if let Err(error) = self.start_again(&name).await {
                 tracing::error!(cluster = %name, %error, "a cluster did not start again");
@@ -57,20 +61,36 @@ impl Container {
         }
     }
 
-    async fn finish(self: &Arc<Self>, mut operation: Operation) {
-        let known =
-            self.state().operation(&operation.cluster.location, &operation.id).is_ok_and(|op| !op.is_done());
-        if !known {
-            return; // cancelled meanwhile
-        }
-        if let Err(error) = self.make(&operation).await {
-            tracing::error!(operation = operation.id, %error, "an operation failed");
-            operation.error = Some((INTERNAL, format!("{error:#}")));
-        }
+    async fn finish(self: &Arc<Self>, operation: Operation) {
+        // It may have been cancelled since.
+        let held = self.state().operation(&operation.cluster.location, &operation.id).cloned();
+        let Some(mut operation) = held.ok().filter(|held| !held.is_done()) else { return };
+        let outcome = self.outcome(&operation).await;
+        operation.error = outcome.error();
         operation.ended = Some(self.clock.now());
         self.write_kubeconfig();
-        if let Err(error) = self.state().end(operation) {
+        if let Err(error) = self.state().end(operation, &outcome) {
             tracing::error!(%error, "an operation's end can't be written down");
+        }
+    }
+
+    /// Makes an operation's change, unless it is not to be made.
+    async fn outcome(&self, operation: &Operation) -> Outcome {
+        if operation.aborting {
+            return Outcome::Cancelled;
+        }
+        match self.ordered_failure(operation) {
+            Ok(Some((code, message))) => return Outcome::Failed { code, message },
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "an ordered failure can't be counted"),
+        }
+        if let Err(error) = self.make(operation).await {
+            tracing::error!(operation = operation.id, %error, "an operation failed");
+            return Outcome::Failed { code: INTERNAL, message: format!("{error:#}") };
+        }
+        match self.short(operation) {
+            short if short.is_empty() => Outcome::Done,
+            short => Outcome::Short(short),
         }
     }
 

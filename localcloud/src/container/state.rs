@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use google_cloud_container_v1::model::{Cluster, NodePool, StatusCondition, cluster, node_pool};
+use google_cloud_container_v1::model::{
+    Cluster, NodePool, StatusCondition, cluster, node_pool, status_condition,
+};
 use serde::{Deserialize, Serialize};
 
 use super::names::{ClusterName, Location};
 use super::operation::{Change, Operation};
+pub(super) use super::outcome::{Outcome, Short};
 use crate::error::ApiError;
 use crate::journal::{Journal, Tables};
 
@@ -27,6 +30,9 @@ pub(super) struct Record {
     pub(super) kubernetes: String,
     /// Nodes per zone of pools whose size was set.
     pub(super) sizes: BTreeMap<String, i32>,
+    /// It was running and could not be started again; the next start tries again.
+    #[serde(default)]
+    pub(super) did_not_start: bool,
 }
 
 pub(super) struct State {
@@ -161,19 +167,19 @@ impl State {
     }
 
     /// Ends an operation, and with the last one of its cluster the cluster's unrest.
-    pub(super) fn end(&mut self, mut operation: Operation) -> Result<(), ApiError> {
+    pub(super) fn end(&mut self, mut operation: Operation, outcome: &Outcome) -> Result<(), ApiError> {
         if let Ok(record) = self.record(&operation.cluster) {
             let mut record = record.clone();
             let others = self.running(&operation.cluster).any(|other| other.id != operation.id);
-            match &operation.error {
-                Some((_, message)) if matches!(operation.change, Change::CreateCluster) => {
-                    record.fail(message);
-                }
-                _ if others => {}
-                _ => record.cluster.status = cluster::Status::Running,
+            if !others || matches!(operation.change, Change::CreateCluster) {
+                record.cluster.status = outcome.cluster_status(&operation.change);
+                record.cluster.conditions = outcome.conditions(&operation.change);
             }
-            if let Some(pool) = operation.change.pool().and_then(|pool| record.pool_mut(pool)) {
-                pool.status = node_pool::Status::Running;
+            for pool in &mut record.cluster.node_pools {
+                if let Some((status, conditions)) = outcome.pool_status(&operation.change, pool) {
+                    pool.status = status;
+                    pool.conditions = conditions;
+                }
             }
             self.keep(record)?;
         }
@@ -188,19 +194,46 @@ impl State {
     /// Says of a cluster that it can't work, and why.
     pub(super) fn fail(&mut self, name: &ClusterName, why: &str) -> Result<(), ApiError> {
         let mut record = self.record(name)?.clone();
-        record.fail(why);
+        record.cluster.status = cluster::Status::Error;
+        record.cluster.conditions = vec![StatusCondition::new().set_message(why)];
+        record.did_not_start = true;
         self.keep(record)
     }
 
     /// Says of a cluster that it works, if it was said to be broken.
     pub(super) fn recover(&mut self, name: &ClusterName) -> Result<(), ApiError> {
         let mut record = self.record(name)?.clone();
-        if record.cluster.status != cluster::Status::Error {
+        if !record.did_not_start {
             return Ok(());
         }
+        record.did_not_start = false;
         record.cluster.status = cluster::Status::Running;
         record.cluster.conditions.clear();
         record.cluster.node_pools.iter_mut().for_each(|pool| pool.status = node_pool::Status::Running);
+        self.keep(record)
+    }
+
+    /// Says of the pools that have all their nodes by now that they are well again.
+    pub(super) fn recover_pools(
+        &mut self,
+        name: &ClusterName,
+        has_all: impl Fn(&str) -> bool,
+    ) -> Result<(), ApiError> {
+        let mut record = self.record(name)?.clone();
+        let well: Vec<_> =
+            record.cluster.node_pools.iter_mut().filter(|p| is_short(p) && has_all(&p.name)).collect();
+        if well.is_empty() {
+            return Ok(());
+        }
+        for pool in well {
+            pool.status = node_pool::Status::Running;
+            pool.conditions.clear();
+        }
+        let is_well = record.cluster.node_pools.iter().all(|pool| pool.conditions.is_empty());
+        if is_well && record.cluster.status == cluster::Status::Degraded {
+            record.cluster.status = cluster::Status::Running;
+            record.cluster.conditions.clear();
+        }
         self.keep(record)
     }
 
@@ -218,9 +251,12 @@ impl State {
             }
             _ => {}
         }
-        // Changes of different pools may run at once; whatever is about the whole cluster runs alone.
+        // Pools come and go at once, but change one at a time; whatever is about the whole cluster
+        // runs alone.
         let clash = |other: &&Operation| match (change.pool(), other.change.pool()) {
-            (Some(mine), Some(theirs)) => mine == theirs,
+            (Some(mine), Some(theirs)) => {
+                mine == theirs || change.updates_pool() && other.change.updates_pool()
+            }
             _ => true,
         };
         if let Some(other) = running.clone().find(clash) {
@@ -228,7 +264,7 @@ impl State {
         }
         if running.nth(CONCURRENT - 1).is_some() {
             return Err(ApiError::resource_exhausted(format!(
-                "Too many operations: cluster \"{}\" hits the concurrent operations quota {CONCURRENT}.",
+                "Too many operations: cluster \"{}\" hits the concurrent operations quota {CONCURRENT}, please try again later.",
                 record.name.name
             )));
         }
@@ -252,7 +288,7 @@ impl State {
         Ok(())
     }
 
-    fn remember(&mut self, operation: Operation) -> Result<Operation, ApiError> {
+    pub(super) fn remember(&mut self, operation: Operation) -> Result<Operation, ApiError> {
         self.journal.put(OPERATIONS, &operation.key(), &operation)?;
         self.operations.insert(operation.key(), operation.clone());
         Ok(operation)
@@ -275,19 +311,44 @@ impl Record {
         self.cluster.node_pools.iter_mut().find(|pool| pool.name == name)
     }
 
-    fn fail(&mut self, why: &str) {
-        self.cluster.status = cluster::Status::Error;
-        self.cluster.conditions = vec![StatusCondition::new().set_message(why)];
+    /// Whether its Kubernetes cluster is there: it is not while it is made, nor if that failed.
+    pub(super) fn has_run(&self) -> bool {
+        match self.cluster.status {
+            cluster::Status::Provisioning => false,
+            cluster::Status::Error => self.did_not_start || self.cluster.node_pools.iter().any(was_made),
+            _ => true,
+        }
     }
 
     /// Etags are hashes of what a client may change.
     fn stamp(&mut self) -> Result<(), ApiError> {
         for pool in &mut self.cluster.node_pools {
             let plain = pool.clone().set_etag("").set_status(node_pool::Status::Running);
+            let plain = plain.set_conditions(Vec::<StatusCondition>::new());
             pool.etag = super::etag(&plain)?;
         }
-        let plain = self.cluster.clone().set_etag("").set_status(cluster::Status::Running);
+        let mut plain = self.cluster.clone().set_etag("").set_status(cluster::Status::Running);
+        plain.conditions.clear();
+        for pool in &mut plain.node_pools {
+            pool.status = node_pool::Status::Running;
+            pool.conditions.clear();
+        }
         self.cluster.etag = super::etag(&plain)?;
         Ok(())
     }
+}
+
+/// Whether a pool is there, be it without machines: it is not while it is made, nor if that failed.
+pub(super) fn was_made(pool: &NodePool) -> bool {
+    match pool.status {
+        node_pool::Status::Provisioning => false,
+        node_pool::Status::Error => is_short(pool),
+        _ => true,
+    }
+}
+
+#[allow(deprecated, reason = "what GKE still tells stock-outs by")]
+fn is_short(pool: &NodePool) -> bool {
+    let of_machines = [status_condition::Code::GceStockout, status_condition::Code::GceQuotaExceeded];
+    pool.conditions.iter().any(|condition| of_machines.contains(&condition.code))
 }

@@ -143,13 +143,18 @@ pub(super) fn autoscaling(asked: &NodePoolAutoscaling) -> Checked {
     }
     let totals = total_min != 0 || total_max != 0;
     match asked.enabled {
-        true if totals && (min != 0 || max != 0) => {
-            invalid("Cannot specify both per-zone and total node count limits for autoscaling.")
-        }
-        true if max == 0 && total_max == 0 => invalid("maxNodeCount must be greater than zero."),
-        true if min > max || total_min > total_max => {
-            invalid("minNodeCount must be less than or equal to maxNodeCount.")
-        }
+        true if totals && (min != 0 || max != 0) => invalid(
+            "Node_pool_autoscaling.max_node_count and node_pool_autoscaling.total_max_node_count cannot be both \
+                 greater than zero.",
+        ),
+        true if max == 0 && total_max == 0 => invalid(
+            "Node_pool_autoscaling.max_node_count and node_pool_autoscaling.total_max_node_count cannot be both set \
+             to zero.",
+        ),
+        true if min > max || total_min > total_max => invalid(
+            "Node_pool_autoscaling.min_node_count must be less than or equal to \
+                 node_pool_autoscaling.max_node_count.",
+        ),
         _ => Ok(()),
     }
 }

@@ -1,7 +1,5 @@
 //! Sees to it that a daemon of this build runs in a folder.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -99,8 +97,7 @@ async fn start(folder: &Path, program: &Path, args: &[&str]) -> anyhow::Result<D
 
 /// In a process group of its own, so that a Ctrl-C meant for this command does not reach it.
 fn spawn(folder: &Path, program: &Path, args: &[&str], log: &Path) -> anyhow::Result<Child> {
-    let mut options = OpenOptions::new();
-    let output = options.create(true).append(true).mode(0o600).open(log);
+    let output = folder::private_file().create(true).append(true).open(log);
     let output = output.with_context(|| format!("can't write {}", log.display()))?;
     Command::new(program)
         .args(args)

@@ -1,12 +1,13 @@
 //! File locks: held by a process for as long as it lives, however it dies.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+
+use crate::folder;
 
 /// How often a lock that somebody else holds is tried.
 const RETRY: Duration = Duration::from_millis(20);
@@ -70,7 +71,7 @@ impl Lock {
 
     fn open(&self) -> anyhow::Result<File> {
         let opened: io::Result<File> =
-            OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&self.path);
+            folder::private_file().create(true).write(true).truncate(false).open(&self.path);
         opened.with_context(|| self.unusable())
     }
 

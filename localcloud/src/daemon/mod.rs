@@ -5,7 +5,9 @@
 //! for as long as it lives, so that a state file whose daemon was killed is known for what it is.
 
 mod call;
+mod calls;
 mod ensure;
+mod gke;
 mod lock;
 mod serve;
 mod state;
@@ -19,8 +21,9 @@ pub use ensure::ensure;
 pub use serve::serve;
 
 pub use crate::admin::{ClusterStatus, PoolStatus, Status};
-use crate::admin::{PREEMPT, PROPAGATION, Preempt, SHUTDOWN, STATUS, USES};
+use crate::admin::{PREEMPT, Preempt, SHUTDOWN, STATUS};
 use crate::environment::Endpoints;
+use crate::iam::admin::{PROPAGATION, USES};
 use crate::iam::{Propagation, Use};
 pub use crate::pubsub::SubscriptionStatus;
 use lock::Lock;
@@ -58,6 +61,20 @@ impl Daemon {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.state.pid
+    }
+
+    /// Whether it is the local cloud that was found, and still runs. One that cannot be told of runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let same = |state: DaemonState| state.pid == self.state.pid && state.started == self.state.started;
+        let state = DaemonState::read(&self.folder).ok().flatten();
+        state.is_some_and(same) && !Lock::daemon(&self.folder).is_free().unwrap_or(false)
+    }
+
+    /// Where it says what it does.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("daemon.log")
     }
 
     /// What it runs.

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::lock::Lock;
 use super::state::{DaemonState, build_of};
 use crate::cloud::{Cloud, Settings};
-use crate::folder;
+use crate::{connections, folder};
 
 /// Without a request, a pod or an operation for so long, a daemon leaves.
 const IDLE: Duration = Duration::from_mins(10);
@@ -34,6 +34,7 @@ pub(super) async fn serve_until_idle_for(
     // Whatever is written there is about a daemon that was killed.
     DaemonState::remove(&folder)?;
 
+    connections::raise_limit_of_files();
     let build = build_of(program)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let cloud = Cloud::start(settings).await?;

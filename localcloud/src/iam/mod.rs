@@ -8,6 +8,7 @@
 mod access;
 mod account;
 mod accounts;
+pub(crate) mod admin;
 pub(crate) mod caller;
 mod condition;
 mod grpc;

@@ -23,7 +23,7 @@ pub(crate) struct Policy {
     /// 1, or 3 with conditions.
     pub(crate) version: i32,
     /// Changes at every set; base64 text. Who sends none does not care what is there.
-    #[serde(default = "String::new")]
+    #[serde(default)]
     pub(crate) etag: String,
     /// Sorted by role.
     #[serde(skip_serializing_if = "Vec::is_empty")]

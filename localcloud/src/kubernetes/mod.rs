@@ -29,9 +29,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::Activity;
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
-use api::{Api, Identity};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use api::fuzz;
+use api::{Api, Gate, Identity};
 use controllers::Controller;
 use controllers::cron_job::CronJobs;
 use controllers::garbage::Garbage;
@@ -43,11 +46,13 @@ use events::Recorder;
 pub(crate) use kinds::KINDS;
 use kinds::{NAMESPACE, POD};
 use kubelet::Kubelet;
+pub use kubelet::images::BrokenImage;
 use kubelet::leftovers::Running;
 use kubelet::logs::Logs;
 pub(crate) use kubelet::{Attendant, BoxedAttendant, Identities, PodAccount};
-use nodes::{Autoscaler, Nodes};
-pub(crate) use nodes::{Autoscaling, Pool, PoolStatus, Taint};
+use nodes::{Autoscaler, Nodes, TaintEviction};
+pub(crate) use nodes::{Autoscaling, LocationPolicy, Pool, PoolStatus, Shortfall, Taint};
+pub use nodes::{Shortage, Stockout};
 use scheduler::Scheduler;
 use store::{Key, Store};
 
@@ -68,6 +73,8 @@ pub(crate) struct ClusterSettings {
     pub(crate) working_folder: PathBuf,
     /// What every pod finds in its environment: the endpoints of the local cloud.
     pub(crate) pod_environment: Vec<(String, String)>,
+    /// Where the calls of its API go through.
+    pub(crate) calls: Calls,
     /// Who gives pods their identities, if anybody does.
     pub(crate) identities: Option<Arc<dyn Identities>>,
 }
@@ -81,6 +88,7 @@ pub(crate) struct Cluster {
     identity: Identity,
     store: Arc<Store>,
     nodes: Arc<Nodes>,
+    kubelet: Arc<Kubelet>,
     activity: Activity,
     closing: CancellationToken,
     tasks: TaskTracker,
@@ -97,6 +105,7 @@ impl Cluster {
             worker_program,
             working_folder,
             pod_environment,
+            calls,
             identities,
         } = settings;
         let pods = folder.join("pods");
@@ -122,11 +131,31 @@ impl Cluster {
         for controller in controllers(&store, &nodes) {
             tasks.spawn(controllers::run(controller, store.clone(), closing.clone()));
         }
-        tasks.spawn(kubelet.run(closing.clone()));
+        tasks.spawn(kubelet.clone().run(closing.clone()));
         let activity = Activity::new();
-        let api = Api { store: store.clone(), logs, closing: closing.clone(), activity: activity.clone() };
-        tasks.spawn(api::serve(Arc::new(api), listener, identity.server.clone()));
-        Ok(Arc::new(Self { name, folder, journal, port, identity, store, nodes, activity, closing, tasks }))
+        let api = Api {
+            cluster: name.clone(),
+            store: store.clone(),
+            logs,
+            closing: closing.clone(),
+            activity: activity.clone(),
+            calls,
+        };
+        let gate = Gate::new(&identity, &listener)?;
+        tasks.spawn(api::serve(Arc::new(api), listener, gate));
+        Ok(Arc::new(Self {
+            name,
+            folder,
+            journal,
+            port,
+            identity,
+            store,
+            nodes,
+            kubelet,
+            activity,
+            closing,
+            tasks,
+        }))
     }
 
     /// Where its API is: `127.0.0.1:PORT`. The port stays the same over restarts if it is free.
@@ -188,6 +217,33 @@ impl Cluster {
         self.nodes.preempt(node, grace)
     }
 
+    /// Cuts a node's power: its processes are gone, and the control plane finds out by itself.
+    pub(crate) fn cut_power(&self, node: &str) -> anyhow::Result<()> {
+        self.nodes.cut_power(node)
+    }
+
+    /// Ends a running pod's container, or all of them, as the kernel does for want of memory. False if
+    /// no such pod runs.
+    pub(crate) fn starve(&self, namespace: &str, pod: &str, container: Option<&str>) -> bool {
+        let pod = self.store.get(&Key::new(&POD, namespace, pod));
+        pod.is_some_and(|pod| self.kubelet.starve(&pod, container))
+    }
+
+    /// Says which machines can't be had from now on.
+    pub(crate) fn set_stockouts(&self, stockouts: Vec<Stockout>) {
+        self.nodes.set_stockouts(stockouts);
+    }
+
+    /// Says which images can't be pulled from now on.
+    pub(crate) fn break_images(&self, broken: Vec<BrokenImage>) {
+        self.kubelet.break_images(broken);
+    }
+
+    /// Where a pool waits for machines that can't be had.
+    pub(crate) fn shortfalls(&self, pool: &str) -> Vec<Shortfall> {
+        self.nodes.shortfalls(pool)
+    }
+
     /// Ends the pods and gives the port free. The state stays.
     pub(crate) async fn stop(&self) {
         self.closing.cancel();
@@ -246,6 +302,7 @@ fn controllers(store: &Arc<Store>, nodes: &Arc<Nodes>) -> Vec<Arc<dyn Controller
         Arc::new(Scheduler { store: store(), recorder: recorder("default-scheduler") }),
         nodes.clone(),
         Arc::new(Autoscaler::new(nodes)),
+        Arc::new(TaintEviction::new(&store())),
     ]
 }
 

@@ -6,6 +6,19 @@ use serde_json::{Map, Value, json};
 
 use super::kinds::Kind;
 
+/// The deepest nesting of an object. What is stored around it nests too, and is read back by a
+/// parser that takes 128 levels.
+pub(crate) const DEEPEST: usize = 100;
+
+/// How deep a value is nested; 0 for one that holds no others.
+pub(crate) fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// The text at a JSON pointer; empty if there is none.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()

@@ -4,5 +4,6 @@
 mod apply;
 mod cluster;
 mod jobs;
+mod machines;
 mod nodes;
 mod protocol;

@@ -1,31 +1,15 @@
 //! Topics and subscriptions: create, get, list, update, delete, and their policies.
 
 use super::names::{self, DELETED_TOPIC, Kind};
+use super::page::{Page, PageRequest};
 use super::state::{LiveSubscription, Pubsub, SubscriptionRow, TopicRow};
 use super::subscription::Subscription;
 use super::topic::Topic;
 use crate::error::ApiError;
 use crate::iam::{Policy, Resource};
 
-/// Most rows on a page, and how many there are if nobody asks.
-const LARGEST_PAGE: usize = 1000;
-
 /// What pulling asks for.
 pub(super) const CONSUME: &str = "pubsub.subscriptions.consume";
-
-/// One page of a list.
-pub(super) struct Page<T> {
-    pub(super) items: Vec<T>,
-    /// Empty on the last page.
-    pub(super) next: String,
-}
-
-/// Which page is asked for.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PageOf {
-    pub(super) size: i32,
-    pub(super) token: String,
-}
 
 impl Pubsub {
     pub(super) fn create_topic(&self, topic: Topic) -> Result<Topic, ApiError> {
@@ -44,7 +28,7 @@ impl Pubsub {
         Ok(self.lock().topic(name)?.settings.clone())
     }
 
-    pub(super) fn list_topics(&self, project: &str, page: &PageOf) -> Result<Page<Topic>, ApiError> {
+    pub(super) fn list_topics(&self, project: &str, page: &PageRequest) -> Result<Page<Topic>, ApiError> {
         let prefix = Kind::Topic.name(names::check_project(project)?, "");
         let state = self.lock();
         let rows = state.topics.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix));
@@ -52,10 +36,10 @@ impl Pubsub {
     }
 
     pub(super) fn update_topic(&self, topic: &Topic, mask: &[String]) -> Result<Topic, ApiError> {
-        let mask = check_mask("Topic", mask)?;
+        check_mask("Topic", mask)?;
         let mut state = self.lock();
         let mut row = state.topic(&topic.name)?.clone();
-        row.settings.update(topic, &mask)?;
+        row.settings.update(topic, mask)?;
         self.save_topic(&row)?;
         let settings = row.settings.clone();
         state.topics.insert(settings.name.clone(), row);
@@ -75,7 +59,11 @@ impl Pubsub {
         Ok(())
     }
 
-    pub(super) fn topic_subscriptions(&self, topic: &str, page: &PageOf) -> Result<Page<String>, ApiError> {
+    pub(super) fn topic_subscriptions(
+        &self,
+        topic: &str,
+        page: &PageRequest,
+    ) -> Result<Page<String>, ApiError> {
         let state = self.lock();
         state.topic(topic)?;
         let rows = state.subscriptions.iter().filter(|(_, live)| live.row.settings.topic == topic);
@@ -91,6 +79,7 @@ impl Pubsub {
         }
         let topic = state.topic(&subscription.topic)?;
         self.iam.check("pubsub.topics.attachSubscription", &resource(&topic.settings.name, &topic.policy))?;
+        state.check_dead_letter_topic(&subscription)?;
         let row = SubscriptionRow { settings: subscription.clone(), policy: Policy::default() };
         self.save_subscription(&row)?;
         state.subscriptions.insert(subscription.name.clone(), LiveSubscription::new(row)?);
@@ -104,7 +93,7 @@ impl Pubsub {
     pub(super) fn list_subscriptions(
         &self,
         project: &str,
-        page: &PageOf,
+        page: &PageRequest,
     ) -> Result<Page<Subscription>, ApiError> {
         let prefix = Kind::Subscription.name(names::check_project(project)?, "");
         let state = self.lock();
@@ -118,22 +107,25 @@ impl Pubsub {
         subscription: &Subscription,
         mask: &[String],
     ) -> Result<Subscription, ApiError> {
-        let mask = check_mask("Subscription", mask)?;
+        check_mask("Subscription", mask)?;
         let mut state = self.lock();
-        let live = state.subscription(&subscription.name)?;
-        let mut row = live.row.clone();
-        row.settings.update(subscription, &mask)?;
+        let mut row = state.subscription(&subscription.name)?.row.clone();
+        row.settings.update(subscription, mask)?;
+        if mask.iter().any(|path| path.starts_with("dead_letter_policy")) {
+            state.check_dead_letter_topic(&row.settings)?;
+        }
         self.save_subscription(&row)?;
-        live.row = row;
-        Ok(live.row.settings.clone())
+        let settings = row.settings.clone();
+        state.subscription(&subscription.name)?.row = row;
+        Ok(settings)
     }
 
     pub(super) fn delete_subscription(&self, name: &str) -> Result<(), ApiError> {
         let mut state = self.lock();
-        let ids = state.subscription(name)?.backlog.clear();
+        let gone = state.subscription(name)?.backlog.clear();
         self.erase_subscription(name)?;
         state.subscriptions.remove(name);
-        ids.into_iter().try_for_each(|id| self.erase_message(name, id))
+        gone.into_iter().try_for_each(|gone| self.erase_message(name, gone))
     }
 
     /// Cuts a subscription off its topic and drops what it has.
@@ -147,9 +139,9 @@ impl Pubsub {
         let live = state.subscription(name)?;
         live.row.settings.detached = true;
         self.save_subscription(&live.row)?;
-        let ids = live.backlog.clear();
+        let gone = live.backlog.clear();
         live.changed.send_replace(());
-        ids.into_iter().try_for_each(|id| self.erase_message(name, id))
+        gone.into_iter().try_for_each(|gone| self.erase_message(name, gone))
     }
 
     /// The policy of a topic or subscription as it is stored, if it is there.
@@ -205,27 +197,6 @@ impl Pubsub {
     }
 }
 
-impl PageOf {
-    /// The page of rows that are in the order of their names. A token is the name that it begins after.
-    fn of<T>(&self, rows: impl Iterator<Item = (String, T)>) -> Result<Page<T>, ApiError> {
-        let size = match usize::try_from(self.size) {
-            Ok(0) => LARGEST_PAGE,
-            Ok(size) => size.min(LARGEST_PAGE),
-            Err(_) => return Err(ApiError::invalid_argument("page_size must not be negative.")),
-        };
-        let mut rows = rows.skip_while(|(name, _)| *name <= self.token).peekable();
-        let mut page = Page { items: Vec::new(), next: String::new() };
-        while let Some((name, item)) = rows.next() {
-            page.items.push(item);
-            if page.items.len() == size {
-                page.next = rows.peek().map_or_else(String::new, |_| name);
-                break;
-            }
-        }
-        Ok(page)
-    }
-}
-
 /// A topic or a subscription as something that callers need permissions on.
 pub(super) fn resource(name: &str, policy: &Policy) -> Resource {
     let project = names::project_of(name).to_owned();
@@ -243,23 +214,11 @@ fn kind_of(resource: &str) -> Result<Kind, ApiError> {
     }
 }
 
-/// A mask's paths in the spelling of protocol buffers; JSON spells them in camel case.
-fn check_mask(message: &str, mask: &[String]) -> Result<Vec<String>, ApiError> {
+fn check_mask(message: &str, mask: &[String]) -> Result<(), ApiError> {
     if mask.is_empty() {
         return Err(ApiError::invalid_argument(format!(
             "The update_mask in the Update{message}Request must be set, and must contain a non-empty paths list."
         )));
     }
-    Ok(mask.iter().map(|path| snake_case(path)).collect())
-}
-
-fn snake_case(path: &str) -> String {
-    let mut snake = String::with_capacity(path.len() + 4);
-    for c in path.chars() {
-        if c.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::admin::{CONSUME, resource};
-use super::backlog::{AckId, Delivery, Failed, Limit, StreamId};
+use super::backlog::{AckId, Delivery, Failed, Failure, Limit, StreamId};
 use super::message::{Content, Message, check_publish};
 use super::names;
 use super::state::{LiveSubscription, Pubsub, State};
@@ -51,7 +51,7 @@ impl Pubsub {
         {
             for message in messages.iter().filter(|m| live.filter.passes(&m.content.attributes)) {
                 self.save_message(name, message)?;
-                live.backlog.push(message.clone());
+                live.backlog.push(message.clone(), 0);
             }
             live.changed.send_replace(());
         }
@@ -126,8 +126,8 @@ impl Pubsub {
         for (text, ack_id) in parse(ack_ids)? {
             if strict && !live.backlog.is_held(ack_id) {
                 invalid.push(text.clone());
-            } else if let Some(message) = live.backlog.acknowledge(ack_id) {
-                self.erase_message(subscription, message.id)?;
+            } else if let Some(gone) = live.backlog.acknowledge(ack_id) {
+                self.erase_message(subscription, gone)?;
             }
         }
         // A stream may have room again, or the next message of an ordering key may have come free.
@@ -154,57 +154,57 @@ impl Pubsub {
         let ack_ids = parse(ack_ids)?;
         let live = state.subscription(subscription)?;
         let strict = live.row.settings.enable_exactly_once_delivery;
-        let (mut invalid, mut exhausted) = (Vec::new(), Vec::new());
+        let (mut invalid, mut failures) = (Vec::new(), Vec::new());
         for (text, ack_id) in ack_ids {
             if strict && !live.backlog.is_held(ack_id) {
                 invalid.push(text.clone());
             } else if extension == 0 {
                 let fate = live.fate();
-                exhausted.extend(live.backlog.give_back(ack_id, now, fate));
+                failures.extend(live.backlog.give_back(ack_id, now, fate));
             } else {
                 live.backlog.extend(ack_id, after(now, Duration::from_secs(extension)));
             }
         }
         live.changed.send_replace(());
-        self.bury(&mut state, subscription, exhausted, now);
+        self.settle(&mut state, subscription, failures, now);
         self.tell_timers(earliest, state.next_timer());
         Ok(Invalid(invalid))
     }
 
     /// Does everything that is due: leases and rests that end, retention, dead letters.
     pub(super) fn tick(&self, state: &mut State, now: Timestamp) {
-        let mut dead = Vec::new();
+        let mut failed = Vec::new();
         for (name, live) in &mut state.subscriptions {
             let retention = live.row.settings.message_retention_duration.unwrap_or_default().0;
             let oldest = now.saturating_sub(retention).unwrap_or(Timestamp::MIN);
-            for id in live.backlog.forget_before(oldest) {
+            for gone in live.backlog.forget_before(oldest) {
                 // A row that stays is forgotten again at the next start.
-                let _ = self.erase_message(name, id);
+                let _ = self.erase_message(name, gone);
             }
             if live.backlog.next_timer().is_some_and(|timer| timer <= now) {
                 let fate = live.fate();
-                let exhausted = live.backlog.tick(now, fate);
+                failed.push((name.clone(), live.backlog.tick(now, fate)));
                 live.changed.send_replace(());
-                if !exhausted.is_empty() {
-                    dead.push((name.clone(), exhausted));
-                }
             }
         }
-        for (name, exhausted) in dead {
-            self.bury(state, &name, exhausted, now);
+        for (name, failures) in failed {
+            self.settle(state, &name, failures, now);
         }
     }
 
-    /// Forwards messages to the dead-letter topic. What can't be forwarded is delivered again.
-    fn bury(&self, state: &mut State, subscription: &str, exhausted: Vec<Delivery>, now: Timestamp) {
-        for delivery in exhausted {
-            if let Err(error) = self.bury_one(state, subscription, &delivery, now) {
+    /// Counts failed deliveries, and forwards the messages that had their last to the dead-letter
+    /// topic. What can't be forwarded is delivered again.
+    fn settle(&self, state: &mut State, subscription: &str, failures: Vec<Failure>, now: Timestamp) {
+        for Failure { delivery, exhausted } in failures {
+            // A count that can't be written is one too small after a restart.
+            let _ = self.save_attempts(subscription, delivery.message.id, delivery.attempt);
+            if exhausted && let Err(error) = self.bury(state, subscription, &delivery, now) {
                 tracing::warn!(subscription, message = %delivery.message.id, %error.message, "not dead-lettered");
             }
         }
     }
 
-    fn bury_one(
+    fn bury(
         &self,
         state: &mut State,
         subscription: &str,
@@ -218,8 +218,8 @@ impl Pubsub {
         self.agent_may_bury(state, subscription, &topic)?;
         let letter = state.stamp(dead_letter(subscription, delivery), now);
         self.spread(state, &topic, &[letter])?;
-        if let Some(message) = state.subscription(subscription)?.backlog.acknowledge(delivery.ack_id) {
-            self.erase_message(subscription, message.id)?;
+        if let Some(gone) = state.subscription(subscription)?.backlog.acknowledge(delivery.ack_id) {
+            self.erase_message(subscription, gone)?;
         }
         Ok(())
     }
@@ -303,7 +303,7 @@ fn dead_letter(subscription: &str, delivery: &Delivery) -> Content {
 
 fn parse(ack_ids: &[String]) -> Result<Vec<(&String, AckId)>, ApiError> {
     if ack_ids.is_empty() {
-        return Err(ApiError::invalid_argument("No ack ids specified."));
+        return Err(ApiError::invalid_argument("You have not specified an ack ID in the request."));
     }
     if ack_ids.len() > MOST_ACK_IDS {
         return Err(ApiError::invalid_argument(format!(

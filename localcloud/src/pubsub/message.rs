@@ -12,6 +12,8 @@ use crate::error::ApiError;
 const MOST_MESSAGES: usize = 1000;
 /// Largest publish, in bytes.
 pub(super) const LARGEST_PUBLISH: usize = 10_000_000;
+/// Largest request that Google's front end lets through, in bytes.
+const LARGEST_PAYLOAD: usize = 10 << 20;
 const MOST_ATTRIBUTES: usize = 100;
 const LONGEST_KEY: usize = 256;
 const LONGEST_VALUE: usize = 1024;
@@ -63,8 +65,9 @@ impl Content {
         at_most("attribute_count", self.attributes.len(), MOST_ATTRIBUTES)?;
         at_most("ordering_key length", self.ordering_key.len(), LONGEST_VALUE)?;
         for (key, value) in &self.attributes {
-            at_most("attribute key length", key.len(), LONGEST_KEY)?;
-            at_most("attribute value length", value.len(), LONGEST_VALUE)?;
+            // The real service leaves the name of too long a key out.
+            not_too_long("", "key", key, LONGEST_KEY)?;
+            not_too_long(key, "value", value, LONGEST_VALUE)?;
             if key.is_empty() || key.starts_with("goog") {
                 return Err(ApiError::invalid_argument(format!(
                     "Attribute keys must not be empty and must not begin with \"goog\" (key={key})."
@@ -73,6 +76,16 @@ impl Content {
         }
         Ok(())
     }
+}
+
+/// Refuses a request that is too large on the wire.
+pub(super) fn check_payload(bytes: usize) -> Result<(), ApiError> {
+    if bytes <= LARGEST_PAYLOAD {
+        return Ok(());
+    }
+    Err(ApiError::invalid_argument(format!(
+        "Request payload size exceeds the limit: {LARGEST_PAYLOAD} bytes."
+    )))
 }
 
 /// Refuses a publish that is too large, or has a message that Google would refuse.
@@ -93,6 +106,16 @@ fn at_most(what: &str, value: usize, maximum: usize) -> Result<(), ApiError> {
     }
     Err(ApiError::invalid_argument(format!(
         "The value for {what} is too large. You passed {value} in the request, but the maximum value is {maximum}."
+    )))
+}
+
+fn not_too_long(attribute: &str, part: &str, text: &str, longest: usize) -> Result<(), ApiError> {
+    if text.len() <= longest {
+        return Ok(());
+    }
+    let length = text.len();
+    Err(ApiError::invalid_argument(format!(
+        "The attribute \"{attribute}\" in the request has a {part} that is too long. The length is {length} characters, but the maximum allowed is {longest}. Refer to https://cloud.google.com/pubsub/quotas for more information."
     )))
 }
 

@@ -1,6 +1,7 @@
 //! Pub/Sub: one domain behind two wires.
 //!
-//! Settings and rules: [`topic`], [`subscription`], [`filter`], [`message`], [`names`], [`span`].
+//! Settings and rules: [`topic`], [`subscription`], [`filter`], [`message`], [`names`], [`page`],
+//! [`span`].
 //! What is queued and leased: [`backlog`]. The service: [`state`] holds everything and writes it
 //! down, [`admin`] changes topics and subscriptions, [`delivery`] moves messages. The wires:
 //! [`rest`] and [`grpc`].
@@ -9,9 +10,12 @@ mod admin;
 mod backlog;
 mod delivery;
 mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod grpc;
 mod message;
 mod names;
+mod page;
 mod proto;
 mod puller;
 mod rest;

@@ -27,6 +27,11 @@ impl Kind {
 
     /// Refuses what can't be a name of this kind.
     pub(super) fn check(self, name: &str) -> Result<(), ApiError> {
+        self.check_field("name", name)
+    }
+
+    /// Refuses what can't be a name of this kind, in a field of a request.
+    pub(super) fn check_field(self, field: &str, name: &str) -> Result<(), ApiError> {
         let mut parts = name.split('/');
         let fits = parts.next() == Some("projects")
             && parts.next().is_some_and(|project| !project.is_empty())
@@ -37,7 +42,7 @@ impl Kind {
             return Ok(());
         }
         Err(ApiError::invalid_argument(format!(
-            "Invalid resource name given (name={name}). Refer to https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names for more information."
+            "Invalid resource name given ({field}={name}). Refer to https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names for more information."
         )))
     }
 }

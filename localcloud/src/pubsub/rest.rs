@@ -16,11 +16,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::admin::{Page, PageOf};
 use super::backlog::Delivery;
 use super::delivery::Taken;
 use super::message::{Content, LARGEST_PUBLISH};
 use super::names::Kind;
+use super::page::{Page, PageRequest};
 use super::state::Pubsub;
 use super::subscription::Subscription;
 use super::topic::Topic;
@@ -262,13 +262,25 @@ fn paged_values(of: &str, items: Vec<Value>, next: String) -> Value {
     value
 }
 
-fn page_of(parameters: &Parameters) -> PageOf {
+fn page_of(parameters: &Parameters) -> PageRequest {
     let get = |key| parameters.get(key).cloned().unwrap_or_default();
-    PageOf { size: get("pageSize").parse().unwrap_or_default(), token: get("pageToken") }
+    PageRequest { size: get("pageSize").parse().unwrap_or_default(), token: get("pageToken") }
 }
 
+/// A mask's paths in the spelling of protocol buffers; JSON spells them in camel case.
 fn mask(mask: &str) -> Vec<String> {
-    mask.split(',').filter(|path| !path.is_empty()).map(str::to_owned).collect()
+    mask.split(',').filter(|path| !path.is_empty()).map(snake_case).collect()
+}
+
+fn snake_case(path: &str) -> String {
+    let mut snake = String::with_capacity(path.len() + 4);
+    for c in path.chars() {
+        if c.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
 }
 
 /// `id:verb`; a name can't hold a colon.

@@ -1,6 +1,7 @@
 //! Everything that Pub/Sub knows, and how it is written down: topics and subscriptions as one row
-//! each, a message as one row for each subscription that still has to deliver it. Leases are not
-//! written: after a restart everything that is not acknowledged is deliverable.
+//! each, a message as one row for each subscription that still has to deliver it, and the number of
+//! its deliveries that failed as one more. Leases are not written: after a restart everything that
+//! is not acknowledged is deliverable, and a delivery under way then is not counted.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::backlog::{Backlog, StreamId};
+use super::backlog::{Backlog, Gone, StreamId};
 use super::filter::Filter;
 use super::message::{Content, Message, MessageId};
 use super::names;
@@ -25,6 +26,7 @@ use crate::journal::{Journal, Tables};
 const TOPICS: &str = "pubsub.topics";
 const SUBSCRIPTIONS: &str = "pubsub.subscriptions";
 const MESSAGES: &str = "pubsub.messages";
+const ATTEMPTS: &str = "pubsub.attempts";
 
 /// The service.
 pub(crate) struct Pubsub {
@@ -103,8 +105,9 @@ impl Pubsub {
             let live = LiveSubscription::new(row).map_err(|error| io::Error::other(error.message))?;
             state.subscriptions.insert(name, live);
         }
-        for row in tables.take::<MessageRow<'_>>(MESSAGES)?.into_values() {
-            state.take_in(row);
+        let attempts = tables.take::<u32>(ATTEMPTS)?;
+        for (key, row) in tables.take::<MessageRow<'_>>(MESSAGES)? {
+            state.take_in(row, attempts.get(&key).copied().unwrap_or_default());
         }
         Ok(Arc::new(Self {
             state: Mutex::new(state),
@@ -171,8 +174,25 @@ impl Pubsub {
             .map_err(|error| unwritten(&error))
     }
 
-    pub(super) fn erase_message(&self, subscription: &str, id: MessageId) -> Result<(), ApiError> {
-        self.journal.delete(MESSAGES, &message_key(subscription, id)).map_err(|error| unwritten(&error))
+    /// Writes down how often a message was delivered in vain.
+    pub(super) fn save_attempts(
+        &self,
+        subscription: &str,
+        id: MessageId,
+        attempts: u32,
+    ) -> Result<(), ApiError> {
+        self.journal
+            .put(ATTEMPTS, &message_key(subscription, id), &attempts)
+            .map_err(|error| unwritten(&error))
+    }
+
+    pub(super) fn erase_message(&self, subscription: &str, gone: Gone) -> Result<(), ApiError> {
+        let key = message_key(subscription, gone.id);
+        self.journal.delete(MESSAGES, &key).map_err(|error| unwritten(&error))?;
+        if gone.failed {
+            self.journal.delete(ATTEMPTS, &key).map_err(|error| unwritten(&error))?;
+        }
+        Ok(())
     }
 }
 
@@ -189,17 +209,23 @@ impl State {
         self.topics.get(name).ok_or_else(|| names::not_found(name))
     }
 
+    /// Dead letters need a topic when the policy is set. Later it may go.
+    pub(super) fn check_dead_letter_topic(&self, settings: &Subscription) -> Result<(), ApiError> {
+        let policy = settings.dead_letter_policy.as_ref();
+        policy.map_or(Ok(()), |policy| self.topic(&policy.dead_letter_topic).map(drop))
+    }
+
     pub(super) fn subscription(&mut self, name: &str) -> Result<&mut LiveSubscription, ApiError> {
         names::Kind::Subscription.check(name)?;
         self.subscriptions.get_mut(name).ok_or_else(|| names::not_found(name))
     }
 
-    fn take_in(&mut self, row: MessageRow<'static>) {
+    fn take_in(&mut self, row: MessageRow<'static>, attempts: u32) {
         self.last_id = self.last_id.max(row.id.0);
         // A kill between a subscription's deletion and its messages' leaves rows without a home.
         let Some(live) = self.subscriptions.get_mut(row.subscription.as_ref()) else { return };
         let content = row.content.into_owned();
-        live.backlog.push(Arc::new(Message { id: row.id, published: row.published, content }));
+        live.backlog.push(Arc::new(Message { id: row.id, published: row.published, content }), attempts);
     }
 }
 

@@ -15,7 +15,8 @@ const DAY: u64 = 24 * 60 * 60;
 const DEFAULT_ACK_DEADLINE: i32 = 10;
 const DEFAULT_RETENTION: Span = Span::seconds(7 * DAY);
 const DEFAULT_EXPIRATION: Span = Span::seconds(31 * DAY);
-const DEFAULT_ATTEMPTS: i32 = 5;
+const FEWEST_ATTEMPTS: i32 = 5;
+const MOST_ATTEMPTS: i32 = 100;
 const LONGEST_BACKOFF: Span = Span::seconds(600);
 
 /// A subscription, in the spelling of REST.
@@ -99,7 +100,7 @@ impl Subscription {
         if let Some(dead) = &mut self.dead_letter_policy
             && dead.max_delivery_attempts == 0
         {
-            dead.max_delivery_attempts = DEFAULT_ATTEMPTS;
+            dead.max_delivery_attempts = FEWEST_ATTEMPTS;
         }
         self
     }
@@ -178,27 +179,31 @@ impl Subscription {
 fn check_retry(retry: &RetryPolicy) -> Result<(), ApiError> {
     let (minimum, maximum) =
         (retry.minimum_backoff.unwrap_or_default(), retry.maximum_backoff.unwrap_or_default());
-    if minimum > LONGEST_BACKOFF || maximum > LONGEST_BACKOFF {
-        return Err(ApiError::invalid_argument(
-            "Invalid retry policy: minimum_backoff and maximum_backoff must be between 0 and 600 seconds.",
-        ));
+    for (field, value) in [("minimum_backoff", minimum), ("maximum_backoff", maximum)] {
+        if value > LONGEST_BACKOFF {
+            return Err(ApiError::invalid_argument(format!(
+                "The value for {field} is out of bounds. You passed {value} in the request, but the value must be between 0s and {LONGEST_BACKOFF}."
+            )));
+        }
     }
     if minimum > maximum {
         return Err(ApiError::invalid_argument(format!(
-            "Invalid retry policy: minimum_backoff ({minimum}) must not be larger than maximum_backoff ({maximum})."
+            "The value for maximum_backoff is too small. You passed {maximum} in the request, but the minimum value is {minimum}."
         )));
     }
     Ok(())
 }
 
 fn check_dead_letter(policy: &DeadLetterPolicy) -> Result<(), ApiError> {
-    Kind::Topic.check(&policy.dead_letter_topic)?;
-    if (5..=100).contains(&policy.max_delivery_attempts) {
-        return Ok(());
-    }
-    Err(ApiError::invalid_argument(format!(
-        "The value for max_delivery_attempts must be between 5 and 100. You passed {} in the request.",
-        policy.max_delivery_attempts
+    Kind::Topic.check_field("dead_letter_topic", &policy.dead_letter_topic)?;
+    let attempts = policy.max_delivery_attempts;
+    let (which, bound, limit) = match attempts {
+        ..FEWEST_ATTEMPTS => ("small", "minimum", FEWEST_ATTEMPTS),
+        FEWEST_ATTEMPTS..=MOST_ATTEMPTS => return Ok(()),
+        _ => ("large", "maximum", MOST_ATTEMPTS),
+    };
+    Err(ApiError::out_of_range(format!(
+        "The value for max_delivery_attempts is too {which}. You passed {attempts} in the request, but the {bound} value is {limit}."
     )))
 }
 

@@ -11,6 +11,9 @@ use crate::labels;
 
 const DAY: i64 = 24 * 60 * 60;
 
+/// Most rules of a lifecycle.
+const MOST_RULES: usize = 100;
+
 const CLASSES: &[&str] = &[
     "STANDARD",
     "NEARLINE",
@@ -43,14 +46,11 @@ pub(super) struct Settings {
     pub(super) storage_class: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) labels: BTreeMap<String, String>,
-    /// Kept and shown; noncurrent generations are not kept yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) versioning: Option<Versioning>,
-    /// Kept and shown, not carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lifecycle: Option<Lifecycle>,
     pub(super) iam_configuration: IamConfiguration,
-    /// Kept and shown; deleted objects are gone.
     pub(super) soft_delete_policy: SoftDeletePolicy,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) default_event_based_hold: bool,
@@ -157,7 +157,7 @@ impl Bucket {
             return Err(StorageError::invalid("The specified location constraint is not valid."));
         }
         if project.is_empty() || project == "_" {
-            return Err(StorageError::invalid("Required parameter: project"));
+            return Err(StorageError::required("project"));
         }
         let mut settings = settings.settled(None, now);
         settings.check()?;
@@ -228,6 +228,11 @@ impl Settings {
             ));
         }
         labels::check(&self.labels).map_err(|error| StorageError::invalid(error.message))?;
+        if self.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.rule.len() > MOST_RULES) {
+            return Err(StorageError::invalid(format!(
+                "A bucket can have at most {MOST_RULES} lifecycle rules."
+            )));
+        }
         self.lifecycle.iter().flat_map(|lifecycle| &lifecycle.rule).try_for_each(Rule::check)
     }
 }
@@ -238,13 +243,40 @@ impl Rule {
         if self.action.r#type == "SetStorageClass" {
             one_of("storage class", &self.action.storage_class, CLASSES)?;
         }
-        if self.condition == Condition::default() {
+        let condition = &self.condition;
+        if *condition == Condition::default() {
             return Err(StorageError::invalid(
                 "A lifecycle management rule must have at least one condition.",
             ));
         }
+        let numbers = [
+            condition.age,
+            condition.num_newer_versions,
+            condition.days_since_custom_time,
+            condition.days_since_noncurrent_time,
+        ];
+        if numbers.into_iter().flatten().any(i32::is_negative) {
+            return Err(StorageError::invalid("A number in a lifecycle condition must not be negative."));
+        }
+        // Uploads in parts of the XML API are not offered here: such a rule never has anything to do.
+        let of_uploads = Condition {
+            age: condition.age,
+            matches_prefix: condition.matches_prefix.clone(),
+            matches_suffix: condition.matches_suffix.clone(),
+            ..Condition::default()
+        };
+        if self.action.r#type == "AbortIncompleteMultipartUpload" && *condition != of_uploads {
+            return Err(StorageError::invalid(
+                "AbortIncompleteMultipartUpload takes the conditions age, matchesPrefix and matchesSuffix only.",
+            ));
+        }
         Ok(())
     }
+}
+
+/// Refuses a storage class that there is none of. Empty stands for the bucket's.
+pub(super) fn check_class(class: &str) -> Result<()> {
+    if class.is_empty() { Ok(()) } else { one_of("storage class", class, CLASSES) }
 }
 
 fn one_of(what: &str, value: &str, allowed: &[&str]) -> Result<()> {

@@ -1,14 +1,13 @@
 //! Buckets: create, get, list, update, delete, and their policies.
 
-use std::collections::BTreeMap;
-use std::fs;
-
 use super::bucket::{Bucket, Settings};
 use super::error::{Result, StorageError};
+use super::generations::Generations;
 use super::listing::{Page, PageOf, cut};
-use super::patch;
 use super::precondition::Precondition;
 use super::state::{BucketRow, LiveBucket, Storage};
+use super::{patch, place};
+use crate::folder;
 use crate::iam::{Binding, Policy};
 
 /// A change to settings.
@@ -36,10 +35,11 @@ impl Storage {
             Some(_) => return Err(StorageError::bucket_taken()),
             None => {}
         }
-        fs::create_dir_all(self.bucket_folder(name))?;
+        self.count_bucket_change(project)?;
+        folder::make(&self.bucket_folder(name))?;
         let row = BucketRow { bucket: bucket.clone(), policy: owners(project) };
         self.save_bucket(&row)?;
-        state.buckets.insert(name.to_owned(), LiveBucket { row, objects: BTreeMap::new() });
+        state.buckets.insert(name.to_owned(), LiveBucket { row, generations: Generations::default() });
         Ok(bucket)
     }
 
@@ -49,12 +49,13 @@ impl Storage {
         Ok(bucket)
     }
 
-    pub(super) fn list_buckets(&self, project: &str, prefix: &str, page: &PageOf) -> Page<Bucket> {
+    pub(super) fn list_buckets(&self, project: &str, prefix: &str, page: &PageOf) -> Result<Page<Bucket>> {
+        let after = page.after()?.map(|(name, _)| name).unwrap_or_default();
         let state = self.lock();
         let rows = state.buckets.iter().filter(|(name, live)| {
-            live.row.bucket.project == project && name.starts_with(prefix) && **name > page.token
+            live.row.bucket.project == project && name.starts_with(prefix) && **name > after
         });
-        cut(rows.map(|(name, live)| (name.clone(), live.row.bucket.clone())), page.size())
+        Ok(cut(rows.map(|(name, live)| (name.clone(), live.row.bucket.clone())), page.size()))
     }
 
     pub(super) fn update_bucket(
@@ -75,20 +76,22 @@ impl Storage {
         Ok(live.row.bucket.clone())
     }
 
-    /// Deletes a bucket that holds no objects.
+    /// Deletes a bucket that holds no objects, live or noncurrent. Soft-deleted ones go with it.
     pub(super) fn delete_bucket(&self, name: &str, condition: &Precondition) -> Result<()> {
         let mut state = self.lock();
         let live = state.bucket(name)?;
         condition.check(Some((0, live.row.bucket.metageneration)))?;
-        if !live.objects.is_empty() {
+        if !live.generations.is_empty() {
             return Err(StorageError::not_empty());
         }
+        self.count_bucket_change(&live.row.bucket.project)?;
         self.erase_bucket(name)?;
+        // Rows of a bucket that is gone are erased by the next start, if not now.
+        for row in live.generations.iter() {
+            self.erase(&row.object)?;
+        }
+        place::remove_bucket(&self.bucket_folder(name));
         state.buckets.remove(name);
-        // What a person put there by hand stays; it is not ours to delete.
-        let folder = self.bucket_folder(name);
-        let _ = fs::remove_dir(folder.join(".names"));
-        let _ = fs::remove_dir(folder);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! is visible before it is committed; dropped uncommitted, it is gone.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,8 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::checksum::{Checksums, Hasher};
 use super::error::Result;
 
-/// Bytes read at once.
-const BLOCK: usize = 256 << 10;
+/// Bytes read at once, and what resumable uploads come in.
+pub(super) const BLOCK: usize = 256 << 10;
 
 /// Content that is being written.
 pub(super) struct Draft {
@@ -27,32 +28,40 @@ pub(super) struct Content {
     pub(super) id: String,
     pub(super) size: u64,
     pub(super) checksums: Checksums,
-    _file: Unclaimed,
+    file: Unclaimed,
 }
 
-/// Removes a file unless somebody moved it away.
-struct Unclaimed(PathBuf);
+/// Removes a file unless somebody moved it away, or wants it kept.
+struct Unclaimed {
+    path: PathBuf,
+    kept: AtomicBool,
+}
 
 impl Draft {
     /// An empty one.
     pub(super) async fn create(path: PathBuf) -> Result<Self> {
-        let file = OpenOptions::new().create_new(true).write(true).open(&path).await?;
+        let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).await?;
         Ok(Self { path, file, hasher: Hasher::default(), size: 0, kept: false })
     }
 
-    /// The one that an earlier process left.
+    /// The one that an earlier process left, cut to whole blocks: that is what it had said is here.
     pub(super) async fn reopen(path: PathBuf) -> Result<Self> {
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).await?;
-        let (mut hasher, mut size) = (Hasher::default(), 0);
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .await?;
+        let length = file.metadata().await?.len();
+        let size = length - length % BLOCK as u64;
+        file.set_len(size).await?;
+        let mut hasher = Hasher::default();
         let mut block = vec![0; BLOCK];
-        loop {
-            let read = file.read(&mut block).await?;
-            if read == 0 {
-                break;
-            }
-            hasher.update(&block[..read]);
-            size += read as u64;
+        for _ in 0..size / BLOCK as u64 {
+            file.read_exact(&mut block).await?;
+            hasher.update(&block);
         }
         Ok(Self { path, file, hasher, size, kept: false })
     }
@@ -97,7 +106,8 @@ impl Draft {
         self.kept = true;
         let id = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let checksums = std::mem::take(&mut self.hasher).finish();
-        Ok(Content { id, size: self.size, checksums, _file: Unclaimed(self.path.clone()) })
+        let file = Unclaimed { path: self.path.clone(), kept: AtomicBool::new(false) };
+        Ok(Content { id, size: self.size, checksums, file })
     }
 
     /// Leaves the file for another process to go on with.
@@ -114,9 +124,18 @@ impl Drop for Draft {
     }
 }
 
+impl Content {
+    /// Leaves the file for the next start to go on with.
+    pub(super) fn keep(&self) {
+        self.file.kept.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Unclaimed {
     fn drop(&mut self) {
-        remove(&self.0);
+        if !*self.kept.get_mut() {
+            remove(&self.path);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checksum::Checksums;
 use super::error::{Result, StorageError};
+use super::generations::Life;
 use super::precondition::Version;
 
 /// Most custom metadata, in bytes.
@@ -29,6 +30,9 @@ pub(super) struct Object {
     pub(super) components: Option<i32>,
     pub(super) created: Timestamp,
     pub(super) updated: Timestamp,
+    /// When it got its storage class.
+    pub(super) classed: Timestamp,
+    pub(super) life: Life,
 }
 
 /// What may be set and changed.
@@ -76,8 +80,13 @@ impl Object {
         etag(self.generation, self.metageneration)
     }
 
-    pub(super) fn is_held(&self) -> bool {
-        self.settings.temporary_hold || self.settings.event_based_hold
+    /// The hold that is on it, as Google calls it.
+    pub(super) fn hold(&self) -> Option<&'static str> {
+        match (self.settings.temporary_hold, self.settings.event_based_hold) {
+            (true, _) => Some("Temporary"),
+            (false, true) => Some("Event-Based"),
+            (false, false) => None,
+        }
     }
 }
 

@@ -4,9 +4,12 @@
 //! hold there lies at `buckets/<bucket>/.names/<name>~<hash>` instead: the name with everything but
 //! letters, digits, `.`, `-` and `_` percent-encoded and cut at 120 bytes, and the SHA-256 of the
 //! whole name, so that two objects never share a file. That is so for a name with a segment that is
-//! empty, `.`, `..`, longer than 255 bytes or holds a NUL, for a name below `.names/`, and where
-//! something else is already in the place: the folder `a/` for the object `a`, the file `a` for
-//! `a/b`, or `A` beside `a` on a file system that can't tell them apart.
+//! empty, `.`, `..`, longer than 255 bytes or holds a NUL, for a name below `.names/` or
+//! `.generations/`, and where something else is already in the place: the folder `a/` for the object
+//! `a`, the file `a` for `a/b`, or `A` beside `a` on a file system that can't tell them apart.
+//!
+//! Generations that are no longer live lie at `buckets/<bucket>/.generations/<name>~<generation>`,
+//! the name spelled in the same way.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,8 +18,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::folder;
+
 /// The folder of names that can't stand for themselves.
 const NAMES: &str = ".names";
+/// The folder of what is no longer live.
+const GENERATIONS: &str = ".generations";
 const LONGEST_SEGMENT: usize = 255;
 const LONGEST_SPELLING: usize = 120;
 
@@ -28,13 +35,28 @@ pub(super) fn choose(bucket: &Path, object: &str) -> PathBuf {
     }
 }
 
+/// The place of a generation that is no longer live.
+pub(super) fn aside(object: &str, generation: i64) -> PathBuf {
+    Path::new(GENERATIONS).join(format!("{}~{generation}", spelled(object)))
+}
+
 /// Moves a content to its place, making the folders on the way.
 pub(super) fn put(content: &Path, bucket: &Path, place: &Path) -> io::Result<()> {
-    let to = bucket.join(place);
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::rename(content, to)
+    make_room(bucket, place)?;
+    fs::rename(content, bucket.join(place))
+}
+
+/// Makes the folders above a place.
+pub(super) fn make_room(bucket: &Path, place: &Path) -> io::Result<()> {
+    bucket.join(place).parent().map_or(Ok(()), folder::make)
+}
+
+/// Removes a bucket's folder with what is no longer live. What a person put there by hand stays; it
+/// is not ours to delete.
+pub(super) fn remove_bucket(bucket: &Path) {
+    let _ = fs::remove_dir_all(bucket.join(GENERATIONS));
+    let _ = fs::remove_dir(bucket.join(NAMES));
+    let _ = fs::remove_dir(bucket);
 }
 
 /// Removes the folders above a place that are empty now.
@@ -51,10 +73,15 @@ fn plain(object: &str) -> Option<PathBuf> {
         !matches!(segment, "" | "." | "..") && segment.len() <= LONGEST_SEGMENT && !segment.contains('\0')
     };
     let first = object.split('/').next();
-    (object.split('/').all(holds) && first != Some(NAMES)).then(|| PathBuf::from(object))
+    let reserved = matches!(first, Some(NAMES | GENERATIONS));
+    (object.split('/').all(holds) && !reserved).then(|| PathBuf::from(object))
 }
 
 fn named(object: &str) -> PathBuf {
+    Path::new(NAMES).join(format!("{}~{}", spelled(object), hex::encode(Sha256::digest(object))))
+}
+
+fn spelled(object: &str) -> String {
     let mut name = String::new();
     for byte in object.bytes() {
         match byte {
@@ -64,7 +91,7 @@ fn named(object: &str) -> PathBuf {
         }
     }
     name.truncate(LONGEST_SPELLING);
-    Path::new(NAMES).join(format!("{name}~{}", hex::encode(Sha256::digest(object))))
+    name
 }
 
 /// Nothing is there, and only folders are above it.
@@ -99,7 +126,18 @@ mod tests {
         for plain in ["USD.csv", "features/USD.csv", "a b\"c", ".hidden", "é", &"a".repeat(255)] {
             assert_eq!(store(&bucket, plain), Path::new(plain));
         }
-        for odd in ["a/", "/a", "a//b", "../a", "x/..", "x/./y", "a\0b", ".names/x", &"b".repeat(256)] {
+        for odd in [
+            "a/",
+            "/a",
+            "a//b",
+            "../a",
+            "x/..",
+            "x/./y",
+            "a\0b",
+            ".names/x",
+            ".generations/x",
+            &"b".repeat(256),
+        ] {
             assert!(store(&bucket, odd).starts_with(NAMES), "{odd:?}");
         }
         assert!(store(&bucket, "x/../y z").to_string_lossy().starts_with(".names/x%2F..%2Fy%20z~"));

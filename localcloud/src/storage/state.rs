@@ -1,10 +1,8 @@
 //! Everything that Cloud Storage knows, and how it survives a kill.
 //!
-//! Content is written to `uploads/<id>` first. The journal's row of the object names that id and
-//! the object's place; then the file moves to the place. After a kill in between, the next start
-//! finds `uploads/<id>` and moves it. A deletion goes the same way backwards: the file moves back
-//! to `uploads/<id>`, the row goes, the file goes. What then is in `uploads/` without a row of an
-//! object or of an unfinished upload is garbage.
+//! Content is written to `uploads/<id>` first. The journal's row of the generation names that id and
+//! the object's place; then the file moves to the place. What it replaces has moved aside before. A
+//! kill in between is seen at the next start, row by row, in [`State::take_in`].
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,15 +15,18 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
 use super::error::{Result, StorageError};
+use super::generations::{Generation, Generations, Life};
+use super::limits::Limits;
 use super::object::Object;
-use super::place;
 use super::uploads::Sessions;
+use super::{place, retire};
 use crate::clock::Clock;
+use crate::folder;
 use crate::iam::{Iam, Policy, Resource};
 use crate::journal::{Journal, Tables};
 
 const BUCKETS: &str = "storage.buckets";
-const OBJECTS: &str = "storage.objects";
+const GENERATIONS: &str = "storage.generations";
 
 /// The service.
 pub(crate) struct Storage {
@@ -37,6 +38,7 @@ pub(crate) struct Storage {
     buckets: PathBuf,
     uploads: PathBuf,
     pub(super) sessions: Sessions,
+    pub(super) limits: Limits,
     origin: OnceLock<String>,
 }
 
@@ -47,21 +49,10 @@ pub(super) struct BucketRow {
     pub(super) policy: Policy,
 }
 
-/// Row of an object's live generation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct ObjectRow {
-    pub(super) object: Object,
-    /// Name of the content below `uploads/` until it is in its place.
-    pub(super) content: String,
-    /// Below the bucket's folder.
-    pub(super) place: PathBuf,
-}
-
 /// A bucket at work.
 pub(super) struct LiveBucket {
     pub(super) row: BucketRow,
-    /// By name. What has noncurrent generations will keep them here, behind [`LiveBucket::object`].
-    pub(super) objects: BTreeMap<String, ObjectRow>,
+    pub(super) generations: Generations,
 }
 
 /// What the lock protects.
@@ -82,28 +73,34 @@ impl Storage {
         folder: &Path,
     ) -> io::Result<Arc<Self>> {
         let (buckets, uploads) = (folder.join("buckets"), folder.join("uploads"));
-        fs::create_dir_all(&buckets)?;
-        fs::create_dir_all(&uploads)?;
+        folder::make(&buckets)?;
+        folder::make(&uploads)?;
         let mut state = State::default();
         for (name, row) in tables.take::<BucketRow>(BUCKETS)? {
-            fs::create_dir_all(buckets.join(&name))?;
-            state.buckets.insert(name, LiveBucket { row, objects: BTreeMap::new() });
+            folder::make(&buckets.join(&name))?;
+            state.buckets.insert(name, LiveBucket { row, generations: Generations::default() });
         }
-        for row in tables.take::<ObjectRow>(OBJECTS)?.into_values() {
-            state.take_in(row, &buckets, &uploads)?;
-        }
-        let sessions = Sessions::open(journal, tables, &uploads)?;
+        let mut rows: Vec<Generation> = tables.take(GENERATIONS)?.into_values().collect();
+        rows.sort_by_key(|row| row.object.generation);
+        let sessions = Sessions::open(journal, tables, &uploads, &rows)?;
         let storage = Self {
-            state: Mutex::new(state),
+            state: Mutex::default(),
             journal: journal.clone(),
             clock: clock.clone(),
             iam: iam.clone(),
             buckets,
             uploads,
             sessions,
+            limits: Limits::default(),
             origin: OnceLock::new(),
         };
-        storage.sweep()?;
+        for row in rows {
+            state.take_in(row, &storage)?;
+        }
+        state.settle(&storage)?;
+        storage.sweep(&state)?;
+        *storage.lock() = state;
+        storage.tend();
         Ok(Arc::new(storage))
     }
 
@@ -144,20 +141,26 @@ impl Storage {
         Ok(self.journal.delete(BUCKETS, name)?)
     }
 
-    pub(super) fn save_object(&self, row: &ObjectRow) -> Result<()> {
-        Ok(self.journal.put(OBJECTS, &key(&row.object.bucket, &row.object.name), row)?)
+    pub(super) fn save(&self, row: &Generation) -> io::Result<()> {
+        self.journal.put(GENERATIONS, &row_key(&row.object), row)
     }
 
-    pub(super) fn erase_object(&self, object: &Object) -> Result<()> {
-        Ok(self.journal.delete(OBJECTS, &key(&object.bucket, &object.name))?)
+    pub(super) fn erase(&self, object: &Object) -> io::Result<()> {
+        self.journal.delete(GENERATIONS, &row_key(object))
     }
 
-    /// Removes content that belongs to nothing.
-    fn sweep(&self) -> io::Result<()> {
+    /// Removes content that belongs to nothing, and what is left of buckets that are gone.
+    fn sweep(&self, state: &State) -> io::Result<()> {
         for file in fs::read_dir(&self.uploads)? {
             let file = file?;
             if !self.sessions.owns(&file.file_name().to_string_lossy()) {
                 fs::remove_file(file.path())?;
+            }
+        }
+        for folder in fs::read_dir(&self.buckets)? {
+            let folder = folder?;
+            if !state.buckets.contains_key(folder.file_name().to_string_lossy().as_ref()) {
+                place::remove_bucket(&folder.path());
             }
         }
         Ok(())
@@ -179,14 +182,44 @@ impl State {
         self.last_generation
     }
 
-    fn take_in(&mut self, row: ObjectRow, buckets: &Path, uploads: &Path) -> io::Result<()> {
+    /// Takes in one row, older generations first. A live one that finds another live one of its name
+    /// has replaced it.
+    fn take_in(&mut self, row: Generation, storage: &Storage) -> io::Result<()> {
         self.last_generation = self.last_generation.max(row.object.generation);
-        let Some(live) = self.buckets.get_mut(&row.object.bucket) else { return Ok(()) };
-        let content = uploads.join(&row.content);
-        if content.exists() {
-            place::put(&content, &buckets.join(&row.object.bucket), &row.place)?;
+        let Some(live) = self.buckets.get_mut(&row.object.bucket) else {
+            return storage.erase(&row.object);
+        };
+        if row.object.life == Life::Live
+            && let Some(before) = live.generations.live(&row.object.name).cloned()
+        {
+            if let Some(retired) = retire::after_replacement(&live.row.bucket, &before, row.object.created) {
+                storage.save(&retired)?;
+                live.generations.put(retired);
+            } else {
+                storage.erase(&before.object)?;
+                live.generations.remove(&before.key());
+            }
         }
-        live.objects.insert(row.object.name.clone(), row);
+        live.generations.put(row);
+        Ok(())
+    }
+
+    /// Moves every content to where its row has it.
+    fn settle(&self, storage: &Storage) -> io::Result<()> {
+        for (name, live) in &self.buckets {
+            let folder = storage.bucket_folder(name);
+            for row in live.generations.iter() {
+                let (content, aside) = (storage.upload_file(&row.content), folder.join(row.aside()));
+                let file = folder.join(row.file());
+                if content.exists() {
+                    // On its way in, or out again for good.
+                    place::put(&content, &folder, &row.file())?;
+                } else if aside != file && aside.exists() && !file.exists() {
+                    // On its way aside.
+                    place::put(&aside, &folder, &row.file())?;
+                }
+            }
+        }
         Ok(())
     }
 }
@@ -204,10 +237,9 @@ impl LiveBucket {
     }
 
     /// An object's generation, or its live one.
-    pub(super) fn object(&self, name: &str, generation: Option<i64>) -> Result<&ObjectRow> {
-        let found = self.objects.get(name);
-        found
-            .filter(|row| generation.is_none_or(|generation| generation == row.object.generation))
+    pub(super) fn object(&self, name: &str, generation: Option<i64>) -> Result<&Generation> {
+        self.generations
+            .find(name, generation)
             .ok_or_else(|| StorageError::no_object(&self.row.bucket.name, name))
     }
 }
@@ -218,6 +250,6 @@ pub(super) fn new_content() -> String {
     hex::encode(bytes)
 }
 
-fn key(bucket: &str, object: &str) -> String {
-    format!("{bucket}/{object}")
+fn row_key(object: &Object) -> String {
+    format!("{}/{}#{}", object.bucket, object.name, object.generation)
 }

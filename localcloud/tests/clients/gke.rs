@@ -12,10 +12,10 @@ use google_cloud_gax::error::Error;
 
 use crate::{Local, PROJECT, nobody, refusal};
 
-const LOCATION: &str = "projects/fx-dev/locations/europe-west1-b";
-const MAIN: &str = "projects/fx-dev/locations/europe-west1-b/clusters/fx-main";
+pub(crate) const LOCATION: &str = "projects/fx-dev/locations/europe-west1-b";
+pub(crate) const MAIN: &str = "projects/fx-dev/locations/europe-west1-b/clusters/fx-main";
 
-async fn client(local: &Local) -> ClusterManager {
+pub(crate) async fn client(local: &Local) -> ClusterManager {
     ClusterManager::builder()
         .with_endpoint(local.url())
         .with_credentials(nobody())
@@ -24,7 +24,7 @@ async fn client(local: &Local) -> ClusterManager {
         .expect("a client")
 }
 
-fn workers(max: i32) -> NodePool {
+pub(crate) fn workers(max: i32) -> NodePool {
     let autoscaling = NodePoolAutoscaling::new().set_enabled(true).set_total_max_node_count(max);
     NodePool::new()
         .set_name("workers")
@@ -32,23 +32,23 @@ fn workers(max: i32) -> NodePool {
         .set_autoscaling(autoscaling)
 }
 
-fn main_cluster() -> Cluster {
+pub(crate) fn main_cluster() -> Cluster {
     let steady = NodePool::new().set_name("steady").set_initial_node_count(1);
     Cluster::new().set_name("fx-main").set_node_pools([steady, workers(4)]).set_workload_identity_config(
         WorkloadIdentityConfig::new().set_workload_pool(format!("{PROJECT}.svc.id.goog")),
     )
 }
 
-async fn create(gke: &ClusterManager) -> Result<Operation, Error> {
+pub(crate) async fn create(gke: &ClusterManager) -> Result<Operation, Error> {
     gke.create_cluster().set_parent(LOCATION).set_cluster(main_cluster()).send().await
 }
 
-async fn get(gke: &ClusterManager) -> Cluster {
+pub(crate) async fn get(gke: &ClusterManager) -> Cluster {
     gke.get_cluster().set_name(MAIN).send().await.expect("a cluster")
 }
 
 /// Polls an operation to its end, as any client does.
-async fn done(gke: &ClusterManager, begun: Result<Operation, Error>) -> Operation {
+pub(crate) async fn done(gke: &ClusterManager, begun: Result<Operation, Error>) -> Operation {
     let begun = begun.expect("an operation");
     let name = format!("{LOCATION}/operations/{}", begun.name);
     let since = Instant::now();

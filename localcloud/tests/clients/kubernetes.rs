@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{Local, gke};
 
 /// A client by the kubeconfig that only the folder's owner can read.
-async fn client(local: &Local, cluster: &Cluster) -> kube::Client {
+pub(crate) async fn client(local: &Local, cluster: &Cluster) -> kube::Client {
     let access = cluster.master_auth.as_ref().expect("access");
     assert!(access.client_key.is_empty(), "the open port gives nobody a key");
     let path = local.state().join("kubeconfig");

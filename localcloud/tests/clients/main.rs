@@ -4,12 +4,21 @@
 #![allow(clippy::large_futures, clippy::large_stack_arrays, reason = "the clients' requests are large")]
 
 mod access;
+mod calls;
+mod full_disk;
 mod gke;
 mod iam;
+mod killed;
 mod kubernetes;
+mod memory;
+mod operations;
 mod permissions;
 mod policies;
+mod process;
 mod projects;
+mod services;
+mod stockouts;
+mod storage;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -28,9 +37,7 @@ struct Local {
 
 impl Local {
     async fn start() -> Self {
-        static TLS: OnceLock<()> = OnceLock::new();
-        // The clients panic without a TLS provider, even for `http://`.
-        TLS.get_or_init(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        install_tls();
         let folder = tempfile::tempdir().expect("a folder");
         let cloud = Cloud::start(settings(folder.path())).await.expect("a local cloud");
         Self { folder, cloud }
@@ -50,6 +57,18 @@ impl Local {
     fn state(&self) -> PathBuf {
         state(self.folder.path())
     }
+}
+
+/// The clients panic without a TLS provider, even for `http://`.
+fn install_tls() {
+    static TLS: OnceLock<()> = OnceLock::new();
+    TLS.get_or_init(|| drop(rustls::crypto::ring::default_provider().install_default()));
+}
+
+/// A client for bare HTTP. Making one takes a while: tests share theirs.
+fn client() -> reqwest::Client {
+    install_tls();
+    reqwest::Client::builder().no_proxy().build().expect("a client")
 }
 
 fn state(folder: &Path) -> PathBuf {

@@ -14,7 +14,7 @@ use crate::report::{self, ApplyReport, Format};
 #[derive(Args)]
 pub(super) struct Apply {
     #[command(flatten)]
-    stack: StackArgs,
+    pub(super) stack: StackArgs,
     /// How the plan is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,

@@ -1,5 +1,10 @@
 //! `provision local`: the local cloud of this folder.
 
+mod calls;
+mod clock;
+mod fault;
+mod gke;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,6 +51,12 @@ enum Command {
         #[arg(long, value_name = "SECONDS")]
         grace: Option<f64>,
     },
+    /// Make calls fail, wait, hang or kill their callers.
+    Fault(fault::FaultCommand),
+    /// Show the calls that it was asked for.
+    Calls(calls::CallsCommand),
+    /// Move its time on, stop it, let it run.
+    Clock(clock::ClockCommand),
     /// Have new service accounts and changes of policies count only after a while, as with Google;
     /// 0s makes them count at once again.
     Propagation {
@@ -66,6 +77,16 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Let GKE's operations wait, or fail.
+    Operations(gke::OperationsCommand),
+    /// Let Google run out of machines.
+    Stockout(gke::StockoutCommand),
+    /// Let an image be one that can't be pulled.
+    Image(gke::ImageCommand),
+    /// End a pod's containers as the kernel does when they use too much memory.
+    Starve(gke::StarveCommand),
+    /// Take a node away without a word.
+    CutPower(gke::CutPowerCommand),
     /// Print the `export` lines that point gcloud, kubectl and Google's libraries at it.
     Env(Folder),
     /// Be it: run in the foreground until it is stopped.
@@ -113,10 +134,18 @@ impl Local {
             },
             Command::Status { folder, format } => status(&folder, format).await?,
             Command::Preempt { folder, node, grace } => preempt(&folder, node.as_deref(), grace).await?,
+            Command::Fault(command) => command.run().await?,
+            Command::Calls(command) => command.run().await?,
+            Command::Clock(command) => command.run().await?,
             Command::Propagation { folder, accounts, grants } => {
                 folder.running().await?.set_propagation(Propagation { accounts, grants }).await?;
             }
             Command::Grants { folder, format } => grants(&folder, format).await?,
+            Command::Operations(command) => command.run().await?,
+            Command::Stockout(command) => command.run().await?,
+            Command::Image(command) => command.run().await?,
+            Command::Starve(command) => command.run().await?,
+            Command::CutPower(command) => command.run().await?,
             Command::Env(folder) => {
                 let daemon = ensure(folder.stack()).await?;
                 let variables = daemon.endpoints().variables(&folder.project());
@@ -165,7 +194,11 @@ async fn grants(folder: &Folder, format: Format) -> Result<()> {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    crate::stack::parse_time(text).ok_or_else(|| "write it as \"1s\" or \"1m30s\"".to_owned())
+    let time = match text.strip_suffix("ms") {
+        Some(number) => number.parse().ok().map(Duration::from_millis),
+        None => crate::stack::parse_time(text),
+    };
+    time.ok_or_else(|| "write it as \"50ms\", \"1s\" or \"1m30s\"".to_owned())
 }
 
 async fn preempt(folder: &Folder, node: Option<&str>, grace: Option<f64>) -> Result<()> {

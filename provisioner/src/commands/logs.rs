@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Args)]
 pub(super) struct Logs {
     #[command(flatten)]
-    stack: StackArgs,
+    pub(super) stack: StackArgs,
     /// The run; the newest without it.
     #[arg(long)]
     run: Option<String>,

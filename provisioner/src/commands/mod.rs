@@ -116,13 +116,13 @@ async fn run(command: Command) -> anyhow::Result<Exit> {
             report::json(&crate::stack::json_schema());
             Ok(Exit::Done)
         }
-        Command::Plan(command) => command.run().await,
-        Command::Apply(command) => command.run().await,
-        Command::Run(command) => command.run().await,
+        Command::Plan(command) => command.stack.clone().or_why(command.run()).await,
+        Command::Apply(command) => command.stack.clone().or_why(command.run()).await,
+        Command::Run(command) => command.stack.clone().or_why(command.run()).await,
         Command::Runs(command) => command.run().await,
-        Command::Status(command) => command.run().await,
-        Command::Logs(command) => command.run().await,
-        Command::Teardown(command) => command.run().await,
+        Command::Status(command) => command.stack.clone().or_why(command.run()).await,
+        Command::Logs(command) => command.stack.clone().or_why(command.run()).await,
+        Command::Teardown(command) => command.stack.clone().or_why(command.run()).await,
         Command::Local(command) => command.run().await,
     }
 }

@@ -12,7 +12,7 @@ use crate::report::{self, Format};
 #[derive(Args)]
 pub(super) struct Plan {
     #[command(flatten)]
-    stack: StackArgs,
+    pub(super) stack: StackArgs,
     /// How the plan is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,

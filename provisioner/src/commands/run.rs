@@ -25,7 +25,7 @@ use crate::stack::Stack;
   provision run --local --yes --items items.txt --preempt-every 1s   nodes vanish, no item does")]
 pub(super) struct Run {
     #[command(flatten)]
-    stack: StackArgs,
+    pub(super) stack: StackArgs,
     /// The items: a file with one a line, or `-` for stdin; `.ndjson` for objects with `item` and `payload`.
     #[arg(long, value_name = "FILE")]
     items: PathBuf,

@@ -1,12 +1,14 @@
 //! What most commands begin with: the stack, and the cloud that it is in.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use localcloud::daemon::{self, Daemon};
 
 use crate::cloud::Cloud;
+use crate::exit::Exit;
 use crate::kinds::JobSpec;
 use crate::runs::{Cluster, Store};
 use crate::stack::{Scope, Stack};
@@ -26,6 +28,9 @@ pub(super) struct StackArgs {
     /// Use this folder's local cloud, started if need be, instead of Google's.
     #[arg(long)]
     pub local: bool,
+    /// The local cloud that was reached.
+    #[arg(skip)]
+    reached: Arc<OnceLock<Daemon>>,
 }
 
 /// A stack and its cloud.
@@ -45,9 +50,26 @@ impl StackArgs {
             return Ok(Session { stack, cloud, daemon: None });
         }
         let daemon = ensure(stack.folder()).await?;
+        let daemon = self.reached.get_or_init(|| daemon).clone();
         let endpoints = daemon.endpoints();
         let cloud = Cloud::local(&endpoints.url, endpoints.kubeconfig(), &project, stack.owner()).await?;
         Ok(Session { stack, cloud, daemon: Some(daemon) })
+    }
+
+    /// What a command comes to. If it failed because its local cloud is gone, the error says that
+    /// first: what the wires say of it means nothing to a person.
+    pub(super) async fn or_why(&self, command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+        let told = command.await;
+        let Some(daemon) = self.reached.get() else { return told };
+        match told {
+            Err(error) if !daemon.is_alive() => Err(error.context(format!(
+                "the local cloud of this folder has ended (process {}, its log is {}): what it acknowledged \
+                 is kept, and the same command again starts it and goes on",
+                daemon.pid(),
+                daemon.log().display()
+            ))),
+            told => told,
+        }
     }
 
     fn project(&self, stack: &Stack) -> Result<String> {

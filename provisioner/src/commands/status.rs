@@ -22,7 +22,7 @@ use crate::runs::{Standing, why_nothing_moves};
 #[derive(Args)]
 pub(super) struct Status {
     #[command(flatten)]
-    stack: StackArgs,
+    pub(super) stack: StackArgs,
     /// How it is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,

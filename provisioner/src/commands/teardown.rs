@@ -13,7 +13,7 @@ use crate::report::{self, Format, Style, plan_text};
 #[derive(Args)]
 pub(super) struct Teardown {
     #[command(flatten)]
-    stack: StackArgs,
+    pub(super) stack: StackArgs,
     /// How the plan is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,

@@ -3,12 +3,14 @@
 use std::io::{IsTerminal as _, Write as _};
 
 mod apply;
+mod calls;
 mod plan;
 mod run;
 mod standing;
 mod style;
 
 pub(crate) use apply::ApplyReport;
+pub(crate) use calls::{calls_text, faults_text, points_text};
 pub(crate) use plan::plan_text;
 pub(crate) use run::{RunProgress, run_json, run_text};
 pub(crate) use standing::{grants_text, local_text, run_show, runs_list, status_text};
@@ -33,6 +35,14 @@ pub(crate) fn data(text: &str) {
 /// A JSON document, to stdout.
 pub(crate) fn json(value: &impl serde::Serialize) {
     match serde_json::to_string_pretty(value) {
+        Ok(text) => data(&format!("{text}\n")),
+        Err(error) => note(&format!("internal error: cannot write JSON: {error}")),
+    }
+}
+
+/// A JSON document on one line, to stdout.
+pub(crate) fn json_line(value: &impl serde::Serialize) {
+    match serde_json::to_string(value) {
         Ok(text) => data(&format!("{text}\n")),
         Err(error) => note(&format!("internal error: cannot write JSON: {error}")),
     }

@@ -133,13 +133,17 @@ pub(super) fn on_grpc(path: &str) -> &'static [Row] {
     INDEX.get(path).map_or(&[], Vec::as_slice)
 }
 
+/// Verb and number of segments.
+type Key = (&'static str, usize);
+
 /// The row of a path of REST, and what the path says.
 pub(super) fn on_rest(verb: &Verb, path: &str) -> Option<(Row, Captures)> {
-    type Key = (&'static str, usize);
     static INDEX: LazyLock<HashMap<Key, Vec<(&'static str, Row)>>> = LazyLock::new(|| {
         let mut index: HashMap<Key, Vec<(&'static str, Row)>> = HashMap::new();
         for row in rows() {
-            if let On::Rest(verb, path) = row.1.on {
+            if let On::Rest(verb, path) = row.1.on
+                && !template::is_open(path)
+            {
                 index.entry((verb, template::segments(path).count())).or_default().push((path, row));
             }
         }
@@ -149,8 +153,32 @@ pub(super) fn on_rest(verb: &Verb, path: &str) -> Option<(Row, Captures)> {
         }
         index
     });
-    let candidates = INDEX.get(&(verb.as_str(), template::segments(path).count()))?;
+    let candidates = INDEX.get(&(plain(verb), template::segments(path).count()))?;
     candidates.iter().find_map(|(template, row)| Some((*row, template::captures(template, path)?)))
+}
+
+/// The row of a path that begins with a bucket, for what has no prefix of its own.
+pub(super) fn in_bucket(verb: &Verb, path: &str) -> Option<(Row, Captures)> {
+    let bucket = template::segments(path).next()?;
+    let plain_byte = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+    if bucket.len() < 3 || !bucket.bytes().all(plain_byte) {
+        return None;
+    }
+    let open = rows().filter_map(|row| match row.1.on {
+        On::Rest(on, path) if on == plain(verb) && template::is_open(path) => Some((path, row)),
+        _ => None,
+    });
+    open.into_iter().find_map(|(template, row)| Some((row, template::captures(template, path)?)))
+}
+
+/// Who asks for the head asks for the whole, and leaves the rest.
+fn plain(verb: &Verb) -> &str {
+    if verb == Verb::HEAD { "GET" } else { verb.as_str() }
+}
+
+/// The method of a name.
+pub(super) fn named(name: &str) -> Option<&'static Method> {
+    TABLES.into_iter().flatten().find(|method| method.name == name)
 }
 
 /// The names of all methods.

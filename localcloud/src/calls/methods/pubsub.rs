@@ -1,4 +1,4 @@
-//! Pub/Sub, and the policies of its resources.
+//! Pub/Sub, and the policies of its resources. What goes on within a streaming pull has methods too.
 
 use super::{Method, delete, get, grpc, method, patch, post, put};
 
@@ -109,6 +109,9 @@ pub(super) const METHODS: &[Method] = &[
         "pubsub.subscriptions.streamingPull",
         &[grpc("/google.pubsub.v1.Subscriber/StreamingPull", "{#1}")],
     ),
+    // Within a streaming pull: what goes out, and what comes back unhandled.
+    method("pubsub.subscriptions.deliver", &[]),
+    method("pubsub.subscriptions.nack", &[]),
     method(
         "pubsub.subscriptions.acknowledge",
         &[

@@ -85,6 +85,8 @@ pub(super) const METHODS: &[Method] = &[
     method(
         "storage.objects.get",
         &[
+            // The XML API.
+            get("/{bucket}/{*object}").about("projects/_/buckets/{bucket}/objects/{object}"),
             get("/storage/v1/b/{bucket}/o/{object}").about("projects/_/buckets/{bucket}/objects/{object}"),
             get("/download/storage/v1/b/{bucket}/o/{object}")
                 .about("projects/_/buckets/{bucket}/objects/{object}"),

@@ -9,6 +9,7 @@ use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
+use super::super::object::{DEEPEST, depth};
 use super::protobuf;
 use super::status::Refusal;
 
@@ -102,20 +103,29 @@ async fn bytes(request: Request<Body>) -> Result<Bytes, Refusal> {
     }
 }
 
+/// What is nested deeper could not be read back with what is stored around it.
+fn shallow(value: Value) -> Result<Value, Refusal> {
+    if depth(&value) > DEEPEST {
+        return Err(Refusal::bad_request(format!("the body is nested deeper than {DEEPEST} levels")));
+    }
+    Ok(value)
+}
+
 fn json_object(bytes: &Bytes) -> Result<Value, Refusal> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Refusal::bad_request(format!("the body is not JSON: {error}")))
+    let value = serde_json::from_slice(bytes);
+    value.map_err(|error| Refusal::bad_request(format!("the body is not JSON: {error}"))).and_then(shallow)
 }
 
 fn protobuf_object(bytes: &Bytes) -> Result<Value, Refusal> {
     protobuf::object(bytes)
         .ok_or_else(|| Refusal::bad_request("the body is not protobuf of a kind that is known here"))
+        .and_then(shallow)
 }
 
-fn yaml_object(bytes: &Bytes) -> Result<Value, Refusal> {
+pub(super) fn yaml_object(bytes: &Bytes) -> Result<Value, Refusal> {
     let wrong = |why: String| Refusal::bad_request(format!("error decoding YAML: {why}"));
     let text = std::str::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
-    serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))
+    serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string())).and_then(shallow)
 }
 
 /// Reads a whole object.

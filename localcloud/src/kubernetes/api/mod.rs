@@ -5,6 +5,8 @@ mod body;
 mod delete;
 mod discovery;
 mod fields;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod kept;
 mod log;
 mod managed;
@@ -30,34 +32,44 @@ use tokio_util::sync::CancellationToken;
 use super::kubelet::logs::Logs;
 use super::store::Store;
 use crate::activity::Activity;
+use crate::calls::Calls;
 use body::Parameters;
 pub(crate) use delete::{Deletion, Propagation, delete};
 pub(crate) use pki::Identity;
-pub(crate) use server::{listen, serve};
+pub(crate) use server::{Gate, listen, serve};
 use status::Refusal;
 use target::{Place, Target};
 
 /// What the requests of one cluster are answered from.
 pub(crate) struct Api {
+    /// The cluster's name.
+    pub(crate) cluster: String,
     pub(crate) store: Arc<Store>,
     pub(crate) logs: Arc<Logs>,
     /// Ends watches and followed logs.
     pub(crate) closing: CancellationToken,
     /// Notes the requests.
     pub(crate) activity: Activity,
+    /// What its calls go through.
+    pub(crate) calls: Calls,
 }
 
 impl Api {
     /// Answers a request that has proved who it is.
     pub(crate) async fn answer(self: &Arc<Self>, request: Request<axum::body::Body>) -> Response {
         let in_flight = self.activity.begin();
+        let answer = self.calls.carry_kubernetes(&self.cluster, request, |request| self.handle(request));
+        in_flight.until_the_end_of(answer.await)
+    }
+
+    async fn handle(self: &Arc<Self>, request: Request<axum::body::Body>) -> Response {
         let answered = match Place::of(request.uri().path()) {
             Some(Place::Resource(target)) => self.resource(target, request).await,
             Some(place) if request.method() == Method::GET => Self::about_itself(&place, &request),
             Some(_) => Err(Refusal::method_not_allowed()),
             None => Err(Refusal::unknown_path()),
         };
-        in_flight.until_the_end_of(answered.unwrap_or_else(IntoResponse::into_response))
+        answered.unwrap_or_else(IntoResponse::into_response)
     }
 
     fn about_itself(place: &Place, request: &Request<axum::body::Body>) -> Result<Response, Refusal> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::object::{entries, list, text};
+use super::super::object::{DEEPEST, depth, entries, list, text};
 use super::super::schema::Merge;
 use super::fields::{Place, item_element};
 
@@ -133,35 +133,63 @@ fn without_directives(map: &Map<String, Value>) -> Map<String, Value> {
         .collect()
 }
 
+/// Most operations of one JSON patch, as with a real API server.
+const MOST_OPERATIONS: usize = 10_000;
+/// Most bytes that one JSON patch may copy or move: a few operations could double an object again
+/// and again.
+const MOST_COPIED: usize = 3 << 20;
+
 /// JSON patch (RFC 6902). The error says which operation could not be done.
 pub(crate) fn json(target: &mut Value, patch: &Value) -> Result<(), String> {
-    for operation in list(patch, "") {
+    let operations = list(patch, "");
+    if operations.len() > MOST_OPERATIONS {
+        return Err(format!(
+            "The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {}",
+            operations.len()
+        ));
+    }
+    let mut copied = 0;
+    for operation in operations {
+        copied += copied_by(target, operation);
+        if copied > MOST_COPIED {
+            return Err(format!("Unable to complete json patch copy: more than {MOST_COPIED} bytes"));
+        }
         one(target, operation).ok_or_else(|| format!("the patch could not be applied: {operation}"))?;
     }
     Ok(())
+}
+
+fn copied_by(target: &Value, operation: &Value) -> usize {
+    let from = operation.get("from").and_then(Value::as_str).and_then(|from| target.pointer(from));
+    from.map_or(0, |copied| copied.to_string().len())
 }
 
 fn one(target: &mut Value, operation: &Value) -> Option<()> {
     let path = operation.get("path")?.as_str()?;
     let value = || operation.get("value").cloned();
     match operation.get("op")?.as_str()? {
-        "add" => add(target, path, value()?),
+        "add" => add(target, path, fitting(path, value()?)?),
         "remove" => take(target, path).map(drop),
         "replace" => {
-            *target.pointer_mut(path)? = value()?;
+            *target.pointer_mut(path)? = fitting(path, value()?)?;
             Some(())
         }
         "move" => {
             let moved = take(target, operation.get("from")?.as_str()?)?;
-            add(target, path, moved)
+            add(target, path, fitting(path, moved)?)
         }
         "copy" => {
             let copied = target.pointer(operation.get("from")?.as_str()?)?.clone();
-            add(target, path, copied)
+            add(target, path, fitting(path, copied)?)
         }
         "test" => (target.pointer(path)? == operation.get("value")?).then_some(()),
         _ => None,
     }
+}
+
+/// A value, if it is not nested too deep in its new place.
+fn fitting(path: &str, value: Value) -> Option<Value> {
+    (path.matches('/').count() + depth(&value) <= DEEPEST).then_some(value)
 }
 
 fn parent<'a>(target: &'a mut Value, path: &str) -> Option<(&'a mut Value, String)> {

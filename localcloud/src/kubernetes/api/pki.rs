@@ -1,9 +1,8 @@
 //! A cluster's own certificates: its authority and its administrator's, kept in its folder for the
 //! owner's eyes only; the server's, new at each start.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +16,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
+use crate::folder::{self, private_file};
+
 /// What proves a cluster to its clients, and its administrator to it.
 pub(crate) struct Identity {
     pub(crate) authority: String,
@@ -28,7 +29,7 @@ pub(crate) struct Identity {
 impl Identity {
     /// Reads the certificates of a folder; what is not there is made.
     pub(crate) fn open(folder: &Path, cluster: &str) -> anyhow::Result<Self> {
-        fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
+        folder::make(folder).with_context(|| format!("could not make {}", folder.display()))?;
         let authority_key = kept(folder, "ca.key", || Ok(KeyPair::generate()?.serialize_pem()))?;
         let key = KeyPair::from_pem(&authority_key).context("ca.key does not hold a private key")?;
         let authority = kept(folder, "ca.crt", || Ok(authority(cluster).self_signed(&key)?.pem()))?;
@@ -98,7 +99,7 @@ fn kept(folder: &Path, name: &str, make: impl FnOnce() -> anyhow::Result<String>
     // Written aside and renamed: a kill leaves a whole file or none.
     let fresh = folder.join(format!("{name}.new"));
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&fresh)?;
+        let mut file = private_file().create(true).write(true).truncate(true).open(&fresh)?;
         file.write_all(text.as_bytes())?;
         fs::rename(&fresh, &path)
     };

@@ -1,32 +1,38 @@
 //! The TLS port of a cluster: accepts connections, asks who is there, and lets nobody else in.
 
-use std::convert::Infallible;
+use std::error::Error;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{Request, header};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use http::Request;
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
-use super::Api;
 use super::status::Refusal;
-use crate::clock::Clock;
+use super::{Api, Identity};
+use crate::calls::Connection;
+use crate::connections::{self, Connections, Place};
+use crate::guard;
 
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
-/// What is left of a connection after the cluster has stopped.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Connections at once; more wait in the kernel's queue.
-const CONNECTIONS: usize = 1024;
+/// An eighth of the files that the process may open are connections to this port.
+const SHARE: u64 = 8;
+
+/// What tells the cluster's administrator from everybody else.
+pub(crate) struct Gate {
+    tls: Arc<ServerConfig>,
+    administrator: CertificateDer<'static>,
+    port: u16,
+}
 
 /// Listens on the loopback, on the port of last time if it is free.
 pub(crate) async fn listen(port: Option<u16>) -> io::Result<TcpListener> {
@@ -39,84 +45,76 @@ pub(crate) async fn listen(port: Option<u16>) -> io::Result<TcpListener> {
 }
 
 /// Serves until the API is closing, and then until its connections have ended.
-pub(crate) async fn serve(api: Arc<Api>, listener: TcpListener, tls: Arc<ServerConfig>) {
-    let acceptor = TlsAcceptor::from(tls);
+pub(crate) async fn serve(api: Arc<Api>, listener: TcpListener, gate: Gate) {
+    let gate = Arc::new(gate);
     let connections = TaskTracker::new();
-    let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
-    let clock = api.store.clock().clone();
-    loop {
-        let (stream, place) = tokio::select! {
-            () = api.closing.cancelled() => break,
-            accepted = async { (listener.accept().await, places.clone().acquire_owned().await) } => match accepted {
-                (Ok((stream, _)), Ok(place)) => (stream, place),
-                (Err(error), _) => {
-                    // Out of file descriptors, mostly: others will end.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    clock.sleep(Duration::from_millis(50)).await;
-                    continue;
+    let places = Connections::with_share_of_files(SHARE);
+    while let Some(accepted) = api.closing.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            // Who comes while everybody is busy is dropped: there is no saying it before a handshake.
+            Ok((stream, _)) => {
+                if let Some(place) = places.take() {
+                    connections.spawn(connection(api.clone(), gate.clone(), stream, place));
                 }
-                (_, Err(_)) => break,
-            },
-        };
-        let (api, acceptor) = (api.clone(), acceptor.clone());
-        connections.spawn(async move {
-            if let Err(error) = connection(api, acceptor, stream).await {
-                tracing::debug!(%error, "a connection ended");
             }
-            drop(place);
-        });
+            Err(error) => {
+                // Out of file descriptors, mostly: others will end.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
     connections.close();
     connections.wait().await;
 }
 
-async fn connection(api: Arc<Api>, acceptor: TlsAcceptor, stream: TcpStream) -> io::Result<()> {
+async fn connection(api: Arc<Api>, gate: Arc<Gate>, stream: TcpStream, place: Place) {
+    if let Err(error) = handshake_and_serve(&api, &gate, stream, place).await {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+async fn handshake_and_serve(
+    api: &Arc<Api>,
+    gate: &Arc<Gate>,
+    stream: TcpStream,
+    place: Place,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let clock = api.store.clock().clone();
-    let stream = within(&clock, LONGEST_HANDSHAKE, acceptor.accept(stream)).await??;
-    let is_known = stream.get_ref().1.peer_certificates().is_some_and(|chain| !chain.is_empty());
+    let connection = Connection::of(&stream);
+    let handshake =
+        tokio::time::timeout(LONGEST_HANDSHAKE, TlsAcceptor::from(gate.tls.clone()).accept(stream));
+    let Some(stream) = place.unless_left(handshake).await else { return Ok(()) };
+    let stream = stream??;
+    let is_known = gate.knows(stream.get_ref().1.peer_certificates());
     let closing = api.closing.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        let api = api.clone();
-        async move { Ok::<_, Infallible>(answer(&api, is_known, request.map(Body::new)).await) }
-    });
-    let builder = auto::Builder::new(TokioExecutor::new());
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            within(&clock, LAST_WORDS, connection).await?
+    let answer = |request| {
+        let (api, gate) = (api.clone(), gate.clone());
+        async move { gate.answer(&api, is_known, request).await }
+    };
+    connections::serve(stream, connection, place, &closing, answer).await
+}
+
+impl Gate {
+    /// For the port that `listener` has.
+    pub(crate) fn new(identity: &Identity, listener: &TcpListener) -> anyhow::Result<Self> {
+        let administrator = CertificateDer::from_pem_slice(identity.client.as_bytes())
+            .context("client.crt does not hold a certificate")?;
+        Ok(Self { tls: identity.server.clone(), administrator, port: listener.local_addr()?.port() })
+    }
+
+    /// The authority signs for the servers too: only the administrator's own certificate lets in.
+    fn knows(&self, chain: Option<&[CertificateDer<'_>]>) -> bool {
+        chain.and_then(<[_]>::first).is_some_and(|shown| *shown == self.administrator)
+    }
+
+    async fn answer(&self, api: &Arc<Api>, is_known: bool, request: Request<Body>) -> Response {
+        if let Err(error) = guard::check(self.port, &request) {
+            return Refusal::forbidden(error.message).into_response();
         }
-    };
-    ended.map_err(io::Error::other)
-}
-
-async fn within<T>(clock: &Clock, time: Duration, work: impl Future<Output = T>) -> io::Result<T> {
-    tokio::select! {
-        done = work => Ok(done),
-        () = clock.sleep(time) => Err(io::ErrorKind::TimedOut.into()),
+        if !is_known {
+            return Refusal::unauthorized().into_response();
+        }
+        api.answer(request).await
     }
-}
-
-async fn answer(api: &Arc<Api>, is_known: bool, request: Request<Body>) -> Response {
-    if !is_loopback(&request) {
-        return Refusal::forbidden("the Host of the request is not this machine's loopback").into_response();
-    }
-    if !is_known {
-        return Refusal::unauthorized().into_response();
-    }
-    api.answer(request).await
-}
-
-/// A browser that was led here by a foreign name says so in `Host`.
-fn is_loopback<B>(request: &Request<B>) -> bool {
-    let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let Some(host) = request.uri().authority().map(http::uri::Authority::as_str).or(header) else {
-        return false;
-    };
-    let name = host.parse::<SocketAddr>().map(|address| address.ip().to_string());
-    let name = name.unwrap_or_else(|_| host.split(':').next().unwrap_or_default().to_owned());
-    matches!(name.as_str(), "127.0.0.1" | "localhost" | "::1")
 }

@@ -1,14 +1,18 @@
 //! Processes that a killed local cloud left behind: each started one is written down with the time
 //! of its start, so that the next start ends those, and never another that was given the same id.
+//! Most are gone by then: [`LastWill`] ends them with the local cloud.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 
+use super::last_will::LastWill;
 use crate::journal::{Journal, Tables};
 
 /// A process that was started.
@@ -26,6 +30,8 @@ struct Started {
 pub(crate) struct Running {
     journal: Journal,
     table: String,
+    groups: Arc<Mutex<BTreeMap<String, i32>>>,
+    last_will: Arc<LastWill>,
 }
 
 impl Running {
@@ -37,7 +43,8 @@ impl Running {
         folder: &Path,
     ) -> io::Result<Self> {
         let left = tables.take::<Started>(table)?;
-        let running = Self { journal, table: table.into() };
+        let (groups, last_will) = (Arc::default(), Arc::new(LastWill::new()));
+        let running = Self { journal, table: table.into(), groups, last_will };
         for (key, started) in left {
             if started.is_alive() {
                 tracing::info!(pid = started.pid, "ending a process that the last run left behind");
@@ -51,6 +58,8 @@ impl Running {
 
     /// A process was started for a container.
     pub(super) fn started(&self, key: &str, pid: i32) {
+        self.last_will.add(pid);
+        self.groups().insert(key.into(), pid);
         let started = Started { pid, at: start_time(pid), boot: boot() };
         if let Err(error) = self.journal.put(&self.table, key, &started) {
             tracing::error!(pid, %error, "a process could not be written down: a kill of the local cloud may leave it");
@@ -59,9 +68,16 @@ impl Running {
 
     /// The process of a container has ended.
     pub(super) fn ended(&self, key: &str) {
+        if let Some(pid) = self.groups().remove(key) {
+            self.last_will.remove(pid);
+        }
         if let Err(error) = self.journal.delete(&self.table, key) {
             tracing::error!(%error, "the end of a process could not be written down");
         }
+    }
+
+    fn groups(&self) -> MutexGuard<'_, BTreeMap<String, i32>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -140,9 +156,13 @@ mod tests {
         let mut other = sleep(Path::new("/tmp"));
         let pid = |child: &std::process::Child| i32::try_from(child.id()).expect("a pid");
         let (journal, mut tables) = Journal::open(&path).expect("a journal");
-        let running = Running::open(journal, &mut tables, "processes", &pods).expect("a list");
-        running.started("pod/main", pid(&written));
+        let running = Running::open(journal.clone(), &mut tables, "processes", &pods).expect("a list");
         drop(running);
+        // As it is written down by one whose last will was not done.
+        let pid = pid(&written);
+        let started = Started { pid, at: start_time(pid), boot: boot() };
+        journal.put("processes", "pod/main", &started).expect("written");
+        drop(journal);
 
         let (journal, mut tables) = Journal::open(&path).expect("a journal");
         Running::open(journal, &mut tables, "processes", &pods).expect("a list");

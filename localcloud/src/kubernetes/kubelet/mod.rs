@@ -2,9 +2,12 @@
 //! ends them when they are deleted or their node goes.
 
 mod environment;
+mod last_will;
 mod identity;
 pub(crate) mod leftovers;
+pub(crate) mod images;
 pub(crate) mod logs;
+mod memory;
 mod pod;
 mod process;
 pub(crate) mod status;
@@ -26,8 +29,12 @@ use super::object::{self, Condition, is_terminal, number, set_condition, text};
 use super::store::{Key, Store};
 use crate::clock::Clock;
 pub(crate) use identity::{Attendant, BoxedAttendant, Identities, PodAccount};
+use images::{BrokenImage, Images};
 use leftovers::Running;
 use logs::Logs;
+use memory::Memory;
+#[cfg(test)]
+pub(crate) use memory::control_groups;
 use pod::Life;
 use status::Cut;
 
@@ -63,9 +70,20 @@ pub(crate) struct Kubelet {
     recorder: Recorder,
     running: Running,
     settings: Settings,
+    memory: Memory,
+    images: Images,
     /// The pods that run, by uid.
-    lives: Mutex<HashMap<String, Arc<watch::Sender<Option<Stop>>>>>,
+    lives: Mutex<HashMap<String, Arc<Orders>>>,
+    /// Nodes whose machine has stopped: what is bound there neither starts nor ends.
+    lost: Mutex<HashSet<String>>,
     tasks: TaskTracker,
+}
+
+/// What is asked of a running pod.
+struct Orders {
+    stop: watch::Sender<Option<Stop>>,
+    /// A container is to end as if it had used too much memory; none means all of them.
+    starve: watch::Sender<Option<String>>,
 }
 
 impl Kubelet {
@@ -75,6 +93,8 @@ impl Kubelet {
         running: Running,
         settings: Settings,
     ) -> Arc<Self> {
+        let memory = Memory::open(&settings.pods);
+        tracing::debug!(?memory, "how containers are kept to their memory limits");
         Arc::new(Self {
             store: store.clone(),
             logs: logs.clone(),
@@ -82,7 +102,10 @@ impl Kubelet {
             recorder: Recorder::new(store, "kubelet"),
             running,
             settings,
+            memory,
+            images: Images::default(),
             lives: Mutex::default(),
+            lost: Mutex::default(),
             tasks: TaskTracker::new(),
         })
     }
@@ -120,13 +143,14 @@ impl Kubelet {
         }
         self.tasks.close();
         self.tasks.wait().await;
+        self.memory.close();
     }
 
     /// Starts what is bound and does not run, and stops what is not wanted any more. `known` are the
     /// pods of last time, whose folders go with them.
     fn sync(self: &Arc<Self>, known: &mut HashSet<String>) {
         let pods = self.store.list(&POD, None);
-        for pod in &pods {
+        for pod in pods.iter().filter(|pod| !self.is_lost(text(pod, "/spec/nodeName"))) {
             let runs = self.lives().contains_key(object::uid(pod));
             let is_bound = !text(pod, "/spec/nodeName").is_empty();
             match (is_bound, is_terminal(pod), object::is_deleting(pod), runs) {
@@ -159,14 +183,15 @@ impl Kubelet {
             return;
         }
         let uid = object::uid(pod).to_owned();
-        let sender = Arc::new(watch::Sender::new(None));
-        let life = Life::new(self, pod.clone(), sender.subscribe());
-        self.lives().insert(uid.clone(), sender);
+        let orders = Arc::new(Orders { stop: watch::Sender::new(None), starve: watch::Sender::new(None) });
+        let life = Life::new(self, pod.clone(), &orders);
+        self.lives().insert(uid.clone(), orders);
         let (kubelet, key) = (self.clone(), Key::of(&POD, pod));
         self.tasks.spawn(async move {
             life.run().await;
             kubelet.lives().remove(&uid);
             match kubelet.store.get(&key).filter(|pod| object::uid(pod) == uid) {
+                Some(pod) if kubelet.is_lost(text(&pod, "/spec/nodeName")) => {}
                 Some(pod) if object::is_deleting(&pod) => kubelet.release(&key),
                 Some(_) => {}
                 None => kubelet.discard(&uid),
@@ -185,14 +210,45 @@ impl Kubelet {
 
     /// Orders a pod to stop; a later order counts if it leaves less time.
     fn stop(&self, uid: &str, stop: Stop) {
-        let Some(sender) = self.lives().get(uid).cloned() else { return };
-        sender.send_if_modified(|order| {
+        let Some(orders) = self.lives().get(uid).cloned() else { return };
+        orders.stop.send_if_modified(|order| {
             let sooner = order.is_none_or(|order| stop.grace < order.grace);
+            let first = order.map(|order| order.cut).filter(|_| stop.cut != Cut::PowerCut);
             if sooner {
-                *order = Some(Stop { cut: order.map_or(stop.cut, |order| order.cut), ..stop });
+                *order = Some(Stop { cut: first.unwrap_or(stop.cut), ..stop });
             }
             sooner
         });
+    }
+
+    /// Ends a container, or all of a pod, as if it had used more memory than it may. False if the
+    /// pod does not run.
+    pub(crate) fn starve(&self, pod: &Value, container: Option<&str>) -> bool {
+        let Some(orders) = self.lives().get(object::uid(pod)).cloned() else { return false };
+        orders.starve.send_replace(container.map(str::to_owned));
+        true
+    }
+
+    /// Says which images can't be pulled.
+    pub(crate) fn break_images(&self, broken: Vec<BrokenImage>) {
+        self.images.set(broken);
+    }
+
+    /// A node's machine stops at once. Its processes are gone, and nobody says so.
+    pub(crate) fn lose_node(&self, node: &str) {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(node.into());
+        for pod in self.store.list(&POD, None) {
+            if text(&pod, "/spec/nodeName") == node {
+                self.stop(object::uid(&pod), Stop { cut: Cut::PowerCut, grace: Duration::ZERO });
+            }
+        }
+    }
+
+    /// Whether a node is there but its machine is not. Of a node that was given up, others say what
+    /// becomes of its pods, and here they may end.
+    fn is_lost(&self, node: &str) -> bool {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).contains(node)
+            && self.store.get(&Key::new(&NODE, "", node)).is_some()
     }
 
     /// A node is about to go: its pods are told, get their grace, and fail. Returns when all have
@@ -253,7 +309,7 @@ impl Kubelet {
         self.settings.pods.join(uid)
     }
 
-    fn lives(&self) -> MutexGuard<'_, HashMap<String, Arc<watch::Sender<Option<Stop>>>>> {
+    fn lives(&self) -> MutexGuard<'_, HashMap<String, Arc<Orders>>> {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::{OnceCell, watch};
 
 use super::super::kinds::POD;
 use super::super::object::{self, is_terminal, list, number, text};
+use super::super::quantity;
 use super::super::store::Key;
 use super::environment::{command_line, variables};
 use super::identity::{BoxedAttendant, account_of, node_account};
@@ -34,24 +35,30 @@ pub(super) struct Life {
     orders: watch::Receiver<Option<Stop>>,
     /// Tells the pod who it is, from its first container on.
     attendant: OnceCell<BoxedAttendant>,
+    starve: watch::Receiver<Option<String>>,
 }
 
 /// A container could not be started.
-struct NotStarted {
-    reason: &'static str,
-    message: String,
+pub(super) struct NotStarted {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+    /// What the container waits for while nothing is tried.
+    pub(super) meanwhile: Option<(&'static str, String)>,
+}
+
+impl NotStarted {
+    fn new(reason: &'static str, message: String) -> Self {
+        Self { reason, message, meanwhile: None }
+    }
 }
 
 impl Life {
-    pub(super) fn new(
-        kubelet: &Arc<Kubelet>,
-        pod: Arc<Value>,
-        orders: watch::Receiver<Option<Stop>>,
-    ) -> Self {
+    pub(super) fn new(kubelet: &Arc<Kubelet>, pod: Arc<Value>, orders: &super::Orders) -> Self {
         let folder = kubelet.folder_of(object::uid(&pod));
         let containers = Mutex::new(Container::all(&pod));
         let (key, attendant) = (Key::of(&POD, &pod), OnceCell::new());
-        Self { kubelet: kubelet.clone(), key, pod, folder, containers, orders, attendant }
+        let (orders, starve) = (orders.stop.subscribe(), orders.starve.subscribe());
+        Self { kubelet: kubelet.clone(), key, pod, folder, containers, orders, attendant, starve }
     }
 
     /// Lives until everything has ended and the status says so.
@@ -112,6 +119,7 @@ impl Life {
             if self.stop().is_some() {
                 return last;
             }
+            let mut wait = delay;
             let again = match self.run_once(container, name).await {
                 Ok(exit) => {
                     last = Some(exit.code);
@@ -120,16 +128,10 @@ impl Life {
                 }
                 // What is missing may come; the pod waits for it.
                 Err(missing) => {
-                    self.kubelet.recorder.warning(
-                        &POD,
-                        &self.pod,
-                        "Failed",
-                        &format!("Error: {}", missing.message),
-                    );
-                    self.set(name, |container| {
-                        container.state = State::Waiting { reason: missing.reason, message: missing.message };
-                    });
-                    self.publish(false, None);
+                    wait = delay / 2;
+                    if self.is_told_and_waits(name, missing, wait).await {
+                        return last;
+                    }
                     true
                 }
             };
@@ -139,12 +141,43 @@ impl Life {
             if last.is_some() {
                 self.back_off(name, delay);
             }
-            let mut orders = self.orders.clone();
-            tokio::select! {
-                () = self.kubelet.clock.sleep(self.kubelet.clock.scaled(delay)) => {}
-                _ = orders.wait_for(Option::is_some) => return last,
+            if self.is_stopped_within(wait).await {
+                return last;
             }
             delay = (delay * 2).min(LONGEST_DELAY);
+        }
+    }
+
+    /// Says why a container does not start, and after a first wait what it waits for; tells whether
+    /// the pod was stopped meanwhile.
+    async fn is_told_and_waits(&self, name: &str, missing: NotStarted, first: Duration) -> bool {
+        let NotStarted { reason, message, meanwhile } = missing;
+        let told = if meanwhile.is_some() { reason } else { &message };
+        let recorder = &self.kubelet.recorder;
+        recorder.warning(&POD, &self.pod, "Failed", &format!("Error: {told}"));
+        self.wait_for(name, reason, message);
+        if self.is_stopped_within(first).await {
+            return true;
+        }
+        if let Some((reason, message)) = meanwhile {
+            recorder.normal(&POD, &self.pod, "BackOff", &message);
+            recorder.warning(&POD, &self.pod, "Failed", &format!("Error: {reason}"));
+            self.wait_for(name, reason, message);
+        }
+        false
+    }
+
+    fn wait_for(&self, name: &str, reason: &'static str, message: String) {
+        self.set(name, |container| container.state = State::Waiting { reason, message });
+        self.publish(false, None);
+    }
+
+    /// Waits as long as Kubernetes would, unless the pod is stopped.
+    async fn is_stopped_within(&self, time: Duration) -> bool {
+        let mut orders = self.orders.clone();
+        tokio::select! {
+            () = self.kubelet.clock.sleep(self.kubelet.clock.scaled(time)) => false,
+            _ = orders.wait_for(Option::is_some) => true,
         }
     }
 
@@ -200,10 +233,12 @@ impl Life {
 
     /// No image is pulled, but a node that could not pull it cannot start it either.
     fn pull(&self, container: &Value) -> Result<(), NotStarted> {
-        let Some(identities) = &self.kubelet.settings.identities else { return Ok(()) };
-        let account = node_account(&self.pod, &self.kubelet.store);
-        let pulled = identities.may_pull(&account, text(container, "/image"));
-        pulled.map_err(|message| NotStarted { reason: "ErrImagePull", message })
+        let image = text(container, "/image");
+        let refused = self.kubelet.settings.identities.as_ref().and_then(|identities| {
+            let account = node_account(&self.pod, &self.kubelet.store);
+            identities.may_pull(&account, image).err()
+        });
+        self.kubelet.images.pull(&self.kubelet.recorder, &self.pod, image, refused)
     }
 
     /// Lets the pod be told who it is. Without, it would be taken for whoever has no token.
@@ -211,18 +246,36 @@ impl Life {
         let Some(identities) = &self.kubelet.settings.identities else { return Ok(()) };
         let attend = || identities.attend(account_of(&self.pod, &self.kubelet.store));
         let attended = self.attendant.get_or_try_init(attend).await;
-        attended.map(drop).map_err(|error| NotStarted {
-            reason: "CreateContainerError",
-            message: format!("could not start the pod's metadata server: {error}"),
+        attended.map(drop).map_err(|error| {
+            let message = format!("could not start the pod's metadata server: {error}");
+            NotStarted::new("CreateContainerError", message)
         })
     }
 
     /// Waits until a process has ended, by itself or because the pod is stopped.
     async fn await_end(&self, process: &mut Process, name: &str) -> Exit {
-        let mut orders = self.orders.clone();
-        tokio::select! {
+        let (mut orders, mut starve) = (self.orders.clone(), self.starve.clone());
+        starve.mark_unchanged();
+        let mut is_starved = async || {
+            while starve.changed().await.is_ok() {
+                if starve.borrow_and_update().as_deref().is_none_or(|wanted| wanted == name) {
+                    return;
+                }
+            }
+            std::future::pending().await
+        };
+        let starves = tokio::select! {
             exit = process.ended() => return exit,
-            _ = orders.wait_for(Option::is_some) => {}
+            () = is_starved() => true,
+            _ = orders.wait_for(Option::is_some) => false,
+        };
+        if starves {
+            process.starve();
+            return process.ended().await;
+        }
+        if self.is_powerless() {
+            process.kill();
+            return process.ended().await;
         }
         self.kubelet.recorder.normal(&POD, &self.pod, "Killing", &format!("Stopping container {name}"));
         process.terminate();
@@ -245,23 +298,23 @@ impl Life {
     }
 
     fn start(&self, container: &Value, name: &str) -> Result<Process, NotStarted> {
-        let failed = |what: &str, error: std::io::Error| NotStarted {
-            reason: "CreateContainerError",
-            message: format!("{what}: {error}"),
+        let failed = |what: &str, error: std::io::Error| {
+            NotStarted::new("CreateContainerError", format!("{what}: {error}"))
         };
         make_private(&self.folder).map_err(|error| failed("could not make the pod's folder", error))?;
         let program = self.program(container)?;
         let path = program.path.clone();
         let log = self.kubelet.logs.open(object::uid(&self.pod), name);
         let log = log.map_err(|error| failed("could not open the container's log", error))?;
-        Process::start(program, &log, &self.kubelet.clock)
+        let group = format!("{}-{name}", object::uid(&self.pod));
+        Process::start(program, &group, &self.kubelet.memory, &log, &self.kubelet.clock)
             .map_err(|error| failed(&format!("could not start {}", path.display()), error))
     }
 
     fn program(&self, container: &Value) -> Result<Program, NotStarted> {
         let pod = self.kubelet.store.get(&self.key).unwrap_or_else(|| self.pod.clone());
         let declared = variables(&self.kubelet.store, &pod, container)
-            .map_err(|message| NotStarted { reason: "CreateContainerConfigError", message })?;
+            .map_err(|message| NotStarted::new("CreateContainerConfigError", message))?;
         let (command, arguments) = command_line(container, &declared);
         let settings = &self.kubelet.settings;
         let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
@@ -288,10 +341,16 @@ impl Life {
                 "{} is not there or is not a program; the local cloud runs it for containers of this kind",
                 program.display()
             );
-            return Err(NotStarted { reason: "CreateContainerError", message });
+            return Err(NotStarted::new("CreateContainerError", message));
         }
         let arguments = rest.into_iter().chain(arguments).collect();
-        Ok(Program { path: program, arguments, environment, folder: settings.working_folder.clone() })
+        let folder = settings.working_folder.clone();
+        Ok(Program { path: program, arguments, environment, folder, memory: memory_limit(container) })
+    }
+
+    /// Whether the node's machine has stopped.
+    fn is_powerless(&self) -> bool {
+        self.stop().is_some_and(|stop| stop.cut == Cut::PowerCut)
     }
 
     fn stop(&self) -> Option<Stop> {
@@ -310,6 +369,9 @@ impl Life {
 
     /// Writes the status of the pod.
     fn publish(&self, is_over: bool, cut: Option<Cut>) {
+        if self.is_powerless() {
+            return;
+        }
         let now = self.kubelet.clock.now();
         let containers = self.containers().clone();
         let uid = object::uid(&self.pod);
@@ -331,10 +393,18 @@ fn find(command: &str, path: &OsString, folder: &Path) -> Result<PathBuf, NotSta
         return Ok(folder.join(command));
     }
     let places = std::env::split_paths(path).map(|place| folder.join(place).join(command));
-    places.into_iter().find(|place| is_program(place)).ok_or_else(|| NotStarted {
-        reason: "CreateContainerError",
-        message: format!("exec: \"{command}\": executable file not found in $PATH; install it on this machine, where the local cloud runs commands"),
+    places.into_iter().find(|place| is_program(place)).ok_or_else(|| {
+        let message = format!(
+            "exec: \"{command}\": executable file not found in $PATH; install it on this machine, where the local cloud runs commands"
+        );
+        NotStarted::new("CreateContainerError", message)
     })
+}
+
+/// The bytes of memory that a container may use.
+fn memory_limit(container: &Value) -> Option<u64> {
+    let millis = quantity::millis(text(container, "/resources/limits/memory"))?;
+    u64::try_from(millis / 1000).ok().filter(|bytes| *bytes > 0)
 }
 
 /// Makes the pod's folder with its home and its place for temporary files.

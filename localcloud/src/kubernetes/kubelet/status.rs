@@ -31,6 +31,8 @@ pub(super) enum Cut {
     Deleted,
     NodeShutdown,
     Deadline,
+    /// The machine has no power: nobody is told.
+    PowerCut,
 }
 
 impl Container {
@@ -87,7 +89,11 @@ fn shown(state: &State) -> Value {
         State::Waiting { reason, message } => json!({"waiting": {"reason": reason, "message": message}}),
         State::Running { since, .. } => json!({"running": {"startedAt": seconds(*since)}}),
         State::Ended { exit, since, at } => {
-            let reason = if exit.code == 0 { "Completed" } else { "Error" };
+            let reason = match exit {
+                Exit { out_of_memory: true, .. } => "OOMKilled",
+                Exit { code: 0, .. } => "Completed",
+                _ => "Error",
+            };
             let mut ended = json!({"exitCode": exit.code, "reason": reason, "startedAt": seconds(*since), "finishedAt": seconds(*at)});
             if let Some(signal) = exit.signal {
                 ended["signal"] = signal.into();

@@ -1,42 +1,58 @@
-//! The nodes of a cluster: as many as each pool should have, ready after a while, preempted on demand.
+//! The nodes of a cluster: as many as each pool should have in each zone, as far as there are
+//! machines, and ready after a while.
 
 mod autoscaler;
+mod eviction;
+mod leaving;
 mod machine;
 mod pool;
+mod stock;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::bail;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::controllers::Controller;
 use super::events::Recorder;
-use super::kinds::{NODE, POD};
+use super::kinds::NODE;
 use super::kubelet::Kubelet;
-use super::object::{self, is_condition_true, is_terminal, label, text};
+use super::object::{self, is_condition_true, label};
 use super::store::{Change, Key, Store};
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
 pub(crate) use autoscaler::Autoscaler;
-pub(crate) use pool::{Autoscaling, NODE_ACCOUNT, Pool, PoolStatus, Taint};
-use pool::{MACHINE_LABEL, POOL_LABEL, SPOT_LABEL};
+pub(crate) use eviction::TaintEviction;
+use leaving::is_leaving;
+pub(crate) use pool::{Autoscaling, LocationPolicy, NODE_ACCOUNT, Pool, PoolStatus, Taint};
+use pool::{MACHINE_LABEL, POOL_LABEL, ZONE_LABEL};
+pub use stock::{Shortage, Stockout};
 
 /// How long a machine takes on Google's side until its node is ready, at least and at most.
 const START_SECONDS: std::ops::RangeInclusive<u64> = 60..=80;
-/// Says that a node is about to go.
-const LEAVING: &str = "cloud.google.com/impending-node-termination";
 
-/// A pool, and how many nodes it has or is getting.
+/// A pool, and how many nodes it has or is getting in each zone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Sized {
     pool: Pool,
-    target: u32,
+    targets: BTreeMap<String, u32>,
+}
+
+/// Nodes of a pool that can't be had.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Shortfall {
+    pub(crate) zone: String,
+    /// The name that the first of them would have.
+    pub(crate) instance: String,
+    pub(crate) expected: u32,
+    pub(crate) running: u32,
+    pub(crate) shortage: Shortage,
 }
 
 /// The nodes of a cluster.
@@ -48,6 +64,8 @@ pub(crate) struct Nodes {
     recorder: Recorder,
     kubelet: Arc<Kubelet>,
     state: Mutex<State>,
+    stockouts: Mutex<Vec<Stockout>>,
+    stopping: CancellationToken,
     /// Held while nodes are counted and made.
     sizing: Mutex<()>,
     /// Nodes that are on their way out.
@@ -91,6 +109,7 @@ impl Nodes {
     ) -> io::Result<Arc<Self>> {
         let pools = tables.take(&pools_table(cluster))?;
         let counter = tables.take::<u64>(&counter_table(cluster))?.remove("counter").unwrap_or(0);
+        leaving::forget_departed(store);
         Ok(Arc::new(Self {
             cluster: cluster.into(),
             store: store.clone(),
@@ -99,6 +118,8 @@ impl Nodes {
             recorder: Recorder::new(store, "cluster-autoscaler"),
             kubelet: kubelet.clone(),
             state: Mutex::new(State { pools, counter, ready_at: HashMap::new() }),
+            stockouts: Mutex::default(),
+            stopping: CancellationToken::new(),
             sizing: Mutex::new(()),
             tasks: TaskTracker::new(),
         }))
@@ -111,14 +132,18 @@ impl Nodes {
         let names: Vec<String> = pools.iter().map(|pool| pool.name.clone()).collect();
         for pool in pools {
             let old = before.get(&pool.name);
-            let target = match (old, pool.autoscaling) {
-                (Some(old), Some(_)) => old.target,
-                _ => pool.first_size(),
+            let targets = match old {
+                // A size that was asked for counts, the one that the autoscaler found stays.
+                Some(old) if pool.autoscaling.is_some() && old.pool.initial_nodes == pool.initial_nodes => {
+                    let kept = |zone: &String| (zone.clone(), old.targets.get(zone).copied().unwrap_or(0));
+                    pool.zones.iter().map(kept).collect()
+                }
+                _ => pool.first_sizes(),
             };
             if let Some(old) = old.filter(|old| old.pool != pool) {
                 self.update_nodes(&pool, &old.pool);
             }
-            let sized = Sized { pool, target };
+            let sized = Sized { pool, targets };
             self.keep(&sized);
             self.state().pools.insert(sized.pool.name.clone(), sized);
         }
@@ -128,8 +153,36 @@ impl Nodes {
             }
             self.nodes_of(gone).iter().for_each(|node| self.shut_down(object::name(node), None));
         }
-        self.shrink_fixed();
+        self.shrink();
         self.fill();
+    }
+
+    /// Says which machines can't be had. Nodes that were waited for come where they now can.
+    pub(crate) fn set_stockouts(&self, stockouts: Vec<Stockout>) {
+        *self.stockouts.lock().unwrap_or_else(PoisonError::into_inner) = stockouts;
+        self.fill();
+    }
+
+    /// The zones in which a pool waits for machines that can't be had.
+    pub(crate) fn shortfalls(&self, pool: &str) -> Vec<Shortfall> {
+        let (sized, counter) = {
+            let state = self.state();
+            (state.pools.get(pool).cloned(), state.counter)
+        };
+        let Some(sized) = sized else { return vec![] };
+        let nodes = self.nodes_of(pool);
+        let short = |(zone, expected): (&String, &u32)| {
+            let shortage = self.shortage(&sized.pool, zone)?;
+            let running = u32::try_from(in_zone(&nodes, zone).count()).unwrap_or(u32::MAX);
+            (running < *expected).then(|| Shortfall {
+                zone: zone.clone(),
+                instance: pool::node_name(&self.cluster, pool, zone, counter + 1),
+                expected: *expected,
+                running,
+                shortage,
+            })
+        };
+        sized.targets.iter().filter_map(short).collect()
     }
 
     /// How many nodes each pool has.
@@ -144,43 +197,9 @@ impl Nodes {
         names.into_iter().map(status).collect()
     }
 
-    /// Takes a Spot node away, or one at random, busy ones first.
-    pub(crate) fn preempt(
-        self: &Arc<Self>,
-        node: Option<&str>,
-        grace: Option<Duration>,
-    ) -> anyhow::Result<Vec<String>> {
-        let is_spot = |node: &Value| label(node, SPOT_LABEL) == Some("true");
-        let name = if let Some(name) = node {
-            match self.store.get(&Key::new(&NODE, "", name)) {
-                None => bail!("there is no node {name}"),
-                Some(node) if !is_spot(&node) => {
-                    bail!("node {name} is not a Spot node: only those are preempted")
-                }
-                Some(_) => name.to_owned(),
-            }
-        } else {
-            let pods = self.store.list(&POD, None);
-            let busy =
-                |name: &str| pods.iter().any(|pod| text(pod, "/spec/nodeName") == name && !is_terminal(pod));
-            let leaving = |node: &Value| {
-                object::list(node, "/spec/taints").iter().any(|taint| text(taint, "/key") == LEAVING)
-            };
-            let spot =
-                self.store.list(&NODE, None).into_iter().filter(|node| is_spot(node) && !leaving(node));
-            let (working, idle): (Vec<_>, Vec<_>) = spot.partition(|node| busy(object::name(node)));
-            let candidates = if working.is_empty() { idle } else { working };
-            if candidates.is_empty() {
-                return Ok(vec![]);
-            }
-            object::name(&candidates[rand::random_range(0..candidates.len())]).to_owned()
-        };
-        self.shut_down(&name, grace);
-        Ok(vec![name])
-    }
-
     /// Waits until the nodes that are on their way out are gone.
     pub(crate) async fn settle(&self) {
+        self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
     }
@@ -194,17 +213,6 @@ impl Nodes {
                 tracing::error!(%error, "a deleted cluster's pool stays in the journal");
             }
         }
-    }
-
-    /// Takes a node out of service: its pods get their grace, then it is gone.
-    fn shut_down(self: &Arc<Self>, name: &str, grace: Option<Duration>) {
-        let (nodes, name) = (self.clone(), name.to_owned());
-        let key = Key::new(&NODE, "", &name);
-        self.store.amend(&key, |node| pool::add_taint(node, LEAVING));
-        self.tasks.spawn(async move {
-            nodes.kubelet.shut_down_node(&name, grace).await;
-            nodes.remove(&name);
-        });
     }
 
     fn remove(&self, name: &str) {
@@ -222,26 +230,34 @@ impl Nodes {
     fn fill(&self) {
         let _sizing = self.sizing();
         let sized: Vec<Sized> = self.state().pools.values().cloned().collect();
-        for sized in sized {
-            let have = self.nodes_of(&sized.pool.name).len();
-            let missing = usize::try_from(sized.target).unwrap_or(0).saturating_sub(have);
-            (0..missing).for_each(|_| self.add(&sized.pool));
+        for Sized { pool, targets } in sized {
+            let nodes = self.nodes_of(&pool.name);
+            for (zone, target) in targets.iter().filter(|(zone, _)| self.shortage(&pool, zone).is_none()) {
+                let have = in_zone(&nodes, zone).count();
+                let missing = usize::try_from(*target).unwrap_or(0).saturating_sub(have);
+                (0..missing).for_each(|_| self.add(&pool, zone));
+            }
         }
+    }
+
+    fn shortage(&self, pool: &Pool, zone: &str) -> Option<Shortage> {
+        let stockouts = self.stockouts.lock().unwrap_or_else(PoisonError::into_inner);
+        stock::shortage(&stockouts, pool, zone)
     }
 
     fn sizing(&self) -> MutexGuard<'_, ()> {
         self.sizing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, pool: &Pool) {
+    fn add(&self, pool: &Pool, zone: &str) {
         let counter = {
             let mut state = self.state();
             state.counter += 1;
             state.counter
         };
         let written = self.journal.put(&counter_table(&self.cluster), "counter", &counter);
-        let name = pool::node_name(&self.cluster, &pool.name, counter);
-        let Some(node) = pool.node(&name, self.clock.now()) else {
+        let name = pool::node_name(&self.cluster, &pool.name, zone, counter);
+        let Some(node) = pool.node(&name, zone, self.clock.now()) else {
             tracing::error!(
                 machine_type = pool.machine_type,
                 "no nodes are made of a machine type that does not exist"
@@ -261,7 +277,7 @@ impl Nodes {
         let mut next = None;
         for node in self.store.list(&NODE, None) {
             let is_of_pool = label(&node, POOL_LABEL).is_some();
-            if !is_of_pool || is_condition_true(&node, "Ready") {
+            if !is_of_pool || is_condition_true(&node, "Ready") || is_leaving(&node) {
                 continue;
             }
             let start = self.clock.scaled(Duration::from_secs(rand::random_range(START_SECONDS)));
@@ -286,12 +302,18 @@ impl Nodes {
         }
     }
 
-    fn shrink_fixed(self: &Arc<Self>) {
+    /// Lets go of nodes beyond what their zone should have.
+    fn shrink(self: &Arc<Self>) {
         let sized: Vec<Sized> = self.state().pools.values().cloned().collect();
-        for sized in sized.iter().filter(|sized| sized.pool.autoscaling.is_none()) {
-            let nodes = self.nodes_of(&sized.pool.name);
-            let extra = nodes.len().saturating_sub(usize::try_from(sized.target).unwrap_or(usize::MAX));
-            nodes.iter().rev().take(extra).for_each(|node| self.shut_down(object::name(node), None));
+        for Sized { pool, targets } in &sized {
+            let nodes = self.nodes_of(&pool.name);
+            let zones: BTreeSet<&str> = nodes.iter().filter_map(|node| label(node, ZONE_LABEL)).collect();
+            for zone in zones {
+                let target = usize::try_from(targets.get(zone).copied().unwrap_or(0)).unwrap_or(usize::MAX);
+                let here: Vec<_> = in_zone(&nodes, zone).collect();
+                let extra = here.len().saturating_sub(target);
+                here.iter().rev().take(extra).for_each(|node| self.shut_down(object::name(node), None));
+            }
         }
     }
 
@@ -304,6 +326,10 @@ impl Nodes {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn in_zone<'a>(nodes: &'a [Arc<Value>], zone: &'a str) -> impl Iterator<Item = &'a Arc<Value>> {
+    nodes.iter().filter(move |node| label(node, ZONE_LABEL) == Some(zone))
 }
 
 fn pools_table(cluster: &str) -> String {

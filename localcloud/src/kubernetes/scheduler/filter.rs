@@ -89,14 +89,16 @@ fn keeps_away(pod: &Value, other: &Value, domain: Domain<'_>) -> bool {
 fn untolerated(pod: &Value, node: &Value) -> Option<(String, String)> {
     let tolerations = list(pod, "/spec/tolerations");
     let hard = list(node, "/spec/taints").iter().filter(|taint| text(taint, "/effect") != "PreferNoSchedule");
-    let tolerates = |toleration: &Value, taint: &Value| {
-        let same = |field: &str| text(toleration, field) == text(taint, field);
-        let effect = text(toleration, "/effect").is_empty() || same("/effect");
-        let key = text(toleration, "/key").is_empty() || same("/key");
-        effect && key && (text(toleration, "/operator") == "Exists" || same("/value"))
-    };
     let mut open = hard.filter(|taint| !tolerations.iter().any(|toleration| tolerates(toleration, taint)));
     open.next().map(|taint| (text(taint, "/key").into(), text(taint, "/value").into()))
+}
+
+/// Whether a toleration is about a taint.
+pub(crate) fn tolerates(toleration: &Value, taint: &Value) -> bool {
+    let same = |field: &str| text(toleration, field) == text(taint, field);
+    let effect = text(toleration, "/effect").is_empty() || same("/effect");
+    let key = text(toleration, "/key").is_empty() || same("/key");
+    effect && key && (text(toleration, "/operator") == "Exists" || same("/value"))
 }
 
 fn matches_node(pod: &Value, node: &Value) -> bool {

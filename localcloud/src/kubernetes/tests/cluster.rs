@@ -12,7 +12,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
 
-use super::super::{Autoscaling, Cluster, ClusterSettings, Pool, Taint};
+use super::super::{Autoscaling, Cluster, ClusterSettings, LocationPolicy, Pool, Taint};
+use crate::calls::{self, Calls};
 use crate::clock::Clock;
 use crate::journal::Journal;
 
@@ -24,20 +25,23 @@ pub(super) struct Scene {
     pub(super) folder: tempfile::TempDir,
     pub(super) cluster: Arc<Cluster>,
     pub(super) client: Client,
+    /// The cluster's time.
+    pub(super) clock: Clock,
 }
 
 impl Scene {
     pub(super) async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let cluster = start(folder.path()).await;
+        let clock = Clock::system();
+        let cluster = start(folder.path(), &clock).await;
         let client = client(&cluster).await;
-        Self { folder, cluster, client }
+        Self { folder, cluster, client, clock }
     }
 
     /// Stops the cluster and starts it again from its folder.
     pub(super) async fn restart(&mut self) {
         self.cluster.stop().await;
-        self.cluster = start(self.folder.path()).await;
+        self.cluster = start(self.folder.path(), &self.clock).await;
         self.client = client(&self.cluster).await;
     }
 
@@ -112,7 +116,7 @@ fn json_merge(into: &mut Value, from: Value) {
     }
 }
 
-pub(super) async fn start(folder: &Path) -> Arc<Cluster> {
+async fn start(folder: &Path, clock: &Clock) -> Arc<Cluster> {
     // Another test may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (journal, mut tables) = Journal::open(&folder.join("journal")).expect("a journal");
@@ -120,9 +124,10 @@ pub(super) async fn start(folder: &Path) -> Arc<Cluster> {
         name: "main".into(),
         folder: folder.join("clusters/main"),
         journal,
-        clock: Clock::system(),
+        clock: clock.clone(),
         worker_program: "/bin/echo".into(),
         working_folder: folder.into(),
+        calls: Calls::new(&Clock::system(), calls::by_bearing()),
         pod_environment: vec![("PUBSUB_EMULATOR_HOST".into(), "127.0.0.1:1".into())],
         identities: None,
     };
@@ -175,6 +180,8 @@ pub(super) fn fixed(name: &str, nodes: u32) -> Pool {
         taints: vec![],
         initial_nodes: nodes,
         autoscaling: None,
+        zones: vec!["local-a".into()],
+        location_policy: LocationPolicy::Balanced,
     }
 }
 
@@ -186,7 +193,7 @@ pub(super) fn spot(name: &str, most: u32) -> Pool {
         spot: true,
         taints: vec![taint],
         initial_nodes: 0,
-        autoscaling: Some(Autoscaling { min_nodes: 0, max_nodes: most }),
+        autoscaling: Some(Autoscaling { min_nodes: 0, max_nodes: most, per_zone: false }),
         ..fixed(name, 0)
     }
 }

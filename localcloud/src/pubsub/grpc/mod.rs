@@ -17,8 +17,8 @@ use super::proto::publisher_server::PublisherServer;
 use super::proto::subscriber_server::SubscriberServer;
 use super::state::Pubsub;
 
-/// Largest request: a publish and what encoding adds to it.
-const LARGEST_REQUEST: usize = LARGEST_PUBLISH + (1 << 20);
+/// Largest request that is read at all: enough to say what is wrong with a publish that is too large.
+const LARGEST_REQUEST: usize = 2 * LARGEST_PUBLISH;
 
 /// A handle on the service, for the traits that are not ours.
 #[derive(Clone)]

@@ -1,9 +1,11 @@
 //! `google.pubsub.v1.Publisher`.
 
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use super::{Wire, convert};
-use crate::pubsub::admin::PageOf;
+use crate::pubsub::message::check_payload;
+use crate::pubsub::page::PageRequest;
 use crate::pubsub::proto::publisher_server::Publisher;
 use crate::pubsub::proto::{
     DeleteTopicRequest, DetachSubscriptionRequest, DetachSubscriptionResponse, Empty, GetTopicRequest,
@@ -27,6 +29,7 @@ impl Publisher for Wire {
 
     async fn publish(&self, request: Request<PublishRequest>) -> Result<Response<PublishResponse>, Status> {
         let request = request.into_inner();
+        check_payload(request.encoded_len())?;
         let contents = request.messages.into_iter().map(convert::content).collect();
         let message_ids = self.0.publish(&request.topic, contents)?;
         Ok(Response::new(PublishResponse { message_ids }))
@@ -41,7 +44,7 @@ impl Publisher for Wire {
         request: Request<ListTopicsRequest>,
     ) -> Result<Response<ListTopicsResponse>, Status> {
         let request = request.into_inner();
-        let page = PageOf { size: request.page_size, token: request.page_token };
+        let page = PageRequest { size: request.page_size, token: request.page_token };
         let page = self.0.list_topics(&request.project, &page)?;
         let topics = page.items.into_iter().map(convert::topic_out).collect();
         Ok(Response::new(ListTopicsResponse { topics, next_page_token: page.next }))
@@ -52,7 +55,7 @@ impl Publisher for Wire {
         request: Request<ListTopicSubscriptionsRequest>,
     ) -> Result<Response<ListTopicSubscriptionsResponse>, Status> {
         let request = request.into_inner();
-        let page = PageOf { size: request.page_size, token: request.page_token };
+        let page = PageRequest { size: request.page_size, token: request.page_token };
         let page = self.0.topic_subscriptions(&request.topic, &page)?;
         let answer = ListTopicSubscriptionsResponse { subscriptions: page.items, next_page_token: page.next };
         Ok(Response::new(answer))

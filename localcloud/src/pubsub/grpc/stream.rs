@@ -12,6 +12,7 @@ use prost::Message as _;
 use tonic::{Status, Streaming};
 
 use super::convert;
+use crate::calls::{Actions, Within};
 use crate::error::ApiError;
 use crate::pubsub::backlog::Limit;
 use crate::pubsub::delivery::{Invalid, Taken, stream_deadline};
@@ -21,6 +22,12 @@ use crate::pubsub::proto::streaming_pull_response::{
 use crate::pubsub::proto::{StreamingPullRequest, StreamingPullResponse};
 use crate::pubsub::puller::Puller;
 use crate::pubsub::state::Pubsub;
+
+/// What happens within a stream, as the table of methods names it.
+const DELIVER: &str = "pubsub.subscriptions.deliver";
+const ACKNOWLEDGE: &str = "pubsub.subscriptions.acknowledge";
+const NACK: &str = "pubsub.subscriptions.nack";
+const MODIFY: &str = "pubsub.subscriptions.modifyAckDeadline";
 
 /// What a streaming pull answers.
 pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<StreamingPullResponse, Status>> + Send>>;
@@ -38,6 +45,10 @@ struct Open {
     puller: Puller,
     heartbeats: bool,
     properties: SubscriptionProperties,
+    /// What it does passes the points of calls.
+    within: Option<Within>,
+    /// What was handed out last.
+    delivered: Actions,
 }
 
 /// What happened on a stream.
@@ -53,14 +64,11 @@ enum Event {
 pub(super) async fn open(
     pubsub: &Arc<Pubsub>,
     mut requests: Streaming<StreamingPullRequest>,
+    within: Option<Within>,
 ) -> Result<Answers, Status> {
-    let Some(first) = requests.message().await? else {
-        return Err(
-            ApiError::invalid_argument("The first request of a stream must name a subscription.").into()
-        );
-    };
+    let Some(first) = requests.message().await? else { return Ok(Box::pin(futures::stream::empty())) };
     let settings = pubsub.get_subscription(&first.subscription)?;
-    let deadline = stream_deadline(first.stream_ack_deadline_seconds)?;
+    let deadline = first_deadline(first.stream_ack_deadline_seconds)?;
     let limit =
         Limit { messages: limit(first.max_outstanding_messages), bytes: limit(first.max_outstanding_bytes) };
     let puller = Puller::stream(pubsub, &first.subscription, limit, deadline)?;
@@ -74,8 +82,10 @@ pub(super) async fn open(
             exactly_once_delivery_enabled: settings.enable_exactly_once_delivery,
             message_ordering_enabled: settings.enable_message_ordering,
         },
+        within,
+        delivered: Actions::default(),
     };
-    open.apply(first)?;
+    open.apply(first).await?;
     Ok(Box::pin(futures::stream::try_unfold(open, |mut open| async move {
         Ok(open.answer().await?.map(|answer| (answer, open)))
     })))
@@ -84,6 +94,7 @@ pub(super) async fn open(
 impl Open {
     /// The next answer, or none when the client is done.
     async fn answer(&mut self) -> Result<Option<StreamingPullResponse>, Status> {
+        std::mem::take(&mut self.delivered).after().await?;
         loop {
             let event = self.event().await;
             // The grant may be gone since the stream was opened.
@@ -93,13 +104,15 @@ impl Open {
                 Event::Asked(request) => match request? {
                     None => return Ok(None),
                     Some(request) => {
-                        if let Some(confirmation) = self.apply(request)? {
+                        check_later(&request)?;
+                        if let Some(confirmation) = self.apply(request).await? {
                             return Ok(Some(confirmation));
                         }
                     }
                 },
                 Event::Ready(taken) => {
                     let taken = taken?;
+                    self.delivered = self.begin(DELIVER, taken.deliveries.len()).await?;
                     let messages = taken.deliveries.iter().map(|d| convert::delivery(d, taken.counted));
                     return Ok(Some(self.with(messages.collect())));
                 }
@@ -127,7 +140,17 @@ impl Open {
     }
 
     /// Does what a request says. Exactly-once subscriptions confirm it.
-    fn apply(&mut self, request: StreamingPullRequest) -> Result<Option<StreamingPullResponse>, ApiError> {
+    async fn apply(
+        &mut self,
+        request: StreamingPullRequest,
+    ) -> Result<Option<StreamingPullResponse>, Status> {
+        let nacks = request.modify_deadline_seconds.iter().filter(|seconds| **seconds == 0).count();
+        let modified_count = request.modify_deadline_ack_ids.len().saturating_sub(nacks);
+        let actions = [
+            self.begin(ACKNOWLEDGE, request.ack_ids.len()).await?,
+            self.begin(NACK, nacks).await?,
+            self.begin(MODIFY, modified_count).await?,
+        ];
         if request.stream_ack_deadline_seconds != 0 {
             self.puller.deadline = stream_deadline(request.stream_ack_deadline_seconds)?;
         }
@@ -150,6 +173,9 @@ impl Open {
                 ..ModifyAckDeadlineConfirmation::default()
             });
         }
+        for action in actions {
+            action.after().await?;
+        }
         let confirms =
             self.properties.exactly_once_delivery_enabled && (acked.is_some() || modified.is_some());
         Ok(confirms.then(|| StreamingPullResponse {
@@ -157,6 +183,14 @@ impl Open {
             modify_ack_deadline_confirmation: modified,
             ..self.with(Vec::new())
         }))
+    }
+
+    /// Lets actions pass the point before their effect.
+    async fn begin(&self, method: &str, count: usize) -> Result<Actions, Status> {
+        match &self.within {
+            Some(within) if count > 0 => within.before(method, count).await,
+            _ => Ok(Actions::default()),
+        }
     }
 
     fn modify(&self, ack_ids: &[String], seconds: &[i32]) -> Result<Vec<String>, ApiError> {
@@ -184,6 +218,28 @@ impl Open {
             ..StreamingPullResponse::default()
         }
     }
+}
+
+/// The first request must say for how long the stream leases.
+fn first_deadline(seconds: i32) -> Result<Option<Duration>, ApiError> {
+    if seconds == 0 {
+        return Err(ApiError::invalid_argument("first message must set stream_ack_deadline_seconds"));
+    }
+    stream_deadline(seconds)
+}
+
+/// What only the first request of a stream may set.
+fn check_later(request: &StreamingPullRequest) -> Result<(), ApiError> {
+    let what = if !request.subscription.is_empty() {
+        "subscription"
+    } else if request.max_outstanding_messages != 0 {
+        "max_outstanding_messages"
+    } else if request.max_outstanding_bytes != 0 {
+        "max_outstanding_bytes"
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::invalid_argument(format!("{what} may only be set in first message")))
 }
 
 /// What is not positive is no limit.
@@ -215,7 +271,7 @@ pub(super) fn refuse(Invalid(ack_ids): Invalid) -> Result<(), Status> {
         type_url: "type.googleapis.com/google.rpc.ErrorInfo".into(),
         value: info.encode_to_vec(),
     };
-    let code = tonic::Code::FailedPrecondition;
+    let code = tonic::Code::InvalidArgument;
     let status = rpc::Status { code: code.into(), message: message.into(), details: vec![detail] };
     Err(Status::with_details(code, message, status.encode_to_vec().into()))
 }

@@ -4,7 +4,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{Wire, convert, stream};
 use crate::error::ApiError;
-use crate::pubsub::admin::PageOf;
+use crate::pubsub::page::PageRequest;
 use crate::pubsub::proto::subscriber_server::Subscriber;
 use crate::pubsub::proto::{
     AcknowledgeRequest, DeleteSubscriptionRequest, Empty, GetSubscriptionRequest, ListSubscriptionsRequest,
@@ -46,7 +46,7 @@ impl Subscriber for Wire {
         request: Request<ListSubscriptionsRequest>,
     ) -> Result<Response<ListSubscriptionsResponse>, Status> {
         let request = request.into_inner();
-        let page = PageOf { size: request.page_size, token: request.page_token };
+        let page = PageRequest { size: request.page_size, token: request.page_token };
         let page = self.0.list_subscriptions(&request.project, &page)?;
         let subscriptions = page.items.into_iter().map(convert::subscription_out).collect();
         Ok(Response::new(ListSubscriptionsResponse { subscriptions, next_page_token: page.next }))
@@ -90,7 +90,8 @@ impl Subscriber for Wire {
         &self,
         request: Request<Streaming<StreamingPullRequest>>,
     ) -> Result<Response<stream::Answers>, Status> {
-        Ok(Response::new(stream::open(&self.0, request.into_inner()).await?))
+        let within = request.extensions().get().cloned();
+        Ok(Response::new(stream::open(&self.0, request.into_inner(), within).await?))
     }
 
     async fn modify_push_config(

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use prost_types::FieldMask;
 
 use crate::storage::checksum::Expected;
+use crate::storage::copies::Rewritten;
 use crate::storage::error::{Result, StorageError};
+use crate::storage::generations::Life;
 use crate::storage::object::{Object, Settings};
 use crate::storage::objects::NewObject;
 use crate::storage::patch::json_path;
@@ -63,6 +65,11 @@ pub(super) fn settings(object: &proto::Object) -> Result<Settings> {
 pub(super) fn object(object: Object) -> proto::Object {
     let etag = object.etag();
     let settings = object.settings;
+    let (delete_time, soft_delete_time, hard_delete_time) = match object.life {
+        Life::Live => (None, None, None),
+        Life::Noncurrent { since } => (Some(since), None, None),
+        Life::SoftDeleted { since, until, noncurrent } => (noncurrent, Some(since), Some(until)),
+    };
     proto::Object {
         name: object.name,
         bucket: bucket_name(&object.bucket),
@@ -79,7 +86,10 @@ pub(super) fn object(object: Object) -> proto::Object {
         create_time: Some(instant(object.created)),
         finalize_time: Some(instant(object.created)),
         update_time: Some(instant(object.updated)),
-        update_storage_class_time: Some(instant(object.created)),
+        update_storage_class_time: Some(instant(object.classed)),
+        delete_time: delete_time.map(instant),
+        soft_delete_time: soft_delete_time.map(instant),
+        hard_delete_time: hard_delete_time.map(instant),
         component_count: object.components.unwrap_or_default(),
         checksums: Some(proto::ObjectChecksums {
             crc32c: Some(object.checksums.crc32c),
@@ -90,6 +100,26 @@ pub(super) fn object(object: Object) -> proto::Object {
         temporary_hold: settings.temporary_hold,
         event_based_hold: Some(settings.event_based_hold).filter(|held| *held),
         ..proto::Object::default()
+    }
+}
+
+pub(super) fn rewritten(rewritten: Rewritten) -> proto::RewriteResponse {
+    let signed = |number| i64::try_from(number).unwrap_or(i64::MAX);
+    match rewritten {
+        Rewritten::Done(done) => proto::RewriteResponse {
+            total_bytes_rewritten: signed(done.size),
+            object_size: signed(done.size),
+            done: true,
+            rewrite_token: String::new(),
+            resource: Some(object(*done)),
+        },
+        Rewritten::Partly { bytes, size, token } => proto::RewriteResponse {
+            total_bytes_rewritten: signed(bytes),
+            object_size: signed(size),
+            done: false,
+            rewrite_token: token,
+            resource: None,
+        },
     }
 }
 

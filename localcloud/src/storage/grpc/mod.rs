@@ -1,10 +1,13 @@
-//! The gRPC wire: `google.storage.v2.Storage`, without the content of objects, which the official
-//! clients send over the JSON API, and the policies of `google.storage.control.v2.StorageControl`.
+//! The gRPC wire: `google.storage.v2.Storage`, without `BidiWriteObject`, and the policies of
+//! `google.storage.control.v2.StorageControl`.
 
 mod convert;
 mod convert_bucket;
 mod policies;
+mod read;
+mod requests;
 mod service;
+mod write;
 
 use std::sync::Arc;
 

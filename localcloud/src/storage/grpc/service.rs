@@ -1,60 +1,38 @@
 //! `google.storage.v2.Storage`: every method in a few lines.
 
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::{self, bucket_id, generation};
-use super::{Wire, convert_bucket};
+use super::requests::{
+    OBJECT_SETTINGS, bucket_condition, bucket_prefix, check_paths, condition, project_id, source,
+    source_condition,
+};
+use super::{Wire, convert_bucket, read, write};
 use crate::storage::buckets::Change;
+use crate::storage::copies::Rewrite;
 use crate::storage::error::{Result, StorageError};
+use crate::storage::generations::Which;
+use crate::storage::glob::Glob;
 use crate::storage::listing::{PageOf, Query};
 use crate::storage::objects::{NewObject, Source};
+use crate::storage::parts::Part;
 use crate::storage::precondition::Precondition;
+use crate::storage::proto::query_write_status_response::WriteStatus;
 use crate::storage::proto::storage_server::Storage;
 use crate::storage::proto::{
-    Bucket, ComposeObjectRequest, CreateBucketRequest, DeleteBucketRequest, DeleteObjectRequest, Empty,
-    GetBucketRequest, GetIamPolicyRequest, GetObjectRequest, ListBucketsRequest, ListBucketsResponse,
-    ListObjectsRequest, ListObjectsResponse, Object, Policy, RewriteObjectRequest, RewriteResponse,
-    SetIamPolicyRequest, TestIamPermissionsRequest, TestIamPermissionsResponse, UpdateBucketRequest,
-    UpdateObjectRequest,
+    BidiReadObjectRequest, BidiReadObjectResponse, Bucket, CancelResumableWriteRequest,
+    CancelResumableWriteResponse, ComposeObjectRequest, CreateBucketRequest, DeleteBucketRequest,
+    DeleteObjectRequest, Empty, GetBucketRequest, GetIamPolicyRequest, GetObjectRequest, ListBucketsRequest,
+    ListBucketsResponse, ListObjectsRequest, ListObjectsResponse, MoveObjectRequest, Object, Policy,
+    QueryWriteStatusRequest, QueryWriteStatusResponse, ReadObjectRequest, ReadObjectResponse,
+    RestoreObjectRequest, RewriteObjectRequest, RewriteResponse, SetIamPolicyRequest,
+    StartResumableWriteRequest, StartResumableWriteResponse, TestIamPermissionsRequest,
+    TestIamPermissionsResponse, UpdateBucketRequest, UpdateObjectRequest, WriteObjectRequest,
+    WriteObjectResponse,
 };
-
-/// The settings of an object that a mask of `*` names.
-const OBJECT_SETTINGS: &[&str] = &[
-    "contentType",
-    "contentEncoding",
-    "contentDisposition",
-    "contentLanguage",
-    "cacheControl",
-    "metadata",
-    "customTime",
-    "temporaryHold",
-    "eventBasedHold",
-];
+use crate::storage::uploads::Standing;
 
 pub(super) type Answer<T> = std::result::Result<Response<T>, Status>;
-
-/// The four conditions that requests carry under the same names.
-macro_rules! condition {
-    ($request:expr) => {
-        Precondition {
-            generation: $request.if_generation_match,
-            generation_not: $request.if_generation_not_match,
-            metageneration: $request.if_metageneration_match,
-            metageneration_not: $request.if_metageneration_not_match,
-        }
-    };
-}
-
-/// The two of them that requests about buckets carry.
-macro_rules! bucket_condition {
-    ($request:expr) => {
-        Precondition {
-            metageneration: $request.if_metageneration_match,
-            metageneration_not: $request.if_metageneration_not_match,
-            ..Precondition::default()
-        }
-    };
-}
 
 #[tonic::async_trait]
 impl Storage for Wire {
@@ -78,7 +56,8 @@ impl Storage for Wire {
     async fn list_buckets(&self, request: Request<ListBucketsRequest>) -> Answer<ListBucketsResponse> {
         let request = request.into_inner();
         let page = PageOf { size: request.page_size, token: request.page_token };
-        let page = self.0.list_buckets(project_id(&request.parent)?, bucket_prefix(&request.prefix), &page);
+        let page =
+            self.0.list_buckets(project_id(&request.parent)?, bucket_prefix(&request.prefix), &page)?;
         Ok(Response::new(ListBucketsResponse {
             buckets: page.items.into_iter().map(convert_bucket::bucket).collect(),
             next_page_token: page.next,
@@ -128,25 +107,28 @@ impl Storage for Wire {
 
     async fn get_object(&self, request: Request<GetObjectRequest>) -> Answer<Object> {
         let request = request.into_inner();
-        if request.soft_deleted.unwrap_or_default() {
-            return Err(StorageError::unsupported("`soft_deleted`").into());
-        }
         let condition = condition!(request);
         let source = source(&request.bucket, request.object, request.generation, condition)?;
-        Ok(Response::new(convert::object(self.0.get_object(&source)?)))
+        let object = match request.soft_deleted.unwrap_or_default() {
+            true => self.0.get_soft_deleted(&source)?,
+            false => self.0.get_object(&source)?,
+        };
+        Ok(Response::new(convert::object(object)))
     }
 
     async fn list_objects(&self, request: Request<ListObjectsRequest>) -> Answer<ListObjectsResponse> {
         let request = request.into_inner();
-        let refused = [
-            (request.soft_deleted, "`soft_deleted`"),
-            (!request.match_glob.is_empty(), "`match_glob`"),
-            (!request.filter.is_empty(), "`filter`"),
-        ];
-        if let Some((_, what)) = refused.into_iter().find(|(given, _)| *given) {
-            return Err(StorageError::unsupported(what).into());
+        if !request.filter.is_empty() {
+            return Err(StorageError::unsupported("`filter`").into());
         }
+        let glob = Some(&request.match_glob).filter(|pattern| !pattern.is_empty());
         let query = Query {
+            which: match (request.versions, request.soft_deleted) {
+                (_, true) => Which::SoftDeleted,
+                (true, false) => Which::Versions,
+                (false, false) => Which::Live,
+            },
+            glob: glob.map(|pattern| Glob::parse(pattern)).transpose()?,
             prefix: request.prefix,
             delimiter: request.delimiter,
             start: request.lexicographic_start,
@@ -204,67 +186,107 @@ impl Storage for Wire {
         Ok(Response::new(convert::object(self.0.compose(&sources, new).await?)))
     }
 
-    /// A rewrite is done in one call here.
     async fn rewrite_object(&self, request: Request<RewriteObjectRequest>) -> Answer<RewriteResponse> {
         let request = request.into_inner();
         let condition = condition!(request);
-        let source_condition = Precondition {
-            generation: request.if_source_generation_match,
-            generation_not: request.if_source_generation_not_match,
-            metageneration: request.if_source_metageneration_match,
-            metageneration_not: request.if_source_metageneration_not_match,
-        };
-        let from = source(
+        let source_condition = source_condition!(request);
+        let source = source(
             &request.source_bucket,
             request.source_object,
             request.source_generation,
             source_condition,
         )?;
         let destination = request.destination;
-        let settings = destination.as_ref().map(convert::settings).transpose()?;
         let new = NewObject {
             bucket: bucket_id(&request.destination_bucket)?.to_owned(),
             name: request.destination_name,
-            storage_class: destination.map(|object| object.storage_class).unwrap_or_default(),
+            storage_class: destination
+                .as_ref()
+                .map(|object| object.storage_class.clone())
+                .unwrap_or_default(),
             condition,
             expected: convert::expected(request.object_checksums),
             ..NewObject::default()
         };
-        let object = self.0.copy(&from, new, settings).await?;
-        let size = i64::try_from(object.size).unwrap_or(i64::MAX);
-        Ok(Response::new(RewriteResponse {
-            total_bytes_rewritten: size,
-            object_size: size,
-            done: true,
-            rewrite_token: String::new(),
-            resource: Some(convert::object(object)),
-        }))
+        let rewrite = Rewrite {
+            source,
+            new,
+            settings: destination.as_ref().map(convert::settings).transpose()?,
+            most_bytes: u64::try_from(request.max_bytes_rewritten_per_call).unwrap_or_default(),
+            token: request.rewrite_token,
+        };
+        Ok(Response::new(convert::rewritten(self.0.rewrite(rewrite).await?)))
     }
-}
 
-fn source(bucket: &str, name: String, number: i64, condition: Precondition) -> Result<Source> {
-    Ok(Source { bucket: bucket_id(bucket)?.to_owned(), name, generation: generation(number), condition })
-}
-
-fn project_id(name: &str) -> Result<&str> {
-    match name.strip_prefix("projects/") {
-        Some(project) if !project.is_empty() && project != "_" => Ok(project),
-        _ => Err(StorageError::invalid(format!("Invalid project: '{name}'; it must be `projects/PROJECT`."))),
+    async fn restore_object(&self, request: Request<RestoreObjectRequest>) -> Answer<Object> {
+        let request = request.into_inner();
+        let condition = condition!(request);
+        let source = source(&request.bucket, request.object, request.generation, condition)?;
+        Ok(Response::new(convert::object(self.0.restore(&source).await?)))
     }
-}
 
-/// A prefix may be given with or without `projects/_/buckets/`.
-fn bucket_prefix(prefix: &str) -> &str {
-    bucket_id(prefix).unwrap_or(prefix)
-}
+    async fn move_object(&self, request: Request<MoveObjectRequest>) -> Answer<Object> {
+        let request = request.into_inner();
+        let condition = condition!(request);
+        let source_condition = source_condition!(request);
+        let source = source(&request.bucket, request.source_object, 0, source_condition)?;
+        let object = self.0.rename(&source, request.destination_object, condition).await?;
+        Ok(Response::new(convert::object(object)))
+    }
 
-/// Refuses to ignore a path that names nothing that can be changed.
-fn check_paths(paths: &[Vec<String>], known: &[&str]) -> Result<()> {
-    let unknown = |path: &&Vec<String>| path.first().is_none_or(|first| !known.contains(&first.as_str()));
-    match paths.iter().find(unknown) {
-        Some(path) => {
-            Err(StorageError::invalid(format!("The field `{}` cannot be updated.", path.join("."))))
-        }
-        None => Ok(()),
+    async fn read_object(
+        &self,
+        request: Request<ReadObjectRequest>,
+    ) -> Answer<read::Answers<ReadObjectResponse>> {
+        let request = request.into_inner();
+        let condition = condition!(request);
+        let source = source(&request.bucket, request.object, request.generation, condition)?;
+        Ok(Response::new(read::range(&self.0, &source, request.read_offset, request.read_limit)?))
+    }
+
+    async fn bidi_read_object(
+        &self,
+        request: Request<Streaming<BidiReadObjectRequest>>,
+    ) -> Answer<read::Answers<BidiReadObjectResponse>> {
+        Ok(Response::new(read::ranges(&self.0, request.into_inner()).await?))
+    }
+
+    async fn write_object(
+        &self,
+        request: Request<Streaming<WriteObjectRequest>>,
+    ) -> Answer<WriteObjectResponse> {
+        Ok(Response::new(write::object(&self.0, request.into_inner()).await?))
+    }
+
+    async fn start_resumable_write(
+        &self,
+        request: Request<StartResumableWriteRequest>,
+    ) -> Answer<StartResumableWriteResponse> {
+        let request = request.into_inner();
+        let mut new = write::new_object(request.write_object_spec.unwrap_or_default())?;
+        new.expected = convert::expected(request.object_checksums);
+        let upload_id = self.0.begin_upload(new).await?;
+        Ok(Response::new(StartResumableWriteResponse { upload_id }))
+    }
+
+    async fn query_write_status(
+        &self,
+        request: Request<QueryWriteStatusRequest>,
+    ) -> Answer<QueryWriteStatusResponse> {
+        let id = request.into_inner().upload_id;
+        let nothing = futures::stream::empty::<Result<bytes::Bytes>>();
+        let status = match self.0.continue_upload(&id, Part::default(), nothing).await? {
+            Standing::Done(object) => WriteStatus::Resource(convert::object(*object)),
+            Standing::Partial(size) => WriteStatus::PersistedSize(i64::try_from(size).unwrap_or(i64::MAX)),
+        };
+        Ok(Response::new(QueryWriteStatusResponse { write_status: Some(status) }))
+    }
+
+    async fn cancel_resumable_write(
+        &self,
+        request: Request<CancelResumableWriteRequest>,
+    ) -> Answer<CancelResumableWriteResponse> {
+        self.0.cancel_upload(&request.into_inner().upload_id).await?;
+        Ok(Response::new(CancelResumableWriteResponse {}))
     }
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::json::{Links, check_supported};
+use super::json::{Links, check_supported, page};
 use super::parameters::{Parameters, read_json};
 use crate::iam::Policy;
 use crate::storage::bucket::Settings;
@@ -27,18 +27,15 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Json<Value>> {
     if parameters.project.is_empty() {
-        return Err(StorageError::invalid("Required parameter: project"));
+        return Err(StorageError::required("project"));
     }
-    let page = storage.list_buckets(&parameters.project, &parameters.prefix, &parameters.page());
+    if parameters.soft_deleted {
+        return Err(StorageError::unsupported("soft-deleted buckets"));
+    }
+    let found = storage.list_buckets(&parameters.project, &parameters.prefix, &parameters.page())?;
     let links = Links::of(&storage, &headers);
-    let mut answer = json!({"kind": "storage#buckets"});
-    if !page.items.is_empty() {
-        answer["items"] = page.items.iter().map(|bucket| links.bucket(bucket)).collect();
-    }
-    if !page.next.is_empty() {
-        answer["nextPageToken"] = page.next.into();
-    }
-    Ok(Json(answer))
+    let buckets = found.items.iter().map(|bucket| links.bucket(bucket)).collect();
+    Ok(Json(page("storage#buckets", buckets, found.next)))
 }
 
 pub(super) async fn insert(

@@ -1,35 +1,47 @@
 //! Content on its way out, whole or in part, never whole in memory.
 
 use std::fs::File;
-use std::io::SeekFrom;
+use std::io::{BufReader, Read as _, SeekFrom};
 
 use axum::body::Body;
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
+use flate2::bufread::MultiGzDecoder;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE,
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
+    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE, WARNING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use crate::storage::error::{Result, StorageError};
 use crate::storage::object::Object;
+use crate::storage::objects::Source;
+use crate::storage::state::Storage;
 
 /// Bytes read at once.
 const BLOCK: u64 = 256 << 10;
+/// Most bytes that are expanded at once.
+const EXPANDED: usize = 64 << 10;
 
 /// Answers a read, as its `Range` asks.
-pub(super) async fn answer(object: &Object, file: File, asked: &HeaderMap) -> Result<Response> {
+pub(super) async fn content(storage: &Storage, source: &Source, asked: &HeaderMap) -> Result<Response> {
+    let (object, file) = storage.open_object(source)?;
+    answer(&object, file, asked).await
+}
+
+async fn answer(object: &Object, file: File, asked: &HeaderMap) -> Result<Response> {
+    if is_to_expand(object, asked) {
+        return Ok(expanded(object, file));
+    }
     let range = asked.get(RANGE).and_then(|range| range.to_str().ok());
     let (status, start, end) = match range.and_then(|range| part(range, object.size)) {
         None => (StatusCode::OK, 0, object.size),
         Some((start, end)) if start < end => (StatusCode::PARTIAL_CONTENT, start, end),
         Some(_) => {
-            return Err(StorageError::range(format!(
-                "The requested range cannot be satisfied: the object has {} bytes.",
-                object.size
-            )));
+            let mut answer = StorageError::range().into_text();
+            set(answer.headers_mut(), CONTENT_RANGE, &format!("bytes */{}", object.size));
+            return Ok(answer);
         }
     };
     let mut file = tokio::fs::File::from_std(file);
@@ -45,8 +57,41 @@ pub(super) async fn answer(object: &Object, file: File, asked: &HeaderMap) -> Re
     Ok(answer)
 }
 
+/// Whether it was compressed by whoever wrote it, and whoever reads it can't undo that.
+fn is_to_expand(object: &Object, asked: &HeaderMap) -> bool {
+    let mut accepted = asked.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    object.settings.content_encoding == "gzip"
+        && !object.settings.cache_control.contains("no-transform")
+        && !accepted.any(|value| value.contains("gzip"))
+}
+
+/// The whole content, expanded as it is read. Its length is not known before.
+fn expanded(object: &Object, file: File) -> Response {
+    let decoder = MultiGzDecoder::new(BufReader::new(file));
+    let blocks = futures::stream::try_unfold(decoder, |decoder| async move {
+        let read = tokio::task::spawn_blocking(move || expand(decoder)).await;
+        read.map_err(std::io::Error::other)?
+    });
+    let mut answer = Response::new(Body::from_stream(blocks));
+    let headers = answer.headers_mut();
+    describe(object, headers);
+    headers.remove(CONTENT_ENCODING);
+    headers.remove(ACCEPT_RANGES);
+    set(headers, WARNING, "214 UploadServer gunzipped");
+    answer
+}
+
+type Decoder = MultiGzDecoder<BufReader<File>>;
+
+fn expand(mut decoder: Decoder) -> std::io::Result<Option<(Bytes, Decoder)>> {
+    let mut block = vec![0; EXPANDED];
+    let read = decoder.read(&mut block)?;
+    block.truncate(read);
+    Ok((read > 0).then(|| (Bytes::from(block), decoder)))
+}
+
 /// First byte and the one after the last. None: the header asks for nothing that can be given in part.
-fn part(range: &str, size: u64) -> Option<(u64, u64)> {
+pub(super) fn part(range: &str, size: u64) -> Option<(u64, u64)> {
     let (start, end) = range.strip_prefix("bytes=")?.split_once('-')?;
     match (start.trim(), end.trim()) {
         ("", tail) => {

@@ -9,6 +9,7 @@ use crate::resource_manager::project_number;
 use crate::storage::bucket::Bucket;
 use crate::storage::checksum::Expected;
 use crate::storage::error::{Result, StorageError};
+use crate::storage::generations::Life;
 use crate::storage::object::{self, Object};
 use crate::storage::objects::NewObject;
 use crate::storage::patch;
@@ -19,10 +20,12 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// Fields of buckets that the local cloud does not support.
 const UNSUPPORTED: &[&str] = &[
+    "acl",
     "autoclass",
     "billing",
     "cors",
     "customPlacementConfig",
+    "defaultObjectAcl",
     "encryption",
     "hierarchicalNamespace",
     "ipFilter",
@@ -31,6 +34,9 @@ const UNSUPPORTED: &[&str] = &[
     "retentionPolicy",
     "website",
 ];
+
+/// Fields of objects that the local cloud does not support.
+const UNSUPPORTED_OF_OBJECTS: &[&str] = &["acl", "contexts", "customerEncryption", "kmsKeyName", "retention"];
 
 /// Where links point: at what the client calls us, if it says the port (Google's own client for Rust
 /// does not), or else at where we know we are.
@@ -88,7 +94,7 @@ impl Links {
             "etag": object.etag(),
             "timeCreated": object.created,
             "updated": object.updated,
-            "timeStorageClassUpdated": object.created,
+            "timeStorageClassUpdated": object.classed,
             "timeFinalized": object.created,
         });
         if let Some(md5) = object.checksums.md5_text() {
@@ -97,7 +103,17 @@ impl Links {
         if let Some(components) = object.components {
             fields["componentCount"] = components.into();
         }
-        merged(json!(object.settings), fields)
+        let deleted = match object.life {
+            Life::Live => json!({}),
+            Life::Noncurrent { since } => json!({"timeDeleted": since}),
+            Life::SoftDeleted { since, until, noncurrent: None } => {
+                json!({"softDeleteTime": since, "hardDeleteTime": until})
+            }
+            Life::SoftDeleted { since, until, noncurrent } => {
+                json!({"timeDeleted": noncurrent, "softDeleteTime": since, "hardDeleteTime": until})
+            }
+        };
+        merged(merged(json!(object.settings), fields), deleted)
     }
 }
 
@@ -116,16 +132,26 @@ pub(super) fn new_object(bucket: &str, value: &Value) -> Result<NewObject> {
 
 /// Reads the settings of an object. What is null is as good as not there.
 pub(super) fn object_settings(value: &Value) -> Result<object::Settings> {
+    check_object_supported(value)?;
     match value {
         Value::Null => Ok(object::Settings::default()),
         value => patch::merge(&object::Settings::default(), value),
     }
 }
 
+/// Refuses settings of an object that would be forgotten silently.
+pub(super) fn check_object_supported(object: &Value) -> Result<()> {
+    refuse(object, UNSUPPORTED_OF_OBJECTS, "objects")
+}
+
 /// Refuses settings that would be forgotten silently.
 pub(super) fn check_supported(bucket: &Value) -> Result<()> {
-    match UNSUPPORTED.iter().find(|field| says_something(&bucket[**field])) {
-        Some(field) => Err(StorageError::unsupported(&format!("`{field}` of buckets"))),
+    refuse(bucket, UNSUPPORTED, "buckets")
+}
+
+fn refuse(value: &Value, fields: &[&str], of: &str) -> Result<()> {
+    match fields.iter().find(|field| says_something(&value[**field])) {
+        Some(field) => Err(StorageError::unsupported(&format!("`{field}` of {of}"))),
         None => Ok(()),
     }
 }
@@ -145,4 +171,16 @@ fn merged(mut value: Value, fields: Value) -> Value {
         value.extend(fields);
     }
     value
+}
+
+/// A page of a list. What is empty is left out.
+pub(super) fn page(kind: &str, items: Vec<Value>, next: String) -> Value {
+    let mut answer = json!({"kind": kind});
+    if !items.is_empty() {
+        answer["items"] = items.into();
+    }
+    if !next.is_empty() {
+        answer["nextPageToken"] = next.into();
+    }
+    answer
 }

@@ -1,12 +1,17 @@
-//! The JSON API: `/storage/v1`, and the same below `/upload`, `/resumable/upload` and `/download`.
+//! The JSON API: `/storage/v1`, and the same below `/upload`, `/resumable/upload`, `/download` and
+//! `/batch`; and reads of the XML API.
 
+mod batch;
 mod buckets;
 mod download;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod json;
 mod multipart;
 mod objects;
 mod parameters;
 mod upload;
+mod xml;
 
 use std::sync::Arc;
 
@@ -15,6 +20,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 use super::state::Storage;
+pub(crate) use batch::with_batch;
 
 impl Storage {
     /// The routes of this wire.
@@ -44,6 +50,9 @@ impl Storage {
                 "/storage/v1/b/{bucket}/o/{object}/rewriteTo/b/{to_bucket}/o/{to_object}",
                 post(objects::rewrite),
             )
+            .route("/storage/v1/b/{bucket}/o/{object}/restore", post(objects::restore))
+            .route("/storage/v1/b/{bucket}/o/{object}/moveTo/o/{to_object}", post(objects::rename))
+            .route("/{bucket}/{*object}", get(xml::read))
             .route("/download/storage/v1/b/{bucket}/o/{object}", get(objects::get))
             .route("/upload/storage/v1/b/{bucket}/o", uploads.clone())
             // gcloud and gsutil begin resumable uploads here.

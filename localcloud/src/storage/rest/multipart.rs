@@ -1,4 +1,4 @@
-//! `multipart/related` bodies, read as they come: parts are headers and a stream of bytes.
+//! `multipart/related` and `multipart/mixed` bodies, read as they come: parts are headers and a stream of bytes.
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
@@ -8,6 +8,13 @@ use crate::storage::error::{Result, StorageError};
 
 /// Most bytes of a part's headers.
 const LARGEST_HEADERS: usize = 16 << 10;
+
+/// What the headers of a part say. Empty where they say nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) content_type: String,
+    pub(super) content_id: String,
+}
 
 /// A body that is taken apart.
 pub(super) struct Multipart<S> {
@@ -35,8 +42,8 @@ where
         Ok(Self { body, buffer: BytesMut::new(), boundary, line_end: "\r\n" })
     }
 
-    /// Goes to the first part and returns its content type.
-    pub(super) async fn first(&mut self) -> Result<String> {
+    /// Goes to the first part and returns its head.
+    pub(super) async fn first(&mut self) -> Result<Head> {
         let opening = format!("--{}", self.boundary);
         self.fill(opening.len() + 2).await?;
         if !self.buffer.starts_with(opening.as_bytes()) {
@@ -49,8 +56,8 @@ where
         self.headers().await
     }
 
-    /// Goes past what is left of this part. Returns the next one's content type, or none at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<String>> {
+    /// Goes past what is left of this part. Returns the next one's head, or none at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Head>> {
         while self.bytes().await?.is_some() {}
         let _ = self.buffer.split_to(self.delimiter().len());
         self.fill(2).await?;
@@ -88,7 +95,7 @@ where
         Ok(whole.freeze())
     }
 
-    async fn headers(&mut self) -> Result<String> {
+    async fn headers(&mut self) -> Result<Head> {
         let end = format!("{0}{0}", self.line_end);
         let at = loop {
             if let Some(at) = memmem::find(&self.buffer, end.as_bytes()) {
@@ -101,9 +108,12 @@ where
         };
         let headers = self.buffer.split_to(at + end.len());
         let headers = String::from_utf8_lossy(&headers);
-        let content_type = headers.lines().filter_map(|line| line.split_once(':'));
-        let content_type = content_type.filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-type"));
-        Ok(content_type.map(|(_, value)| value.trim().to_owned()).next().unwrap_or_default())
+        let value = |wanted: &str| {
+            let mut fields = headers.lines().filter_map(|line| line.split_once(':'));
+            let found = fields.find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));
+            found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+        };
+        Ok(Head { content_type: value("content-type"), content_id: value("content-id") })
     }
 
     fn delimiter(&self) -> String {
@@ -138,9 +148,9 @@ mod tests {
         let mut body = Multipart::new("multipart/related; boundary=\"x y\"", futures::stream::iter(pieces))?;
         let mut found = Vec::new();
         let mut next = Some(body.first().await?);
-        while let Some(content_type) = next {
+        while let Some(head) = next {
             let content = body.whole(1000).await?;
-            found.push((content_type, String::from_utf8_lossy(&content).into_owned()));
+            found.push((head.content_type, String::from_utf8_lossy(&content).into_owned()));
             next = body.next().await?;
         }
         Ok(found)

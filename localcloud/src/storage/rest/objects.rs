@@ -10,12 +10,12 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::download;
-use super::json::{Links, new_object, object_settings};
+use super::json::{Links, check_object_supported, new_object, object_settings, page};
 use super::parameters::{Parameters, read_json};
 use crate::storage::buckets::Change;
 use crate::storage::checksum::Expected;
-use crate::storage::error::Result;
-use crate::storage::object::Object;
+use crate::storage::copies::{Rewrite, Rewritten};
+use crate::storage::error::{Result, StorageError};
 use crate::storage::objects::{NewObject, Source};
 use crate::storage::precondition::Precondition;
 use crate::storage::state::Storage;
@@ -32,15 +32,10 @@ pub(super) async fn list(
 ) -> Result<Json<Value>> {
     let listing = storage.list_objects(&bucket, &parameters.list()?)?;
     let links = Links::of(&storage, &headers);
-    let mut answer = json!({"kind": "storage#objects"});
-    if !listing.objects.is_empty() {
-        answer["items"] = listing.objects.iter().map(|object| links.object(object)).collect();
-    }
+    let objects = listing.objects.iter().map(|object| links.object(object)).collect();
+    let mut answer = page("storage#objects", objects, listing.next);
     if !listing.prefixes.is_empty() {
         answer["prefixes"] = listing.prefixes.into();
-    }
-    if !listing.next.is_empty() {
-        answer["nextPageToken"] = listing.next.into();
     }
     Ok(Json(answer))
 }
@@ -54,10 +49,13 @@ pub(super) async fn get(
 ) -> Result<Response> {
     let source = parameters.object(bucket, name);
     if parameters.alt == "media" {
-        let (object, file) = storage.open_object(&source)?;
-        return download::answer(&object, file, &headers).await;
+        let content = download::content(&storage, &source, &headers).await;
+        return Ok(content.unwrap_or_else(StorageError::into_text));
     }
-    let object = storage.get_object(&source)?;
+    let object = match parameters.soft_deleted {
+        true => storage.get_soft_deleted(&source)?,
+        false => storage.get_object(&source)?,
+    };
     Ok(Json(Links::of(&storage, &headers).object(&object)).into_response())
 }
 
@@ -69,6 +67,7 @@ pub(super) async fn patch(
     body: Body,
 ) -> Result<Json<Value>> {
     let value = read_json(body).await?;
+    check_object_supported(&value)?;
     let object = storage.update_object(&parameters.object(bucket, name), &Change::Merge(&value))?;
     Ok(Json(Links::of(&storage, &headers).object(&object)))
 }
@@ -101,11 +100,11 @@ pub(super) async fn copy(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>> {
-    let object = copied(&storage, names, &parameters, body).await?;
+    let copy = described(names, &parameters, body).await?;
+    let object = storage.copy(&copy.source, copy.new, copy.settings).await?;
     Ok(Json(Links::of(&storage, &headers).object(&object)))
 }
 
-/// A rewrite is done in one call here.
 pub(super) async fn rewrite(
     State(storage): Service,
     Path(names): FromTo,
@@ -113,28 +112,61 @@ pub(super) async fn rewrite(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>> {
-    let object = copied(&storage, names, &parameters, body).await?;
-    let size = object.size.to_string();
-    Ok(Json(json!({
-        "kind": "storage#rewriteResponse",
-        "totalBytesRewritten": size,
-        "objectSize": size,
-        "done": true,
-        "resource": Links::of(&storage, &headers).object(&object),
-    })))
+    let rewrite = described(names, &parameters, body).await?;
+    Ok(Json(match storage.rewrite(rewrite).await? {
+        Rewritten::Done(object) => json!({
+            "kind": "storage#rewriteResponse",
+            "totalBytesRewritten": object.size.to_string(),
+            "objectSize": object.size.to_string(),
+            "done": true,
+            "resource": Links::of(&storage, &headers).object(&object),
+        }),
+        Rewritten::Partly { bytes, size, token } => json!({
+            "kind": "storage#rewriteResponse",
+            "totalBytesRewritten": bytes.to_string(),
+            "objectSize": size.to_string(),
+            "done": false,
+            "rewriteToken": token,
+        }),
+    }))
 }
 
-async fn copied(
-    storage: &Storage,
+async fn described(
     (bucket, name, to_bucket, to_name): (String, String, String, String),
     parameters: &Parameters,
     body: Body,
-) -> Result<Object> {
+) -> Result<Rewrite> {
     let value = read_json(body).await?;
     let sent = value.as_object().is_some_and(|fields| fields.values().any(|value| !value.is_null()));
-    let settings = if sent { Some(object_settings(&value)?) } else { None };
-    let new = NewObject { name: to_name, ..destination(&to_bucket, &value, parameters)? };
-    storage.copy(&parameters.source(bucket, name), new, settings).await
+    Ok(Rewrite {
+        source: parameters.source(bucket, name),
+        settings: if sent { Some(object_settings(&value)?) } else { None },
+        new: NewObject { name: to_name, ..destination(&to_bucket, &value, parameters)? },
+        most_bytes: parameters.max_bytes_rewritten_per_call,
+        token: parameters.rewrite_token.clone(),
+    })
+}
+
+pub(super) async fn restore(
+    State(storage): Service,
+    Path((bucket, name)): Named,
+    parameters: Parameters,
+    headers: HeaderMap,
+) -> Result<Json<Value>> {
+    let object = storage.restore(&parameters.object(bucket, name)).await?;
+    Ok(Json(Links::of(&storage, &headers).object(&object)))
+}
+
+/// Gives an object another name.
+pub(super) async fn rename(
+    State(storage): Service,
+    Path((bucket, name, to_name)): Path<(String, String, String)>,
+    parameters: Parameters,
+    headers: HeaderMap,
+) -> Result<Json<Value>> {
+    let source = parameters.source(bucket, name);
+    let object = storage.rename(&source, to_name, parameters.condition()).await?;
+    Ok(Json(Links::of(&storage, &headers).object(&object)))
 }
 
 pub(super) async fn compose(

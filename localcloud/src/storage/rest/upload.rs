@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::json::{Links, new_object};
@@ -18,14 +18,17 @@ use crate::storage::checksum::Expected;
 use crate::storage::error::{Result, StorageError};
 use crate::storage::object::Object;
 use crate::storage::objects::NewObject;
+use crate::storage::parts::{Last, Part};
 use crate::storage::state::Storage;
-use crate::storage::uploads::{Part, Standing};
+use crate::storage::uploads::Standing;
 
 /// Largest part of metadata.
 const LARGEST_METADATA: usize = 1 << 20;
 const UPLOAD_TYPE: HeaderName = HeaderName::from_static("x-upload-content-type");
 const UPLOAD_ID: HeaderName = HeaderName::from_static("x-guploader-uploadid");
 const HASH: HeaderName = HeaderName::from_static("x-goog-hash");
+const NO_308: HeaderName = HeaderName::from_static("x-guploader-no-308");
+const STATUS_OVERRIDE: HeaderName = HeaderName::from_static("x-http-status-code-override");
 /// A client closed the upload: Google's own status for it.
 const CLIENT_CLOSED: u16 = 499;
 
@@ -37,15 +40,35 @@ pub(super) async fn begin(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
-    let links = Links::of(&storage, &headers);
+    if parameters.upload_type == "resumable" && parameters.upload_id.is_empty() {
+        return begin_resumable(&storage, &bucket, &parameters, &headers, body).await;
+    }
+    let mut body = body.into_data_stream();
+    let answer = take(&storage, &bucket, &parameters, &headers, &mut body).await;
+    discard(body).await;
+    answer
+}
+
+async fn take(
+    storage: &Storage,
+    bucket: &str,
+    parameters: &Parameters,
+    headers: &HeaderMap,
+    body: &mut BodyDataStream,
+) -> Result<Response> {
     let object = match parameters.upload_type.as_str() {
-        _ if !parameters.upload_id.is_empty() => return go_on(&storage, &parameters, &headers, body).await,
-        "resumable" => return begin_resumable(&storage, &bucket, &parameters, &headers, body).await,
-        "multipart" => multipart(&storage, &bucket, &parameters, &headers, body).await?,
-        "media" => media(&storage, &bucket, &parameters, &headers, body).await?,
+        _ if !parameters.upload_id.is_empty() => return go_on(storage, parameters, headers, body).await,
+        "multipart" => multipart(storage, bucket, parameters, headers, body).await?,
+        "media" => media(storage, bucket, parameters, headers, body).await?,
         other => return Err(StorageError::invalid(format!("Invalid value for uploadType: '{other}'."))),
     };
-    Ok(Json(links.object(&object)).into_response())
+    Ok(Json(Links::of(storage, headers).object(&object)).into_response())
+}
+
+/// What nobody wants is read all the same: a client that still sends would see its connection break
+/// instead of the answer.
+async fn discard(mut body: BodyDataStream) {
+    while let Some(Ok(_)) = body.next().await {}
 }
 
 async fn media(
@@ -53,13 +76,13 @@ async fn media(
     bucket: &str,
     parameters: &Parameters,
     headers: &HeaderMap,
-    body: Body,
+    body: &mut BodyDataStream,
 ) -> Result<Object> {
     let mut new = named(new_object(bucket, &Value::Null)?, parameters, headers)?;
     new.settings.content_type = text(headers, &CONTENT_TYPE).to_owned();
+    new.settings.content_encoding.clone_from(&parameters.content_encoding);
     storage.check_new(&new)?;
     let mut draft = storage.draft().await?;
-    let mut body = body.into_data_stream();
     while let Some(bytes) = body.next().await {
         draft.write(&bytes.map_err(|error| broken(&error))?).await?;
     }
@@ -72,17 +95,17 @@ async fn multipart(
     bucket: &str,
     parameters: &Parameters,
     headers: &HeaderMap,
-    body: Body,
+    body: &mut BodyDataStream,
 ) -> Result<Object> {
-    let mut parts = Multipart::new(text(headers, &CONTENT_TYPE), body.into_data_stream())?;
+    let mut parts = Multipart::new(text(headers, &CONTENT_TYPE), body)?;
     parts.first().await?;
     let metadata = parse(&parts.whole(LARGEST_METADATA).await?)?;
     let mut new = named(new_object(bucket, &metadata)?, parameters, headers)?;
-    let Some(content_type) = parts.next().await? else {
+    let Some(head) = parts.next().await? else {
         return Err(StorageError::invalid("The multipart body has no part with the content."));
     };
     if new.settings.content_type.is_empty() {
-        new.settings.content_type = content_type;
+        new.settings.content_type = head.content_type;
     }
     storage.check_new(&new)?;
     let mut draft = storage.draft().await?;
@@ -93,7 +116,7 @@ async fn multipart(
     storage.commit(new, &draft.finish().await?, None)
 }
 
-async fn trailing_checksums(parts: &mut Multipart<BodyDataStream>) -> Result<Expected> {
+async fn trailing_checksums(parts: &mut Multipart<&mut BodyDataStream>) -> Result<Expected> {
     if parts.next().await?.is_none() {
         return Ok(Expected::default());
     }
@@ -124,27 +147,42 @@ pub(super) async fn resume(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
-    go_on(&storage, &parameters, &headers, body).await
+    let mut body = body.into_data_stream();
+    let answer = go_on(&storage, &parameters, &headers, &mut body).await;
+    discard(body).await;
+    answer
 }
 
 async fn go_on(
     storage: &Storage,
     parameters: &Parameters,
     headers: &HeaderMap,
-    body: Body,
+    body: &mut BodyDataStream,
 ) -> Result<Response> {
     let part = match headers.get(CONTENT_RANGE) {
-        None => Part { start: Some(0), last: true, total: None },
+        None => Part { start: Some(0), last: Last::Yes, ..Part::default() },
         Some(range) => part(range.to_str().unwrap_or_default())?,
     };
-    match storage.continue_upload(&parameters.upload_id, part, body.into_data_stream()).await? {
+    let part = Part { expected: Expected::parse_header(text(headers, &HASH))?, ..part };
+    match storage.continue_upload(&parameters.upload_id, part, body).await? {
         Standing::Done(object) => Ok(Json(Links::of(storage, headers).object(&object)).into_response()),
-        Standing::Partial(0) => Ok(StatusCode::PERMANENT_REDIRECT.into_response()),
-        Standing::Partial(size) => {
-            let range = format!("bytes=0-{}", size - 1);
-            Ok((StatusCode::PERMANENT_REDIRECT, [(RANGE, range)]).into_response())
-        }
+        Standing::Partial(size) => Ok(incomplete(size, headers.contains_key(NO_308))),
     }
+}
+
+/// How many bytes are here. Google's library for Go wants the status in a header: to others on the
+/// way, 308 means a redirect.
+fn incomplete(size: u64, hidden: bool) -> Response {
+    let mut answer = match hidden {
+        true => (StatusCode::OK, [(STATUS_OVERRIDE, "308")]).into_response(),
+        false => StatusCode::PERMANENT_REDIRECT.into_response(),
+    };
+    if size > 0
+        && let Ok(range) = HeaderValue::from_str(&format!("bytes=0-{}", size - 1))
+    {
+        answer.headers_mut().insert(RANGE, range);
+    }
+    answer
 }
 
 /// Gives a resumable upload up.
@@ -152,7 +190,7 @@ pub(super) async fn cancel(
     State(storage): State<Arc<Storage>>,
     parameters: Parameters,
 ) -> Result<StatusCode> {
-    storage.cancel_upload(&parameters.upload_id)?;
+    storage.cancel_upload(&parameters.upload_id).await?;
     Ok(StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::NO_CONTENT))
 }
 
@@ -164,7 +202,7 @@ fn named(new: NewObject, parameters: &Parameters, headers: &HeaderMap) -> Result
 }
 
 /// Reads `bytes 0-99/200`, `bytes 0-99/*`, `bytes 0-*/*`, `bytes */200` and `bytes */*`.
-fn part(range: &str) -> Result<Part> {
+pub(super) fn part(range: &str) -> Result<Part> {
     let wrong = || StorageError::invalid(format!("Failed to parse Content-Range header: '{range}'."));
     let (bytes, total) =
         range.strip_prefix("bytes ").and_then(|rest| rest.split_once('/')).ok_or_else(wrong)?;
@@ -172,7 +210,8 @@ fn part(range: &str) -> Result<Part> {
     let total = if total == "*" { None } else { Some(number(total)?) };
     if bytes == "*" {
         // With a total of 0 it is the whole, empty content; else it is only a question.
-        return Ok(Part { start: (total == Some(0)).then_some(0), last: total.is_some(), total });
+        let start = (total == Some(0)).then_some(0);
+        return Ok(Part { start, last: total.is_some().into(), total, ..Part::default() });
     }
     let (start, end) = bytes.split_once('-').ok_or_else(wrong)?;
     let last = end == "*"
@@ -180,7 +219,7 @@ fn part(range: &str) -> Result<Part> {
             .map(|total| number(end).map(|end| end.saturating_add(1) == total))
             .transpose()?
             .unwrap_or(false);
-    Ok(Part { start: Some(number(start)?), last, total })
+    Ok(Part { start: Some(number(start)?), last: last.into(), total, ..Part::default() })
 }
 
 fn parse(json: &[u8]) -> Result<Value> {
@@ -201,17 +240,17 @@ mod tests {
 
     #[test]
     fn content_ranges_say_what_comes() {
-        let is = |start, last, total| Part { start, last, total };
         for (range, expected) in [
-            ("bytes 0-99/200", is(Some(0), false, Some(200))),
-            ("bytes 100-199/200", is(Some(100), true, Some(200))),
-            ("bytes 0-99/*", is(Some(0), false, None)),
-            ("bytes 0-*/*", is(Some(0), true, None)),
-            ("bytes */200", is(None, true, Some(200))),
-            ("bytes */0", is(Some(0), true, Some(0))),
-            ("bytes */*", is(None, false, None)),
+            ("bytes 0-99/200", (Some(0), false, Some(200))),
+            ("bytes 100-199/200", (Some(100), true, Some(200))),
+            ("bytes 0-99/*", (Some(0), false, None)),
+            ("bytes 0-*/*", (Some(0), true, None)),
+            ("bytes */200", (None, true, Some(200))),
+            ("bytes */0", (Some(0), true, Some(0))),
+            ("bytes */*", (None, false, None)),
         ] {
-            assert_eq!(part(range), Ok(expected), "{range}");
+            let part = part(range).expect(range);
+            assert_eq!((part.start, matches!(part.last, Last::Yes), part.total), expected, "{range}");
         }
         for wrong in ["", "bytes", "bytes 1/2", "bytes a-b/c", "bytes -5/10", "lines 0-1/2"] {
             assert!(part(wrong).is_err(), "{wrong}");
