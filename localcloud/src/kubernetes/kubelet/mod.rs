@@ -213,7 +213,7 @@ impl Kubelet {
         let Some(orders) = self.lives().get(uid).cloned() else { return };
         orders.stop.send_if_modified(|order| {
             let sooner = order.is_none_or(|order| stop.grace < order.grace);
-            let first = order.map(|order| order.cut).filter(|_| stop.cut != Cut::PowerCut);
+            let first = order.map(|order| order.cut).filter(|_| stop.cut != Cut::Powerless);
             if sooner {
                 *order = Some(Stop { cut: first.unwrap_or(stop.cut), ..stop });
             }
@@ -239,7 +239,7 @@ impl Kubelet {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(node.into());
         for pod in self.store.list(&POD, None) {
             if text(&pod, "/spec/nodeName") == node {
-                self.stop(object::uid(&pod), Stop { cut: Cut::PowerCut, grace: Duration::ZERO });
+                self.stop(object::uid(&pod), Stop { cut: Cut::Powerless, grace: Duration::ZERO });
             }
         }
     }
