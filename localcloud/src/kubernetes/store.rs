@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::admission;
 use super::kinds::{self, Kind};
 use super::object;
 use crate::clock::Clock;
@@ -184,7 +185,7 @@ impl Store {
         let metadata = object::metadata(&mut object);
         metadata.entry("uid").or_insert_with(|| new_uid().into());
         metadata.insert("creationTimestamp".into(), object::seconds(self.clock.now()).into());
-        if kind.has_status() || object.get("spec").is_some() {
+        if kind.counts_generations() {
             object::metadata(&mut object).insert("generation".into(), 1.into());
         }
         self.commit(&mut state, Event::Added, key, object)
@@ -208,7 +209,7 @@ impl Store {
         if object == *before {
             return Ok(before);
         }
-        if object.get("spec") != before.get("spec") {
+        if key.kind.counts_generations() && object.get("spec") != before.get("spec") {
             let generation = object::number(&before, "/metadata/generation").unwrap_or(1) + 1;
             object::metadata(&mut object).insert("generation".into(), generation.into());
         }
@@ -264,6 +265,11 @@ impl Store {
         if revision > state.promised {
             self.journal.put(&self.table, REVISION_ROW, &json!(revision + BLOCK))?;
             state.promised = revision + BLOCK;
+        }
+        // Whoever made it: it is stored as its kind's type is written. What is of no such type stays as it is.
+        let mut written = object.clone();
+        if admission::known_fields(key.kind, &mut written).is_ok() {
+            object = written;
         }
         object::metadata(&mut object).insert("resourceVersion".into(), revision.to_string().into());
         let object = Arc::new(object);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::kinds::{self, Kind};
+use super::super::kinds::Kind;
 use super::super::object::{self, entries, list, section, text};
 use super::super::quantity;
 
@@ -19,8 +19,10 @@ pub(crate) fn fill(kind: &'static Kind, object: &mut Value) {
         "Secret" => secret(object),
         _ => {}
     }
-    if kind.has_status() && *kind != kinds::EVENT {
-        section(object, "status");
+    // The type of the kind says what is there even when it is empty.
+    let mut written = object.clone();
+    if super::known_fields(kind, &mut written).is_ok() {
+        *object = written;
     }
 }
 

@@ -1,6 +1,7 @@
 //! What happens to an object before it is stored: fields that its kind does not have are found,
 //! defaults are filled in, and what Kubernetes would not accept is refused in its words. Pure.
 
+mod declared;
 mod defaults;
 mod fields;
 mod immutable;
@@ -10,7 +11,8 @@ mod validate;
 
 pub(crate) use defaults::fill;
 use defaults::{admit_pod, tie_pods};
-pub(crate) use fields::known_fields;
+pub(crate) use declared::declared;
+pub(crate) use fields::{known_fields, refused, zero};
 pub(crate) use immutable::changes;
 pub(crate) use validate::validate;
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::super::object;
-use super::super::schema::Merge;
-use super::fields::{self, FieldSet, Place, item_element};
+use super::super::schema::{Merge, Shape};
+use super::fields::{self, FieldSet, field_shape, item_element};
 use super::managed::{self, Owner, Writer};
 
 /// A field that the manager declares otherwise than its owner does.
@@ -35,7 +35,7 @@ impl Application<'_> {
     pub(crate) fn run(&self) -> Result<Value, Vec<Conflict>> {
         let mut owners = managed::owners(self.live);
         let declared = managed::only_owned(FieldSet::of(self.declared, self.kind));
-        let mut merged = merge("", self.live, self.declared, &Place::root(self.kind));
+        let mut merged = merge(self.live, self.declared, &Shape::root(self.kind));
 
         let mine = managed::entry(&mut owners, self.writer, object::text(self.declared, "/apiVersion"));
         let mut given_up = std::mem::replace(&mut mine.fields, declared.clone());
@@ -46,7 +46,7 @@ impl Application<'_> {
         for owner in &others {
             held.union(&owner.fields);
         }
-        remove("", &mut merged, &given_up, &held, &Place::root(self.kind));
+        remove(&mut merged, &given_up, &held, &Shape::root(self.kind));
 
         let difference = fields::compare(self.live, &merged, self.kind);
         let changed = managed::only_owned(difference.changed);
@@ -91,7 +91,7 @@ fn describe(owner: &Owner) -> String {
         text = format!("{text} with subresource \"{}\"", owner.subresource);
     }
     if !owner.applies {
-        text = format!("{text} using {} at {}", owner.api_version, owner.time);
+        text = format!("{text} using {}", owner.api_version);
     }
     text
 }
@@ -110,14 +110,13 @@ pub(crate) fn conflict_message(conflicts: &[Conflict]) -> String {
     format!("Apply failed with {} conflicts: {}", conflicts.len(), told.collect::<Vec<_>>().join("\n"))
 }
 
-fn merge<'a>(element: &str, live: &'a Value, declared: &'a Value, place: &Place<'a>) -> Value {
-    let rule = if element.starts_with("k:") { Merge::Fields } else { place.merge(declared) };
-    match (live, declared, rule) {
+fn merge<'a>(live: &'a Value, declared: &'a Value, shape: &Shape) -> Value {
+    match (live, declared, shape.merge(declared)) {
         (Value::Object(live), Value::Object(declared), Merge::Fields) => {
             let mut merged = live.clone();
             for (name, value) in declared {
                 let value = match live.get(name) {
-                    Some(live) => merge("", live, value, &place.field(name)),
+                    Some(live) => merge(live, value, &field_shape(shape, name)),
                     None => value.clone(),
                 };
                 merged.insert(name.clone(), value);
@@ -125,8 +124,8 @@ fn merge<'a>(element: &str, live: &'a Value, declared: &'a Value, place: &Place<
             Value::Object(merged)
         }
         (Value::Array(live), Value::Array(declared), Merge::ByKeys(keys)) => {
-            let element = |item: &Value| item_element(item, keys);
-            let same = |live: &'a Value, declared: &'a Value| merge("k:", live, declared, place);
+            let element = |item: &Value| item_element(item, keys, shape);
+            let same = |live: &'a Value, declared: &'a Value| merge(live, declared, &shape.item());
             Value::Array(merge_lists(live, declared, element, same))
         }
         (Value::Array(live), Value::Array(declared), Merge::Set) => {
@@ -161,17 +160,17 @@ fn merge_lists<'a>(
 }
 
 /// Removes the given-up fields that nobody holds. Tells whether nothing of the value is left.
-fn remove(element: &str, value: &mut Value, given_up: &FieldSet, held: &FieldSet, place: &Place<'_>) -> bool {
+fn remove(value: &mut Value, given_up: &FieldSet, held: &FieldSet, shape: &Shape) -> bool {
     if given_up.member && held.is_empty() {
         return true;
     }
-    let rule = if element.starts_with("k:") { Merge::Fields } else { place.merge(value) };
+    let rule = shape.merge(value);
     let nobody = FieldSet::default();
     let mut removed_any = false;
-    let mut goes = |element: &str, child: &mut Value, place: &Place<'_>| {
+    let mut goes = |element: &str, child: &mut Value, shape: &Shape| {
         let Some(given_up) = given_up.children.get(element) else { return false };
         let held = held.children.get(element).unwrap_or(&nobody);
-        let goes = remove(element, child, given_up, held, place);
+        let goes = remove(child, given_up, held, shape);
         removed_any |= goes;
         goes
     };
@@ -180,17 +179,17 @@ fn remove(element: &str, value: &mut Value, given_up: &FieldSet, held: &FieldSet
             let kept: Map<String, Value> = std::mem::take(map)
                 .into_iter()
                 .filter_map(|(name, mut child)| {
-                    let goes = goes(&format!("f:{name}"), &mut child, &place.field(&name));
+                    let goes = goes(&format!("f:{name}"), &mut child, &field_shape(shape, &name));
                     (!goes).then_some((name, child))
                 })
                 .collect();
             *map = kept;
         }
         (Value::Array(items), Merge::ByKeys(keys)) => {
-            items.retain_mut(|item| !goes(&item_element(item, keys), item, place));
+            items.retain_mut(|item| !goes(&item_element(item, keys, shape), item, &shape.item()));
         }
         (Value::Array(items), Merge::Set) => {
-            items.retain_mut(|item| !goes(&format!("v:{item}"), item, place));
+            items.retain_mut(|item| !goes(&format!("v:{item}"), item, &shape.item()));
         }
         _ => {}
     }

@@ -27,17 +27,14 @@ pub(crate) struct Writer<'a> {
 }
 
 /// Fields that belong to the server, or say which object it is: nobody owns them.
-const UNOWNED: [&[&str]; 12] = [
+const UNOWNED: [&[&str]; 9] = [
     &["f:apiVersion"],
     &["f:kind"],
     &["f:metadata", "f:name"],
     &["f:metadata", "f:namespace"],
     &["f:metadata", "f:uid"],
     &["f:metadata", "f:creationTimestamp"],
-    &["f:metadata", "f:deletionTimestamp"],
-    &["f:metadata", "f:deletionGracePeriodSeconds"],
     &["f:metadata", "f:generation"],
-    &["f:metadata", "f:generateName"],
     &["f:metadata", "f:managedFields"],
     &["f:metadata", "f:resourceVersion"],
 ];

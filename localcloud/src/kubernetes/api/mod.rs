@@ -5,6 +5,7 @@ mod body;
 mod delete;
 mod discovery;
 mod fields;
+mod json;
 mod kept;
 mod log;
 mod managed;
@@ -45,6 +46,12 @@ pub(crate) struct Api {
     pub(crate) closing: CancellationToken,
     /// Notes the requests.
     pub(crate) activity: Activity,
+}
+
+/// What answers a request that made nothing of its own.
+fn done_with() -> Response {
+    let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+    (http::StatusCode::CREATED, axum::Json(done)).into_response()
 }
 
 impl Api {
@@ -94,18 +101,21 @@ impl Api {
             ("GET", Some(name), "log") => self.log(&target, name, &parameters),
             ("GET", Some(name), "" | "status") => self.get(&target, name, &parameters),
             ("POST", None, _) => {
-                let object = body::object(request).await?;
+                let object = body::object(request, target.kind).await?;
                 self.create(&target, object, &parameters)
             }
             ("POST", Some(name), "eviction") => {
-                let eviction = body::object(request).await?;
-                let options = eviction.get("deleteOptions").cloned().unwrap_or_default();
-                self.delete(&target, name, &options, &parameters)?;
-                let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-                Ok((http::StatusCode::CREATED, axum::Json(done)).into_response())
+                let eviction = body::object(request, target.kind).await?.value;
+                self.delete(&target, name, eviction.get("deleteOptions"), &parameters)?;
+                Ok(done_with())
+            }
+            ("POST", Some(name), "binding") => {
+                let binding = body::object(request, target.kind).await?.value;
+                self.bind(&target, name, &binding)?;
+                Ok(done_with())
             }
             ("PUT", Some(name), "" | "status" | "finalize") => {
-                let object = body::object(request).await?;
+                let object = body::object(request, target.kind).await?;
                 self.replace(&target, name, object, &parameters)
             }
             ("PATCH", Some(name), "" | "status") => {
@@ -114,11 +124,11 @@ impl Api {
             }
             ("DELETE", Some(name), "") => {
                 let options = body::options(request).await?;
-                self.delete(&target, name, &options, &parameters)
+                self.delete(&target, name, options.as_ref(), &parameters)
             }
             ("DELETE", None, _) => {
                 let options = body::options(request).await?;
-                self.delete_all(&target, &options, &parameters)
+                self.delete_all(&target, options.as_ref(), &parameters)
             }
             _ => Err(Refusal::method_not_allowed()),
         }

@@ -70,11 +70,17 @@ fn server(config: &Value) -> Server {
         BASE64_STANDARD.decode(text).expect("base64")
     };
     let authority = reqwest::Certificate::from_pem(&part("/clusters/0/cluster/certificate-authority-data"));
-    let identity = [part("/users/0/user/client-certificate-data"), part("/users/0/user/client-key-data")].concat();
+    let identity =
+        [part("/users/0/user/client-certificate-data"), part("/users/0/user/client-key-data")].concat();
     let http = reqwest::Client::builder()
         .tls_certs_only([authority.expect("a certificate")])
         .identity(reqwest::Identity::from_pem(&identity).expect("an identity"))
         .user_agent("conformance/1.0");
     let url = config.pointer("/clusters/0/cluster/server").and_then(Value::as_str).expect("an address");
-    Server { http: http.build().expect("a client"), url: url.into(), token: None, speed_up: localcloud::clock::SPEED_UP }
+    Server {
+        http: http.build().expect("a client"),
+        url: url.into(),
+        token: None,
+        speed_up: localcloud::clock::SPEED_UP,
+    }
 }

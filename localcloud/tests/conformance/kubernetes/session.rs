@@ -6,7 +6,7 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, WARNING};
 use serde_json::{Value, json};
 
-use super::normal::{Normal, show};
+use super::normal::{Normal, settled, show};
 
 /// How long a state may take to come about.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -60,7 +60,12 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(server: Server, case: &str) -> Self {
-        Self { server, namespace: case.replace('_', "-"), transcript: String::new(), normal: Normal::default() }
+        Self {
+            server,
+            namespace: case.replace('_', "-"),
+            transcript: String::new(),
+            normal: Normal::default(),
+        }
     }
 
     /// Makes the case's namespace, unseen.
@@ -80,7 +85,13 @@ impl Session {
 
     /// A request. A path without slash in front is one in the case's namespace: `jobs/x?dryRun=All`.
     pub(super) fn ask<'a>(&self, method: Method, path: &str) -> Ask<'a> {
-        Ask { method, path: path.into(), content_type: "application/json", accept: "application/json", body: None }
+        Ask {
+            method,
+            path: path.into(),
+            content_type: "application/json",
+            accept: "application/json",
+            body: None,
+        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -99,7 +110,8 @@ impl Session {
 
     /// Sends a request, unseen.
     pub(super) async fn exchange(&self, ask: &Ask<'_>) -> Answer {
-        let mut request = self.server.http.request(ask.method.clone(), self.url(&ask.path)).header(ACCEPT, ask.accept);
+        let mut request =
+            self.server.http.request(ask.method.clone(), self.url(&ask.path)).header(ACCEPT, ask.accept);
         if let Some(token) = &self.server.token {
             request = request.bearer_auth(token);
         }
@@ -149,7 +161,7 @@ impl Session {
     pub(super) fn tell(&mut self, body: &Value) {
         self.normal.note(body);
         let mut shown = String::new();
-        show(body, 0, &mut shown);
+        show(&settled(body), 0, &mut shown);
         let shown = self.normal.text(&shown);
         self.transcript.push_str(&shown);
         self.transcript.push('\n');
@@ -202,7 +214,13 @@ impl Session {
     }
 
     /// Does something that the case is not about: it must work, and is not written down.
-    pub(super) async fn quietly(&mut self, method: Method, kind: &'static str, path: &str, body: Value) -> Value {
+    pub(super) async fn quietly(
+        &mut self,
+        method: Method,
+        kind: &'static str,
+        path: &str,
+        body: Value,
+    ) -> Value {
         let ask = self.ask(method, path).typed(kind);
         let ask = if body.is_null() { ask } else { ask.json(&body) };
         let answer = self.exchange(&ask).await;

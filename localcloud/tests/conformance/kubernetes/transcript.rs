@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 fn path(case: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/conformance/kubernetes/transcripts/{case}.txt"))
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("tests/conformance/kubernetes/transcripts/{case}.txt"))
 }
 
 /// What the real server answered when it was recorded.

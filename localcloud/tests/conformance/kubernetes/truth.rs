@@ -30,7 +30,10 @@ impl ControlPlane {
     pub(super) async fn start() -> Option<Self> {
         let Some(program) = program() else {
             // Past the capture of a test's output: that nothing was compared must be seen.
-            let _ = writeln!(std::io::stderr(), "SKIPPED: comparison with a real Kubernetes control plane (etcd or target/kubernetes/controlplane is missing: apt-get install etcd-server, then ci/kubernetes/build)");
+            let _ = writeln!(
+                std::io::stderr(),
+                "SKIPPED: comparison with a real Kubernetes control plane (etcd or target/kubernetes/controlplane is missing: apt-get install etcd-server, then ci/kubernetes/build)"
+            );
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");
@@ -67,11 +70,16 @@ impl ControlPlane {
     async fn is_ready(&self) {
         let since = Instant::now();
         loop {
-            let asked = self.server.http.get(format!("{}/readyz", self.server.url)).bearer_auth(TOKEN).send().await;
+            let asked =
+                self.server.http.get(format!("{}/readyz", self.server.url)).bearer_auth(TOKEN).send().await;
             if asked.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
-            assert!(since.elapsed() < LONGEST_START, "the control plane is not ready; its logs: {}", self.logs());
+            assert!(
+                since.elapsed() < LONGEST_START,
+                "the control plane is not ready; its logs: {}",
+                self.logs()
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -80,8 +88,11 @@ impl ControlPlane {
     fn logs(&self) -> String {
         let files = std::fs::read_dir(self._folder.path()).into_iter().flatten().flatten();
         let logs = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "log"));
-        let tail = |text: String| text.lines().rev().take(5).map(str::to_owned).collect::<Vec<_>>().join("\n");
-        logs.filter_map(|log| std::fs::read_to_string(log.path()).ok().map(tail)).collect::<Vec<_>>().join("\n")
+        let tail =
+            |text: String| text.lines().rev().take(5).map(str::to_owned).collect::<Vec<_>>().join("\n");
+        logs.filter_map(|log| std::fs::read_to_string(log.path()).ok().map(tail))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 

@@ -49,12 +49,16 @@ pub(super) async fn shared_fields(s: &mut Session) {
     s.apply("configmaps/a?fieldManager=two", map("a", json!({"x": "1"}))).await;
     s.apply("configmaps/a?fieldManager=one", map("a", json!({"y": "2"}))).await;
     s.apply("configmaps/a?fieldManager=two", map("a", json!({}))).await;
-    s.apply("configmaps/a?fieldManager=one", json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}))
-        .await;
+    s.apply(
+        "configmaps/a?fieldManager=one",
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}),
+    )
+    .await;
 }
 
 pub(super) async fn given_up(s: &mut Session) {
-    let mut full = job("a", json!({"parallelism": 2, "ttlSecondsAfterFinished": 60, "activeDeadlineSeconds": 9}));
+    let mut full =
+        job("a", json!({"parallelism": 2, "ttlSecondsAfterFinished": 60, "activeDeadlineSeconds": 9}));
     full["metadata"]["labels"] = json!({"app": "x", "tier": "y"});
     full["metadata"]["annotations"] = json!({"note": "n"});
     full["metadata"]["finalizers"] = json!(["example.com/a"]);
@@ -85,7 +89,12 @@ pub(super) async fn status_subresource(s: &mut Session) {
         other
     })
     .await;
-    s.patch(MERGE, "pods/a/status?fieldManager=kubelet", json!({"status": {"reason": "Because"}, "spec": {"x": 1}})).await;
+    s.patch(
+        MERGE,
+        "pods/a/status?fieldManager=kubelet",
+        json!({"status": {"reason": "Because"}, "spec": {"x": 1}}),
+    )
+    .await;
     s.get("pods/a/status").await;
 }
 
@@ -130,8 +139,10 @@ pub(super) async fn lists(s: &mut Session) {
     s.apply("cronjobs/c?fieldManager=one", cron(fewer)).await;
     let account = |manager: &str, names: &[&str]| {
         let secrets: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
-        (format!("serviceaccounts/s?fieldManager={manager}"),
-            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "s", "finalizers": [format!("example.com/{manager}")]}, "imagePullSecrets": secrets}))
+        (
+            format!("serviceaccounts/s?fieldManager={manager}"),
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "s", "finalizers": [format!("example.com/{manager}")]}, "imagePullSecrets": secrets}),
+        )
     };
     for (manager, names) in [("one", &["a", "b"][..]), ("two", &["c"])] {
         let (path, body) = account(manager, names);
@@ -141,19 +152,46 @@ pub(super) async fn lists(s: &mut Session) {
 
 pub(super) async fn defaults(s: &mut Session) {
     s.apply("jobs/a?fieldManager=one", job("a", json!({}))).await;
-    s.apply("jobs/b?fieldManager=one", job("b", json!({"completionMode": "Indexed", "completions": 2, "parallelism": 2,
+    s.apply(
+        "jobs/b?fieldManager=one",
+        job(
+            "b",
+            json!({"completionMode": "Indexed", "completions": 2, "parallelism": 2,
         "backoffLimitPerIndex": 3, "podFailurePolicy": {"rules": [
             {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
-            {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [78]}}]}}))).await;
-    s.apply("secrets/s?fieldManager=one", json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
-        "stringData": {"a": "text"}, "data": {"b": "eHl6"}})).await;
-    s.apply("services/v?fieldManager=one", json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "v"},
-        "spec": {"clusterIP": "None", "ports": [{"port": 80}], "selector": {"a": "b"}}})).await;
-    s.apply("serviceaccounts/t?fieldManager=one", json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "t"}})).await;
-    s.apply("/api/v1/namespaces/apply-defaults-2?fieldManager=one", json!({"apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": "apply-defaults-2", "labels": {"a": "b"}}})).await;
-    s.apply("leases/l?fieldManager=one", json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"},
-        "spec": {"holderIdentity": "me", "leaseDurationSeconds": 3}})).await;
+            {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [78]}}]}}),
+        ),
+    )
+    .await;
+    s.apply(
+        "secrets/s?fieldManager=one",
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+        "stringData": {"a": "text"}, "data": {"b": "eHl6"}}),
+    )
+    .await;
+    s.apply(
+        "services/v?fieldManager=one",
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "v"},
+        "spec": {"clusterIP": "None", "ports": [{"port": 80}], "selector": {"a": "b"}}}),
+    )
+    .await;
+    s.apply(
+        "serviceaccounts/t?fieldManager=one",
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "t"}}),
+    )
+    .await;
+    s.apply(
+        "/api/v1/namespaces/apply-defaults-2?fieldManager=one",
+        json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": "apply-defaults-2", "labels": {"a": "b"}}}),
+    )
+    .await;
+    s.apply(
+        "leases/l?fieldManager=one",
+        json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"},
+        "spec": {"holderIdentity": "me", "leaseDurationSeconds": 3}}),
+    )
+    .await;
     s.apply("cronjobs/c?fieldManager=one", json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "c"}, "spec": {
         "schedule": "0 0 1 1 *", "suspend": true, "jobTemplate": {"spec": {"completionMode": "Indexed", "completions": 1, "parallelism": 1,
             "template": {"spec": {"restartPolicy": "Never",
@@ -167,8 +205,16 @@ pub(super) async fn errors(s: &mut Session) {
     s.apply("configmaps/a", map("a", json!({}))).await;
     s.apply("configmaps/b?fieldManager=one", map("a", json!({}))).await;
     s.apply("configmaps/a?fieldManager=one", json!({"metadata": {"name": "a"}})).await;
-    s.apply("configmaps/a?fieldManager=one", json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}})).await;
-    s.apply("configmaps/a?fieldManager=one", json!({"apiVersion": "v2", "kind": "ConfigMap", "metadata": {"name": "a"}})).await;
+    s.apply(
+        "configmaps/a?fieldManager=one",
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}),
+    )
+    .await;
+    s.apply(
+        "configmaps/a?fieldManager=one",
+        json!({"apiVersion": "v2", "kind": "ConfigMap", "metadata": {"name": "a"}}),
+    )
+    .await;
     let mut managed = map("a", json!({}));
     managed["metadata"]["managedFields"] = json!([{"manager": "x", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {}}]);
     s.apply("configmaps/a?fieldManager=one", managed).await;
@@ -196,9 +242,15 @@ pub(super) async fn errors(s: &mut Session) {
     let broken = s.ask(Method::PATCH, "configmaps/a?fieldManager=one").raw("{".into()).typed(APPLY);
     s.send(broken).await;
     let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  y: \"1\"\n  y: \"2\"\n";
-    let yaml_twice = s.ask(Method::PATCH, "configmaps/a?fieldManager=one&fieldValidation=Strict").raw(yaml.into()).typed(APPLY);
+    let yaml_twice = s
+        .ask(Method::PATCH, "configmaps/a?fieldManager=one&fieldValidation=Strict")
+        .raw(yaml.into())
+        .typed(APPLY);
     s.send(yaml_twice).await;
-    let plain = s.ask(Method::PATCH, "configmaps/a?fieldManager=one").json(&map("a", json!({}))).typed("application/json");
+    let plain = s
+        .ask(Method::PATCH, "configmaps/a?fieldManager=one")
+        .json(&map("a", json!({})))
+        .typed("application/json");
     s.send(plain).await;
     s.apply("/api/v1/namespaces/nowhere/configmaps/a?fieldManager=one", map("a", json!({}))).await;
 }

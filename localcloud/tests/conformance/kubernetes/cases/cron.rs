@@ -29,10 +29,25 @@ async fn jobs(s: &mut Session, what: &str, wanted: impl Fn(&[Value]) -> bool) ->
 }
 
 async fn events(s: &mut Session, reasons: &[&str]) {
-    let has = |list: &Value, reason: &str| list["items"].as_array().into_iter().flatten().any(|event| event["reason"] == reason);
-    let list = s.wait("events?fieldSelector=involvedObject.kind%3DCronJob", |list| reasons.iter().all(|reason| has(list, reason))).await;
-    let mut lines: Vec<String> = list["items"].as_array().into_iter().flatten()
-        .map(|event| format!("{} {}: {} from {}", event["type"], event["reason"], event["message"], event["source"]["component"]).replace('"', ""))
+    let has = |list: &Value, reason: &str| {
+        list["items"].as_array().into_iter().flatten().any(|event| event["reason"] == reason)
+    };
+    let list = s
+        .wait("events?fieldSelector=involvedObject.kind%3DCronJob", |list| {
+            reasons.iter().all(|reason| has(list, reason))
+        })
+        .await;
+    let mut lines: Vec<String> = list["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|event| {
+            format!(
+                "{} {}: {} from {}",
+                event["type"], event["reason"], event["message"], event["source"]["component"]
+            )
+            .replace('"', "")
+        })
         .collect();
     lines.sort();
     s.note("events");
@@ -41,7 +56,12 @@ async fn events(s: &mut Session, reasons: &[&str]) {
 
 pub(super) async fn template(s: &mut Session) {
     let cron = create(s, json!({})).await;
-    s.patch(MERGE, "cronjobs/c", json!({"spec": {"jobTemplate": {"metadata": {"labels": {"a": "b"}}, "spec": {"parallelism": 2}}}})).await;
+    s.patch(
+        MERGE,
+        "cronjobs/c",
+        json!({"spec": {"jobTemplate": {"metadata": {"labels": {"a": "b"}}, "spec": {"parallelism": 2}}}}),
+    )
+    .await;
     let mut made = job("made", json!({"suspend": true}));
     made["metadata"]["annotations"] = json!({"cronjob.kubernetes.io/instantiate": "manual"});
     made["metadata"]["ownerReferences"] = json!([{"apiVersion": "batch/v1", "kind": "CronJob", "name": "c", "uid": cron["metadata"]["uid"], "controller": true}]);
@@ -62,7 +82,11 @@ pub(super) async fn fires(s: &mut Session) {
 }
 
 async fn twice(s: &mut Session, policy: &str) {
-    create(s, json!({"suspend": false, "concurrencyPolicy": policy, "jobTemplate": {"spec": {"suspend": true}}})).await;
+    create(
+        s,
+        json!({"suspend": false, "concurrencyPolicy": policy, "jobTemplate": {"spec": {"suspend": true}}}),
+    )
+    .await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     last_scheduled(s, "2025-06-01T00:00:00Z").await;
     s.wait("cronjobs/c", |cron| cron["status"]["active"].is_array()).await;
@@ -72,7 +96,8 @@ async fn twice(s: &mut Session, policy: &str) {
 pub(super) async fn allows(s: &mut Session) {
     twice(s, "Allow").await;
     jobs(s, "both", |jobs| jobs.len() == 2).await;
-    s.until("cronjobs/c", |cron| cron["status"]["active"].as_array().is_some_and(|active| active.len() == 2)).await;
+    s.until("cronjobs/c", |cron| cron["status"]["active"].as_array().is_some_and(|active| active.len() == 2))
+        .await;
 }
 
 pub(super) async fn forbids(s: &mut Session) {
@@ -85,13 +110,21 @@ pub(super) async fn forbids(s: &mut Session) {
 pub(super) async fn replaces(s: &mut Session) {
     twice(s, "Replace").await;
     events(s, &["SuccessfulDelete"]).await;
-    s.wait("cronjobs/c", |cron| cron["status"]["lastScheduleTime"].as_str().is_some_and(|at| at.starts_with("2026-01-02"))).await;
+    s.wait("cronjobs/c", |cron| {
+        cron["status"]["lastScheduleTime"].as_str().is_some_and(|at| at.starts_with("2026-01-02"))
+    })
+    .await;
     jobs(s, "the second", |jobs| jobs.len() == 1).await;
-    s.until("cronjobs/c", |cron| cron["status"]["active"].as_array().is_some_and(|active| active.len() == 1)).await;
+    s.until("cronjobs/c", |cron| cron["status"]["active"].as_array().is_some_and(|active| active.len() == 1))
+        .await;
 }
 
 pub(super) async fn deadline(s: &mut Session) {
-    create(s, json!({"suspend": false, "startingDeadlineSeconds": 30, "jobTemplate": {"spec": {"suspend": true}}})).await;
+    create(
+        s,
+        json!({"suspend": false, "startingDeadlineSeconds": 30, "jobTemplate": {"spec": {"suspend": true}}}),
+    )
+    .await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     last_scheduled(s, "2025-06-01T00:00:00Z").await;
     tokio::time::sleep(Duration::from_millis(1500)).await;

@@ -35,7 +35,8 @@ pub(super) async fn finalizers(s: &mut Session) {
     s.delete("configmaps/a", None).await;
     s.post("configmaps", held).await;
     s.patch(MERGE, "configmaps/a", json!({"data": {"x": "2"}})).await;
-    s.patch(MERGE, "configmaps/a", json!({"metadata": {"finalizers": ["example.com/a", "example.com/c"]}})).await;
+    s.patch(MERGE, "configmaps/a", json!({"metadata": {"finalizers": ["example.com/a", "example.com/c"]}}))
+        .await;
     s.patch(JSON, "configmaps/a", json!([{"op": "remove", "path": "/metadata/finalizers/0"}])).await;
     s.patch(MERGE, "configmaps/a", json!({"metadata": {"finalizers": null}})).await;
     s.get("configmaps/a").await;
@@ -55,10 +56,12 @@ pub(super) async fn finalizers(s: &mut Session) {
 
 pub(super) async fn options(s: &mut Session) {
     let one = make(s, map("a", json!({}))).await;
-    s.delete("configmaps/a", Some(json!({"preconditions": {"uid": "11111111-1111-1111-1111-111111111111"}}))).await;
+    s.delete("configmaps/a", Some(json!({"preconditions": {"uid": "11111111-1111-1111-1111-111111111111"}})))
+        .await;
     s.delete("configmaps/a", Some(json!({"preconditions": {"resourceVersion": "1"}}))).await.as_object();
     s.delete("configmaps/a", Some(json!({"propagationPolicy": "Nonsense"}))).await;
-    s.delete("configmaps/a", Some(json!({"propagationPolicy": "Background", "orphanDependents": true}))).await;
+    s.delete("configmaps/a", Some(json!({"propagationPolicy": "Background", "orphanDependents": true})))
+        .await;
     s.delete("configmaps/a", Some(json!({"dryRun": ["Nonsense"]}))).await;
     s.delete("configmaps/a", Some(json!({"kind": "Nonsense", "apiVersion": "v1"}))).await;
     s.delete("configmaps/a?dryRun=All", None).await;
@@ -66,7 +69,11 @@ pub(super) async fn options(s: &mut Session) {
     s.delete("configmaps/a?gracePeriodSeconds=x", None).await;
     s.delete("configmaps/a?propagationPolicy=Nonsense", None).await;
     s.get("configmaps/a").await;
-    s.delete("configmaps/a", Some(json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid(&one)}}))).await;
+    s.delete(
+        "configmaps/a",
+        Some(json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid(&one)}})),
+    )
+    .await;
     for name in ["x", "y", "z"] {
         let mut one = map(name, json!({}));
         one["metadata"]["labels"] = json!({"group": if name == "z" { "other" } else { "one" }});
@@ -104,13 +111,25 @@ pub(super) async fn pods(s: &mut Session) {
     s.patch(MERGE, "pods/d", json!({"metadata": {"finalizers": null}})).await;
     s.get("pods/d").await;
     s.quietly(Method::POST, "application/json", "pods", pod("e")).await;
-    s.post("pods/e/eviction", json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "e"}})).await;
+    s.post(
+        "pods/e/eviction",
+        json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "e"}}),
+    )
+    .await;
     s.get("pods/e").await;
-    s.post("pods/e/eviction", json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "e"}})).await;
+    s.post(
+        "pods/e/eviction",
+        json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "e"}}),
+    )
+    .await;
     s.quietly(Method::POST, "application/json", "pods", pod("f")).await;
     s.post("pods/f/binding", json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "f"}, "target": {"kind": "Node", "name": "nowhere"}})).await;
     s.get("pods/f").await;
-    s.post("pods/f/binding", json!({"metadata": {"name": "f"}, "target": {"kind": "Node", "name": "elsewhere"}})).await;
+    s.post(
+        "pods/f/binding",
+        json!({"metadata": {"name": "f"}, "target": {"kind": "Node", "name": "elsewhere"}}),
+    )
+    .await;
     s.delete("pods/f?gracePeriodSeconds=0", None).await;
 }
 
@@ -121,7 +140,10 @@ pub(super) async fn background(s: &mut Session) {
     make(s, owned("shared", &[(&owner, false, false), (&other, false, false)])).await;
     s.delete("configmaps/owner?propagationPolicy=Background", None).await;
     s.until_gone("configmaps/mine").await;
-    s.until("configmaps/shared", |found| found["metadata"]["ownerReferences"].as_array().is_none_or(|owners| owners.len() == 1)).await;
+    s.until("configmaps/shared", |found| {
+        found["metadata"]["ownerReferences"].as_array().is_none_or(|owners| owners.len() == 1)
+    })
+    .await;
     s.delete("configmaps/other", None).await;
     s.until_gone("configmaps/shared").await;
 }
@@ -167,15 +189,33 @@ pub(super) async fn namespaces(s: &mut Session) {
     s.post("/api/v1/namespaces", json!({"metadata": {"name": space}})).await;
     let mut held = map("held", json!({}));
     held["metadata"]["finalizers"] = json!(["example.com/hold"]);
-    s.quietly(Method::POST, "application/json", &format!("/api/v1/namespaces/{space}/configmaps"), held).await;
-    s.quietly(Method::POST, "application/json", &format!("/api/v1/namespaces/{space}/secrets"), json!({"metadata": {"name": "goes"}})).await;
+    s.quietly(Method::POST, "application/json", &format!("/api/v1/namespaces/{space}/configmaps"), held)
+        .await;
+    s.quietly(
+        Method::POST,
+        "application/json",
+        &format!("/api/v1/namespaces/{space}/secrets"),
+        json!({"metadata": {"name": "goes"}}),
+    )
+    .await;
     s.delete(&format!("/api/v1/namespaces/{space}"), None).await;
     s.until(&format!("/api/v1/namespaces/{space}"), |found| {
-        found["status"]["conditions"].as_array().is_some_and(|conditions| conditions.iter().any(|one| one["type"] == "NamespaceFinalizersRemaining" && one["status"] == "True"))
-    }).await;
+        found["status"]["conditions"].as_array().is_some_and(|conditions| {
+            conditions
+                .iter()
+                .any(|one| one["type"] == "NamespaceFinalizersRemaining" && one["status"] == "True")
+        })
+    })
+    .await;
     s.post(&format!("/api/v1/namespaces/{space}/configmaps"), map("new", json!({}))).await;
     s.delete(&format!("/api/v1/namespaces/{space}"), None).await;
-    s.quietly(Method::PATCH, MERGE, &format!("/api/v1/namespaces/{space}/configmaps/held"), json!({"metadata": {"finalizers": null}})).await;
+    s.quietly(
+        Method::PATCH,
+        MERGE,
+        &format!("/api/v1/namespaces/{space}/configmaps/held"),
+        json!({"metadata": {"finalizers": null}}),
+    )
+    .await;
     s.until_gone(&format!("/api/v1/namespaces/{space}")).await;
     s.delete("/api/v1/namespaces/default", None).await;
     s.delete("/api/v1/namespaces/kube-system", None).await;

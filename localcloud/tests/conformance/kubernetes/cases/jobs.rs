@@ -28,9 +28,12 @@ async fn change(s: &mut Session, patch: Value) {
 
 /// The Job's pods that are there, by index and age.
 async fn pods(s: &mut Session) -> Vec<Value> {
-    let list = s.wait("pods?labelSelector=batch.kubernetes.io%2Fjob-name%3Dj", |list| list["items"].is_array()).await;
+    let list = s
+        .wait("pods?labelSelector=batch.kubernetes.io%2Fjob-name%3Dj", |list| list["items"].is_array())
+        .await;
     let mut pods = list["items"].as_array().cloned().unwrap_or_default();
-    let age = |pod: &Value| (pod["status"]["phase"] == "Pending", pod["metadata"]["creationTimestamp"].to_string());
+    let age =
+        |pod: &Value| (pod["status"]["phase"] == "Pending", pod["metadata"]["creationTimestamp"].to_string());
     pods.sort_by_key(|pod| (pod["metadata"]["annotations"][INDEX].to_string(), age(pod)));
     pods
 }
@@ -82,7 +85,13 @@ async fn bind(s: &mut Session, pod: &str) {
 }
 
 async fn delete_pod(s: &mut Session, pod: &str, grace: u32) {
-    s.quietly(Method::DELETE, "application/json", &format!("pods/{pod}?gracePeriodSeconds={grace}"), Value::Null).await;
+    s.quietly(
+        Method::DELETE,
+        "application/json",
+        &format!("pods/{pod}?gracePeriodSeconds={grace}"),
+        Value::Null,
+    )
+    .await;
 }
 
 /// Waits for a status of the Job with nothing left to count, and writes it and the pods down.
@@ -113,15 +122,27 @@ fn shown(pod: &Value) -> Value {
 /// Waits for events of the Job with these reasons, and writes down all there are.
 async fn events(s: &mut Session, reasons: &[&str]) {
     let all = |list: &Value| {
-        let has = |reason: &&str| list["items"].as_array().into_iter().flatten().any(|event| event["reason"] == **reason);
+        let has = |reason: &&str| {
+            list["items"].as_array().into_iter().flatten().any(|event| event["reason"] == **reason)
+        };
         reasons.iter().all(has)
     };
     let list = s.wait("events?fieldSelector=involvedObject.kind%3DJob,involvedObject.name%3Dj", all).await;
     let mut lines: Vec<String> = Vec::new();
     for event in list["items"].as_array().into_iter().flatten() {
         let message = event["message"].as_str().unwrap_or_default();
-        lines.push(format!("{} {} {} {}: {} from {}", event["type"], event["count"], event["reason"], event["involvedObject"]["apiVersion"],
-            hide_suffix(message), event["source"]["component"]).replace('"', ""));
+        lines.push(
+            format!(
+                "{} {} {} {}: {} from {}",
+                event["type"],
+                event["count"],
+                event["reason"],
+                event["involvedObject"]["apiVersion"],
+                hide_suffix(message),
+                event["source"]["component"]
+            )
+            .replace('"', ""),
+        );
     }
     lines.sort();
     s.note("events");
@@ -133,7 +154,9 @@ fn hide_suffix(message: &str) -> String {
     let hide = |word: &str| {
         let bare = word.trim_end_matches([',', '.']);
         match bare.rsplit_once('-') {
-            Some((base, suffix)) if suffix.len() == 5 && (base.contains("j") && !base.contains(' ')) => format!("{base}-<x>{}", &word[bare.len()..]),
+            Some((base, suffix)) if suffix.len() == 5 && (base.contains("j") && !base.contains(' ')) => {
+                format!("{base}-<x>{}", &word[bare.len()..])
+            }
             _ => word.to_owned(),
         }
     };
@@ -141,7 +164,11 @@ fn hide_suffix(message: &str) -> String {
 }
 
 fn has(status: &Value, condition: &str) -> bool {
-    status["conditions"].as_array().into_iter().flatten().any(|one| one["type"] == condition && one["status"] == "True")
+    status["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|one| one["type"] == condition && one["status"] == "True")
 }
 
 pub(super) async fn indexed_runs(s: &mut Session) {
@@ -235,7 +262,10 @@ pub(super) async fn max_failed_indexes(s: &mut Session) {
     for index in [0, 2] {
         let pod = the(s, index).await;
         ends(s, &pod, 1).await;
-        look(s, &format!("{index} has failed"), |status| status["failed"].as_i64() > Some(i64::from(index) / 2)).await;
+        look(s, &format!("{index} has failed"), |status| {
+            status["failed"].as_i64() > Some(i64::from(index) / 2)
+        })
+        .await;
     }
     look(s, "failed", |status| has(status, "Failed")).await;
     events(s, &["MaxFailedIndexesExceeded"]).await;
@@ -246,7 +276,11 @@ fn policy(rules: Value) -> Value {
 }
 
 pub(super) async fn policy_ignores(s: &mut Session) {
-    create(s, indexed(1, policy(json!([{"action": "Ignore", "onExitCodes": {"operator": "In", "values": [143]}}])))).await;
+    create(
+        s,
+        indexed(1, policy(json!([{"action": "Ignore", "onExitCodes": {"operator": "In", "values": [143]}}]))),
+    )
+    .await;
     look(s, "waits", |status| status["active"] == 1).await;
     let first = the(s, 0).await;
     ends(s, &first, 143).await;
@@ -259,8 +293,15 @@ pub(super) async fn policy_ignores(s: &mut Session) {
 }
 
 pub(super) async fn policy_fails_the_job(s: &mut Session) {
-    create(s, indexed(2, policy(json!([{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
-        {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [78]}}])))).await;
+    create(
+        s,
+        indexed(
+            2,
+            policy(json!([{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
+        {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [78]}}])),
+        ),
+    )
+    .await;
     look(s, "both wait", |status| status["active"] == 2).await;
     let pod = the(s, 1).await;
     ends(s, &pod, 78).await;
@@ -282,7 +323,11 @@ pub(super) async fn policy_fails_the_index(s: &mut Session) {
 }
 
 pub(super) async fn policy_by_condition(s: &mut Session) {
-    create(s, indexed(1, policy(json!([{"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget"}]}])))).await;
+    create(
+        s,
+        indexed(1, policy(json!([{"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget"}]}]))),
+    )
+    .await;
     look(s, "waits", |status| status["active"] == 1).await;
     let pod = the(s, 0).await;
     status(s, &pod, json!({"phase": "Failed", "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]})).await;
@@ -373,7 +418,10 @@ pub(super) async fn deadline_and_ttl(s: &mut Session) {
     look(s, "failed", |status| has(status, "Failed")).await;
     events(s, &["DeadlineExceeded"]).await;
     s.until_gone("jobs/j").await;
-    s.wait("pods?labelSelector=batch.kubernetes.io%2Fjob-name%3Dj", |list| list["items"].as_array().is_some_and(Vec::is_empty)).await;
+    s.wait("pods?labelSelector=batch.kubernetes.io%2Fjob-name%3Dj", |list| {
+        list["items"].as_array().is_some_and(Vec::is_empty)
+    })
+    .await;
 }
 
 pub(super) async fn success_policy(s: &mut Session) {
@@ -401,11 +449,18 @@ pub(super) async fn deletion(s: &mut Session) {
     bind(s, &zero).await;
     s.quietly(Method::DELETE, "application/json", "jobs/j?propagationPolicy=Foreground", Value::Null).await;
     s.until_gone(&format!("pods/{one}")).await;
-    let pod = s.wait(&format!("pods/{zero}"), |pod| pod["metadata"]["deletionTimestamp"].is_string() && pod["metadata"]["finalizers"] == json!(["foregroundDeletion"])).await;
+    let pod = s
+        .wait(&format!("pods/{zero}"), |pod| {
+            pod["metadata"]["deletionTimestamp"].is_string()
+                && pod["metadata"]["finalizers"] == json!(["foregroundDeletion"])
+        })
+        .await;
     s.note("a pod that ends");
     s.tell(&json!({"finalizers": pod["metadata"]["finalizers"], "grace": pod["metadata"]["deletionGracePeriodSeconds"]}));
     let job = s.wait("jobs/j", |job| job["metadata"]["deletionTimestamp"].is_string()).await;
-    s.tell(&json!({"finalizers": job["metadata"]["finalizers"], "generation": job["metadata"]["generation"]}));
+    s.tell(
+        &json!({"finalizers": job["metadata"]["finalizers"], "generation": job["metadata"]["generation"]}),
+    );
     delete_pod(s, &zero, 0).await;
     s.until_gone("jobs/j").await;
 }
@@ -416,7 +471,11 @@ pub(super) async fn orphaned(s: &mut Session) {
     let pod = the(s, 0).await;
     s.delete("jobs/j", Some(json!({"propagationPolicy": "Orphan"}))).await;
     s.until_gone("jobs/j").await;
-    let pod = s.wait(&format!("pods/{pod}"), |pod| pod["metadata"]["finalizers"].is_null() && pod["metadata"]["ownerReferences"].is_null()).await;
+    let pod = s
+        .wait(&format!("pods/{pod}"), |pod| {
+            pod["metadata"]["finalizers"].is_null() && pod["metadata"]["ownerReferences"].is_null()
+        })
+        .await;
     s.note("the pod stays");
     s.tell(&shown(&pod));
 }

@@ -24,9 +24,34 @@ fn names(list: &Value) -> Value {
 
 pub(super) async fn selectors(s: &mut Session) {
     make_maps(s, &["a", "b", "c"]).await;
-    for selector in ["app=a", "app==a", "app!=a", "app in (a,b)", "app notin (a)", "app", "!app", "app=a,tier=x", "tier,app!=b",
-        "app in (a", "app=", "app in ()", "=x", "a b", "app===x", "app=a b", "app>1", "UP/x=1", "app=-x", ",app=a", "app=a,", "app in (a,)"] {
-        let path = format!("configmaps?labelSelector={}", selector.replace(' ', "%20").replace('=', "%3D").replace('>', "%3E"));
+    for selector in [
+        "app=a",
+        "app==a",
+        "app!=a",
+        "app in (a,b)",
+        "app notin (a)",
+        "app",
+        "!app",
+        "app=a,tier=x",
+        "tier,app!=b",
+        "app in (a",
+        "app=",
+        "app in ()",
+        "=x",
+        "a b",
+        "app===x",
+        "app=a b",
+        "app>1",
+        "UP/x=1",
+        "app=-x",
+        ",app=a",
+        "app=a,",
+        "app in (a,)",
+    ] {
+        let path = format!(
+            "configmaps?labelSelector={}",
+            selector.replace(' ', "%20").replace('=', "%3D").replace('>', "%3E")
+        );
         let answer = s.exchange(&s.ask(Method::GET, &path)).await;
         s.note(&format!("labelSelector {selector}: {}", answer.code));
         let body = answer.body();
@@ -34,13 +59,31 @@ pub(super) async fn selectors(s: &mut Session) {
     }
     s.quietly(Method::POST, "application/json", "pods", pod("p")).await;
     for (what, selector) in [
-        ("configmaps", "metadata.name=a"), ("configmaps", "metadata.name!=a"), ("configmaps", "data.n=a"), ("configmaps", "metadata.name"),
-        ("configmaps", "metadata.namespace=x"), ("configmaps", "metadata.labels.app=a"), ("pods", "status.phase=Pending"),
-        ("pods", "status.phase!=Pending"), ("pods", "spec.nodeName="), ("pods", "spec.restartPolicy=Always,metadata.name=p"),
-        ("pods", "spec.serviceAccountName=default"), ("pods", "spec.priority=0"), ("pods", "status.podIP="), ("pods", "nonsense=1"),
-        ("jobs", "status.successful=0"), ("jobs", "status.failed=0"), ("jobs", "metadata.name=x"), ("events", "involvedObject.kind=Pod"),
-        ("events", "involvedObject.name=none"), ("events", "reason=x"), ("events", "type=Normal,source=x"), ("secrets", "type=Opaque"),
-        ("secrets", "data=x"), ("configmaps", "metadata.name in (a)"), ("configmaps", "=a"),
+        ("configmaps", "metadata.name=a"),
+        ("configmaps", "metadata.name!=a"),
+        ("configmaps", "data.n=a"),
+        ("configmaps", "metadata.name"),
+        ("configmaps", "metadata.namespace=x"),
+        ("configmaps", "metadata.labels.app=a"),
+        ("pods", "status.phase=Pending"),
+        ("pods", "status.phase!=Pending"),
+        ("pods", "spec.nodeName="),
+        ("pods", "spec.restartPolicy=Always,metadata.name=p"),
+        ("pods", "spec.serviceAccountName=default"),
+        ("pods", "spec.priority=0"),
+        ("pods", "status.podIP="),
+        ("pods", "nonsense=1"),
+        ("jobs", "status.successful=0"),
+        ("jobs", "status.failed=0"),
+        ("jobs", "metadata.name=x"),
+        ("events", "involvedObject.kind=Pod"),
+        ("events", "involvedObject.name=none"),
+        ("events", "reason=x"),
+        ("events", "type=Normal,source=x"),
+        ("secrets", "type=Opaque"),
+        ("secrets", "data=x"),
+        ("configmaps", "metadata.name in (a)"),
+        ("configmaps", "=a"),
     ] {
         let path = format!("{what}?fieldSelector={}", selector.replace(' ', "%20").replace('=', "%3D"));
         let answer = s.exchange(&s.ask(Method::GET, &path)).await;
@@ -49,7 +92,13 @@ pub(super) async fn selectors(s: &mut Session) {
         s.tell(&if answer.code == 200 { names(&body) } else { body });
     }
     for selector in ["metadata.name=default", "status.phase=Active,metadata.name=default"] {
-        let body = s.exchange(&s.ask(Method::GET, &format!("/api/v1/namespaces?fieldSelector={}", selector.replace('=', "%3D")))).await.body();
+        let body = s
+            .exchange(&s.ask(
+                Method::GET,
+                &format!("/api/v1/namespaces?fieldSelector={}", selector.replace('=', "%3D")),
+            ))
+            .await
+            .body();
         s.tell(&names(&body));
     }
 }
@@ -59,7 +108,8 @@ pub(super) async fn pages(s: &mut Session) {
     let first = s.get("configmaps?limit=2").await;
     let token = first["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
     s.quietly(Method::POST, "application/json", "configmaps", map("bb", json!({}))).await;
-    let second = s.exchange(&s.ask(Method::GET, &format!("configmaps?limit=2&continue={token}"))).await.body();
+    let second =
+        s.exchange(&s.ask(Method::GET, &format!("configmaps?limit=2&continue={token}"))).await.body();
     s.tell(&second);
     let token = second["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
     let third = s.exchange(&s.ask(Method::GET, &format!("configmaps?limit=9&continue={token}"))).await.body();
@@ -69,7 +119,12 @@ pub(super) async fn pages(s: &mut Session) {
     s.get("configmaps?limit=x").await;
     s.get("configmaps?limit=-1&labelSelector=app%3Da").await;
     let seen = third["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
-    let exact = s.exchange(&s.ask(Method::GET, &format!("configmaps?limit=1&resourceVersion={seen}&resourceVersionMatch=Exact"))).await;
+    let exact = s
+        .exchange(&s.ask(
+            Method::GET,
+            &format!("configmaps?limit=1&resourceVersion={seen}&resourceVersionMatch=Exact"),
+        ))
+        .await;
     s.note(&format!("exact {}", exact.code));
     s.tell(&exact.body());
     s.get("configmaps?resourceVersion=0&labelSelector=app%3Da").await;
@@ -79,9 +134,14 @@ pub(super) async fn pages(s: &mut Session) {
     s.get("configmaps?limit=1&continue=x&resourceVersion=5").await;
     s.get("configmaps/a?resourceVersion=nonsense").await;
     s.get("configmaps?resourceVersion=0&resourceVersionMatch=Exact").await;
-    let future = s.exchange(&s.ask(Method::GET, "configmaps?resourceVersion=999999999&timeoutSeconds=1")).await;
+    let future =
+        s.exchange(&s.ask(Method::GET, "configmaps?resourceVersion=999999999&timeoutSeconds=1")).await;
     let message = future.body()["message"].as_str().unwrap_or_default().to_owned();
-    s.note(&format!("from the future: {} {}", future.code, message.split(", current").next().unwrap_or_default()));
+    s.note(&format!(
+        "from the future: {} {}",
+        future.code,
+        message.split(", current").next().unwrap_or_default()
+    ));
 }
 
 pub(super) async fn watches(s: &mut Session) {
@@ -141,18 +201,48 @@ pub(super) async fn a_watch_follows(s: &mut Session) {
 
 pub(super) async fn refusals(s: &mut Session) {
     for (method, path) in [
-        (Method::GET, "/api/v1/namespaces/default/nonsense"), (Method::GET, "/apis/nonsense.io/v1/things"), (Method::GET, "/apis/batch/v9/jobs"),
-        (Method::GET, "/nonsense"), (Method::GET, "configmaps/none"), (Method::GET, "jobs/none"), (Method::GET, "pods/none/log"),
-        (Method::GET, "pods/none/status"), (Method::GET, "configmaps/none/status"), (Method::DELETE, "configmaps/none"),
-        (Method::DELETE, "/api/v1/namespaces"), (Method::POST, "configmaps/none"), (Method::PUT, "configmaps"), (Method::PATCH, "configmaps"),
-        (Method::DELETE, "/api/v1/configmaps"), (Method::POST, "/api/v1/configmaps"), (Method::OPTIONS, "configmaps"), (Method::DELETE, "/version"),
-        (Method::GET, "/api/v1/nodes/none"), (Method::GET, "/api/v1/pods/none"), (Method::GET, "/api/v1/namespaces/none"),
+        (Method::GET, "/api/v1/namespaces/default/nonsense"),
+        (Method::GET, "/apis/nonsense.io/v1/things"),
+        (Method::GET, "/apis/batch/v9/jobs"),
+        (Method::GET, "/nonsense"),
+        (Method::GET, "configmaps/none"),
+        (Method::GET, "jobs/none"),
+        (Method::GET, "pods/none/log"),
+        (Method::GET, "pods/none/status"),
+        (Method::GET, "configmaps/none/status"),
+        (Method::DELETE, "configmaps/none"),
+        (Method::DELETE, "/api/v1/namespaces"),
+        (Method::POST, "configmaps/none"),
+        (Method::PUT, "configmaps"),
+        (Method::PATCH, "configmaps"),
+        (Method::DELETE, "/api/v1/configmaps"),
+        (Method::POST, "/api/v1/configmaps"),
+        (Method::OPTIONS, "configmaps"),
+        (Method::DELETE, "/version"),
+        (Method::GET, "/api/v1/nodes/none"),
+        (Method::GET, "/api/v1/pods/none"),
+        (Method::GET, "/api/v1/namespaces/none"),
     ] {
         let ask = s.ask(method.clone(), path);
-        let ask = if method == Method::GET || method == Method::DELETE || method == Method::OPTIONS { ask } else { ask.json(&json!({"metadata": {"name": "x"}})).typed(if method == Method::PATCH { MERGE } else { "application/json" }) };
+        let ask = if method == Method::GET || method == Method::DELETE || method == Method::OPTIONS {
+            ask
+        } else {
+            ask.json(&json!({"metadata": {"name": "x"}})).typed(if method == Method::PATCH {
+                MERGE
+            } else {
+                "application/json"
+            })
+        };
         s.send(ask).await;
     }
-    for accept in ["text/html", "application/json;as=Table;v=v1;g=nonsense", "application/vnd.nonsense", "*/*", "application/yaml", "text/html, application/json"] {
+    for accept in [
+        "text/html",
+        "application/json;as=Table;v=v1;g=nonsense",
+        "application/vnd.nonsense",
+        "*/*",
+        "application/yaml",
+        "text/html, application/json",
+    ] {
         let ask = s.ask(Method::GET, "configmaps/none").accept(accept);
         s.send(ask).await;
     }
@@ -168,13 +258,40 @@ pub(super) async fn tables(s: &mut Session) {
         "restartCount": 2, "image": "img:1", "imageID": "", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled",
         "startedAt": "2020-01-01T00:00:00Z", "finishedAt": "2020-01-01T00:00:05Z"}}}]}})).await;
     s.quietly(Method::POST, "application/json", "pods", pod("waits")).await;
-    s.quietly(Method::POST, "application/json", "jobs", super::objects::job("j", json!({"suspend": true, "completions": 3, "parallelism": 2}))).await;
+    s.quietly(
+        Method::POST,
+        "application/json",
+        "jobs",
+        super::objects::job("j", json!({"suspend": true, "completions": 3, "parallelism": 2})),
+    )
+    .await;
     s.quietly(Method::POST, "application/json", "cronjobs", super::objects::cron_job("c", json!({}))).await;
-    s.quietly(Method::POST, "application/json", "secrets", json!({"metadata": {"name": "s"}, "stringData": {"a": "b"}})).await;
+    s.quietly(
+        Method::POST,
+        "application/json",
+        "secrets",
+        json!({"metadata": {"name": "s"}, "stringData": {"a": "b"}}),
+    )
+    .await;
     s.quietly(Method::POST, "application/json", "services", json!({"metadata": {"name": "v"}, "spec": {"clusterIP": "None", "ports": [{"port": 80, "name": "http"}, {"port": 81, "name": "other", "protocol": "UDP"}]}})).await;
     s.wait("jobs/j", |job| job["status"]["conditions"].is_array()).await;
-    for path in ["pods", "pods/done", "jobs", "cronjobs", "secrets", "services", "serviceaccounts", "configmaps?fieldSelector=metadata.name%3Dnone", "events?fieldSelector=involvedObject.kind%3DPod",
-        "leases", "/api/v1/namespaces/default", "/api/v1/nodes", "pods?includeObject=None&fieldSelector=metadata.name%3Ddone", "pods?includeObject=Object&fieldSelector=metadata.name%3Ddone", "pods/none"] {
+    for path in [
+        "pods",
+        "pods/done",
+        "jobs",
+        "cronjobs",
+        "secrets",
+        "services",
+        "serviceaccounts",
+        "configmaps?fieldSelector=metadata.name%3Dnone",
+        "events?fieldSelector=involvedObject.kind%3DPod",
+        "leases",
+        "/api/v1/namespaces/default",
+        "/api/v1/nodes",
+        "pods?includeObject=None&fieldSelector=metadata.name%3Ddone",
+        "pods?includeObject=Object&fieldSelector=metadata.name%3Ddone",
+        "pods/none",
+    ] {
         let ask = s.ask(Method::GET, path).accept(TABLE);
         s.send(ask).await;
     }
@@ -186,7 +303,10 @@ pub(super) async fn discovery(s: &mut Session) {
         s.note(&format!("{path}: {}", answer.code));
         let mut body = answer.body();
         if path == "/version" {
-            body = body.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>().into()).unwrap_or_default();
+            body = body
+                .as_object()
+                .map(|map| map.keys().cloned().collect::<Vec<_>>().into())
+                .unwrap_or_default();
         }
         if path == "/api" {
             body["serverAddressByClientCIDRs"][0]["serverAddress"] = "<address>".into();
@@ -194,16 +314,32 @@ pub(super) async fn discovery(s: &mut Session) {
         s.tell(&if body.is_null() { answer.text.into() } else { body });
     }
     for (path, ours) in [
-        ("/api/v1", &["namespaces", "nodes", "pods", "serviceaccounts", "configmaps", "secrets", "services", "events"][..]),
+        (
+            "/api/v1",
+            &[
+                "namespaces",
+                "nodes",
+                "pods",
+                "serviceaccounts",
+                "configmaps",
+                "secrets",
+                "services",
+                "events",
+            ][..],
+        ),
         ("/apis/batch/v1", &["jobs", "cronjobs"]),
         ("/apis/coordination.k8s.io/v1", &["leases"]),
     ] {
         let list = s.exchange(&s.ask(Method::GET, path)).await.body();
         let known = |resource: &&Value| {
-            let (name, sub) = resource["name"].as_str().map(|name| name.split_once('/').unwrap_or((name, ""))).unwrap_or_default();
+            let (name, sub) = resource["name"]
+                .as_str()
+                .map(|name| name.split_once('/').unwrap_or((name, "")))
+                .unwrap_or_default();
             ours.contains(&name) && matches!(sub, "" | "status" | "log" | "eviction" | "binding" | "finalize")
         };
-        let mut resources: Vec<Value> = list["resources"].as_array().into_iter().flatten().filter(known).cloned().collect();
+        let mut resources: Vec<Value> =
+            list["resources"].as_array().into_iter().flatten().filter(known).cloned().collect();
         resources.sort_by_key(|resource| resource["name"].to_string());
         for resource in &mut resources {
             resource.as_object_mut().expect("an object").remove("storageVersionHash");

@@ -14,7 +14,11 @@ async fn each(s: &mut Session, path: &str, base: &Value, wrong: &[Value]) {
         let answer = s.exchange(&s.ask(Method::POST, &format!("{path}?dryRun=All")).json(&body)).await;
         s.note(&format!("{path} with {patch}: {}", answer.code));
         let body = answer.body();
-        s.tell(&if answer.code < 300 { Value::Null } else { json!({"message": body["message"], "details": body["details"]}) });
+        s.tell(&if answer.code < 300 {
+            Value::Null
+        } else {
+            json!({"message": body["message"], "details": body["details"]})
+        });
     }
 }
 
@@ -40,24 +44,71 @@ fn lay(on: &mut Value, patch: &Value) {
 pub(super) async fn metadata(s: &mut Session) {
     let long = "a".repeat(254);
     let big = "x".repeat(262_145);
-    each(s, "configmaps", &map("a", json!({})), &[
-        json!({"metadata": {"name": "Upper"}}), json!({"metadata": {"name": "a_b"}}), json!({"metadata": {"name": long}}), json!({"metadata": {"name": "-a"}}),
-        json!({"metadata": {"name": "a..b"}}), json!({"metadata": {"labels": {"UP per": "x"}}}), json!({"metadata": {"labels": {"a": "b c"}}}),
-        json!({"metadata": {"labels": {"a": "b".repeat(64)}}}), json!({"metadata": {"labels": {"/a": "b"}}}), json!({"metadata": {"labels": {"a/b/c": "b"}}}),
-        json!({"metadata": {"labels": {"a".repeat(64): "b"}}}), json!({"metadata": {"labels": {"Up.Per/a": "b"}}}), json!({"metadata": {"annotations": {"a b": "x"}}}),
-        json!({"metadata": {"annotations": {"UPPER/x": "any thing"}}}), json!({"metadata": {"generateName": "Up-", "name": null}}),
-        json!({"metadata": {"annotations": {"a": big}}}), json!({"data": {"a b": "x"}}), json!({"data": {"..": "x"}}), json!({"data": {"": "x"}}),
-        json!({"data": {"a": "x"}, "binaryData": {"a": "eA=="}}), json!({"binaryData": {"a": "%%%"}}), json!({"data": {"a": "x".repeat(1_048_577)}}),
-    ]).await;
-    each(s, "secrets", &json!({"metadata": {"name": "a"}}), &[
-        json!({"data": {"a b": "eA=="}}), json!({"data": {"a": "???"}}), json!({"type": "kubernetes.io/dockerconfigjson"}), json!({"type": "kubernetes.io/tls"}),
-        json!({"type": "kubernetes.io/basic-auth"}), json!({"type": "kubernetes.io/service-account-token"}), json!({"type": "example.com/own"}),
-    ]).await;
-    each(s, "serviceaccounts", &json!({"metadata": {"name": "a"}}), &[json!({"metadata": {"name": "A"}}), json!({"metadata": {"name": "a.b"}})]).await;
-    each(s, "/api/v1/namespaces", &json!({"metadata": {"name": "validation-x"}}), &[
-        json!({"metadata": {"name": "a.b"}}), json!({"metadata": {"name": "A"}}), json!({"metadata": {"name": "a".repeat(64)}}), json!({"metadata": {"labels": {"kubernetes.io/metadata.name": "other"}}}),
-        json!({"spec": {"finalizers": ["nonsense"]}}),
-    ]).await;
+    each(
+        s,
+        "configmaps",
+        &map("a", json!({})),
+        &[
+            json!({"metadata": {"name": "Upper"}}),
+            json!({"metadata": {"name": "a_b"}}),
+            json!({"metadata": {"name": long}}),
+            json!({"metadata": {"name": "-a"}}),
+            json!({"metadata": {"name": "a..b"}}),
+            json!({"metadata": {"labels": {"UP per": "x"}}}),
+            json!({"metadata": {"labels": {"a": "b c"}}}),
+            json!({"metadata": {"labels": {"a": "b".repeat(64)}}}),
+            json!({"metadata": {"labels": {"/a": "b"}}}),
+            json!({"metadata": {"labels": {"a/b/c": "b"}}}),
+            json!({"metadata": {"labels": {"a".repeat(64): "b"}}}),
+            json!({"metadata": {"labels": {"Up.Per/a": "b"}}}),
+            json!({"metadata": {"annotations": {"a b": "x"}}}),
+            json!({"metadata": {"annotations": {"UPPER/x": "any thing"}}}),
+            json!({"metadata": {"generateName": "Up-", "name": null}}),
+            json!({"metadata": {"annotations": {"a": big}}}),
+            json!({"data": {"a b": "x"}}),
+            json!({"data": {"..": "x"}}),
+            json!({"data": {"": "x"}}),
+            json!({"data": {"a": "x"}, "binaryData": {"a": "eA=="}}),
+            json!({"binaryData": {"a": "%%%"}}),
+            json!({"data": {"a": "x".repeat(1_048_577)}}),
+        ],
+    )
+    .await;
+    each(
+        s,
+        "secrets",
+        &json!({"metadata": {"name": "a"}}),
+        &[
+            json!({"data": {"a b": "eA=="}}),
+            json!({"data": {"a": "???"}}),
+            json!({"type": "kubernetes.io/dockerconfigjson"}),
+            json!({"type": "kubernetes.io/tls"}),
+            json!({"type": "kubernetes.io/basic-auth"}),
+            json!({"type": "kubernetes.io/service-account-token"}),
+            json!({"type": "example.com/own"}),
+        ],
+    )
+    .await;
+    each(
+        s,
+        "serviceaccounts",
+        &json!({"metadata": {"name": "a"}}),
+        &[json!({"metadata": {"name": "A"}}), json!({"metadata": {"name": "a.b"}})],
+    )
+    .await;
+    each(
+        s,
+        "/api/v1/namespaces",
+        &json!({"metadata": {"name": "validation-x"}}),
+        &[
+            json!({"metadata": {"name": "a.b"}}),
+            json!({"metadata": {"name": "A"}}),
+            json!({"metadata": {"name": "a".repeat(64)}}),
+            json!({"metadata": {"labels": {"kubernetes.io/metadata.name": "other"}}}),
+            json!({"spec": {"finalizers": ["nonsense"]}}),
+        ],
+    )
+    .await;
 }
 
 pub(super) async fn pods(s: &mut Session) {
@@ -100,11 +151,18 @@ pub(super) async fn pods(s: &mut Session) {
     ]).await;
     s.quietly(Method::POST, "application/json", "pods", pod("live")).await;
     for patch in [
-        json!({"spec": {"containers": [{"name": "main", "image": "img:2"}]}}), json!({"spec": {"restartPolicy": "Never"}}), json!({"spec": {"nodeName": "here"}}), json!({"spec": {"activeDeadlineSeconds": 60}}),
-        json!({"spec": {"activeDeadlineSeconds": 90}}), json!({"spec": {"tolerations": []}}), json!({"spec": {"terminationGracePeriodSeconds": 5}}), json!({"spec": {"containers": [{"name": "other", "image": "img:2"}]}}),
+        json!({"spec": {"containers": [{"name": "main", "image": "img:2"}]}}),
+        json!({"spec": {"restartPolicy": "Never"}}),
+        json!({"spec": {"nodeName": "here"}}),
+        json!({"spec": {"activeDeadlineSeconds": 60}}),
+        json!({"spec": {"activeDeadlineSeconds": 90}}),
+        json!({"spec": {"tolerations": []}}),
+        json!({"spec": {"terminationGracePeriodSeconds": 5}}),
+        json!({"spec": {"containers": [{"name": "other", "image": "img:2"}]}}),
         json!({"metadata": {"labels": {"a": "b"}}}),
     ] {
-        let answer = s.exchange(&s.ask(Method::PATCH, "pods/live?dryRun=All").json(&patch).typed(MERGE)).await;
+        let answer =
+            s.exchange(&s.ask(Method::PATCH, "pods/live?dryRun=All").json(&patch).typed(MERGE)).await;
         s.note(&format!("live pod with {patch}: {}", answer.code));
         let body = answer.body();
         s.tell(&if answer.code < 300 { Value::Null } else { body });
@@ -112,7 +170,8 @@ pub(super) async fn pods(s: &mut Session) {
 }
 
 pub(super) async fn jobs(s: &mut Session) {
-    let indexed = job("a", json!({"completionMode": "Indexed", "completions": 2, "parallelism": 2, "suspend": true}));
+    let indexed =
+        job("a", json!({"completionMode": "Indexed", "completions": 2, "parallelism": 2, "suspend": true}));
     each(s, "jobs", &indexed, &[
         json!({"metadata": {"name": "A"}}), json!({"metadata": {"name": "a".repeat(64)}}), json!({"metadata": {"name": "a".repeat(62)}}), json!({"spec": {"parallelism": -1}}), json!({"spec": {"completions": -1}}), json!({"spec": {"completions": null}}),
         json!({"spec": {"backoffLimit": -1}}), json!({"spec": {"backoffLimitPerIndex": -1}}), json!({"spec": {"maxFailedIndexes": 1}}), json!({"spec": {"backoffLimitPerIndex": 1, "maxFailedIndexes": 3}}), json!({"spec": {"backoffLimitPerIndex": 1, "maxFailedIndexes": -1}}),
@@ -132,39 +191,100 @@ pub(super) async fn jobs(s: &mut Session) {
         json!({"spec": {"manualSelector": true}}), json!({"spec": {"template": {"metadata": {"labels": {"job-name": "other"}}}}}), json!({"spec": {"template": {"metadata": {"labels": {"a": "b c"}}}}}), json!({"spec": {"template": {"spec": {"containers": []}}}}),
         json!({"spec": null}), json!({"spec": {"template": null}}),
     ]).await;
-    let mut live = job("live", json!({"completionMode": "Indexed", "completions": 2, "parallelism": 2, "backoffLimitPerIndex": 1000, "podReplacementPolicy": "Failed"}));
-    live["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "500m", "memory": "64Mi"}, "limits": {"memory": "64Mi"}});
-    live["spec"]["template"]["spec"]["tolerations"] = json!([{"key": "a", "operator": "Equal", "value": "b", "effect": "NoSchedule"}]);
+    let mut live = job(
+        "live",
+        json!({"completionMode": "Indexed", "completions": 2, "parallelism": 2, "backoffLimitPerIndex": 1000, "podReplacementPolicy": "Failed"}),
+    );
+    live["spec"]["template"]["spec"]["containers"][0]["resources"] =
+        json!({"requests": {"cpu": "500m", "memory": "64Mi"}, "limits": {"memory": "64Mi"}});
+    live["spec"]["template"]["spec"]["tolerations"] =
+        json!([{"key": "a", "operator": "Equal", "value": "b", "effect": "NoSchedule"}]);
     s.quietly(Method::POST, "application/json", "jobs", live).await;
     s.wait("jobs/live", |job| job["status"]["active"] == 2).await;
     for patch in [
-        json!({"spec": {"completions": 3}}), json!({"spec": {"parallelism": 3}}), json!({"spec": {"completions": 3, "parallelism": 3}}), json!({"spec": {"completions": 3, "parallelism": 4}}), json!({"spec": {"completions": null}}), json!({"spec": {"completionMode": "NonIndexed"}}),
-        json!({"spec": {"backoffLimitPerIndex": 5}}), json!({"spec": {"backoffLimit": 5}}), json!({"spec": {"maxFailedIndexes": 1}}), json!({"spec": {"podReplacementPolicy": "TerminatingOrFailed"}}), json!({"spec": {"podFailurePolicy": {"rules": []}}}), json!({"spec": {"successPolicy": {"rules": [{"succeededCount": 1}]}}}),
-        json!({"spec": {"suspend": true}}), json!({"spec": {"ttlSecondsAfterFinished": 5}}), json!({"spec": {"activeDeadlineSeconds": 5}}), json!({"spec": {"managedBy": "example.com/x"}}), json!({"spec": {"selector": {"matchLabels": {"a": "b"}}}}), json!({"spec": {"manualSelector": true}}),
-        json!({"spec": {"template": {"metadata": {"labels": {"a": "b"}}}}}), json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "img:2"}]}}}}), json!({"spec": {"template": {"spec": {"nodeSelector": {"a": "b"}}}}}),
-        json!({"status": {"active": 7}}), json!({"metadata": {"labels": {"a": "b"}}}),
+        json!({"spec": {"completions": 3}}),
+        json!({"spec": {"parallelism": 3}}),
+        json!({"spec": {"completions": 3, "parallelism": 3}}),
+        json!({"spec": {"completions": 3, "parallelism": 4}}),
+        json!({"spec": {"completions": null}}),
+        json!({"spec": {"completionMode": "NonIndexed"}}),
+        json!({"spec": {"backoffLimitPerIndex": 5}}),
+        json!({"spec": {"backoffLimit": 5}}),
+        json!({"spec": {"maxFailedIndexes": 1}}),
+        json!({"spec": {"podReplacementPolicy": "TerminatingOrFailed"}}),
+        json!({"spec": {"podFailurePolicy": {"rules": []}}}),
+        json!({"spec": {"successPolicy": {"rules": [{"succeededCount": 1}]}}}),
+        json!({"spec": {"suspend": true}}),
+        json!({"spec": {"ttlSecondsAfterFinished": 5}}),
+        json!({"spec": {"activeDeadlineSeconds": 5}}),
+        json!({"spec": {"managedBy": "example.com/x"}}),
+        json!({"spec": {"selector": {"matchLabels": {"a": "b"}}}}),
+        json!({"spec": {"manualSelector": true}}),
+        json!({"spec": {"template": {"metadata": {"labels": {"a": "b"}}}}}),
+        json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "img:2"}]}}}}),
+        json!({"spec": {"template": {"spec": {"nodeSelector": {"a": "b"}}}}}),
+        json!({"status": {"active": 7}}),
+        json!({"metadata": {"labels": {"a": "b"}}}),
     ] {
-        let answer = s.exchange(&s.ask(Method::PATCH, "jobs/live?dryRun=All").json(&patch).typed(MERGE)).await;
+        let answer =
+            s.exchange(&s.ask(Method::PATCH, "jobs/live?dryRun=All").json(&patch).typed(MERGE)).await;
         s.note(&format!("live job with {patch}: {}", answer.code));
         let body = answer.body();
         s.tell(&if answer.code < 300 { json!({"status": body["status"]["active"]}) } else { body });
     }
-    for patch in [json!({"status": {"active": -1}}), json!({"status": {"completedIndexes": "5-1"}}), json!({"status": {"conditions": [{"type": "Complete", "status": "True"}]}}), json!({"status": {"startTime": null}}), json!({"spec": {"parallelism": 5}})] {
-        let answer = s.exchange(&s.ask(Method::PATCH, "jobs/live/status?dryRun=All").json(&patch).typed(MERGE)).await;
+    for patch in [
+        json!({"status": {"active": -1}}),
+        json!({"status": {"completedIndexes": "5-1"}}),
+        json!({"status": {"conditions": [{"type": "Complete", "status": "True"}]}}),
+        json!({"status": {"startTime": null}}),
+        json!({"spec": {"parallelism": 5}}),
+    ] {
+        let answer =
+            s.exchange(&s.ask(Method::PATCH, "jobs/live/status?dryRun=All").json(&patch).typed(MERGE)).await;
         s.note(&format!("status of the live job with {patch}: {}", answer.code));
         let body = answer.body();
-        s.tell(&if answer.code < 300 { json!({"parallelism": body["spec"]["parallelism"]}) } else { json!({"message": body["message"], "details": body["details"]}) });
+        s.tell(&if answer.code < 300 {
+            json!({"parallelism": body["spec"]["parallelism"]})
+        } else {
+            json!({"message": body["message"], "details": body["details"]})
+        });
     }
 }
 
 pub(super) async fn cron_jobs(s: &mut Session) {
-    each(s, "cronjobs", &cron_job("a", json!({})), &[
-        json!({"metadata": {"name": "a".repeat(53)}}), json!({"metadata": {"name": "A"}}), json!({"spec": {"schedule": ""}}), json!({"spec": {"schedule": "nonsense"}}), json!({"spec": {"schedule": "61 * * * *"}}), json!({"spec": {"schedule": "* * * *"}}), json!({"spec": {"schedule": "@every 1h"}}), json!({"spec": {"schedule": "@daily"}}),
-        json!({"spec": {"schedule": "TZ=UTC 0 0 * * *"}}), json!({"spec": {"timeZone": "Mars/Base"}}), json!({"spec": {"timeZone": "Europe/Berlin"}}), json!({"spec": {"timeZone": "Local"}}), json!({"spec": {"timeZone": ""}}), json!({"spec": {"concurrencyPolicy": "Nope"}}), json!({"spec": {"startingDeadlineSeconds": -1}}),
-        json!({"spec": {"successfulJobsHistoryLimit": -1}}), json!({"spec": {"failedJobsHistoryLimit": -1}}), json!({"spec": {"jobTemplate": {"spec": {"parallelism": -1}}}}), json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": {"restartPolicy": "Always"}}}}}}),
-        json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": []}}}}}}), json!({"spec": {"jobTemplate": {"spec": {"completionMode": "Indexed"}}}}), json!({"spec": {"jobTemplate": {"spec": {"manualSelector": true}}}}), json!({"spec": {"jobTemplate": {"metadata": {"labels": {"a b": "c"}}}}}),
-        json!({"spec": null}), json!({"spec": {"jobTemplate": null}}),
-    ]).await;
+    each(
+        s,
+        "cronjobs",
+        &cron_job("a", json!({})),
+        &[
+            json!({"metadata": {"name": "a".repeat(53)}}),
+            json!({"metadata": {"name": "A"}}),
+            json!({"spec": {"schedule": ""}}),
+            json!({"spec": {"schedule": "nonsense"}}),
+            json!({"spec": {"schedule": "61 * * * *"}}),
+            json!({"spec": {"schedule": "* * * *"}}),
+            json!({"spec": {"schedule": "@every 1h"}}),
+            json!({"spec": {"schedule": "@daily"}}),
+            json!({"spec": {"schedule": "TZ=UTC 0 0 * * *"}}),
+            json!({"spec": {"timeZone": "Mars/Base"}}),
+            json!({"spec": {"timeZone": "Europe/Berlin"}}),
+            json!({"spec": {"timeZone": "Local"}}),
+            json!({"spec": {"timeZone": ""}}),
+            json!({"spec": {"concurrencyPolicy": "Nope"}}),
+            json!({"spec": {"startingDeadlineSeconds": -1}}),
+            json!({"spec": {"successfulJobsHistoryLimit": -1}}),
+            json!({"spec": {"failedJobsHistoryLimit": -1}}),
+            json!({"spec": {"jobTemplate": {"spec": {"parallelism": -1}}}}),
+            json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": {"restartPolicy": "Always"}}}}}}),
+            json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": []}}}}}}),
+            json!({"spec": {"jobTemplate": {"spec": {"completionMode": "Indexed"}}}}),
+            json!({"spec": {"jobTemplate": {"spec": {"manualSelector": true}}}}),
+            json!({"spec": {"jobTemplate": {"metadata": {"labels": {"a b": "c"}}}}}),
+            json!({"spec": null}),
+            json!({"spec": {"jobTemplate": null}}),
+        ],
+    )
+    .await;
 }
 
 pub(super) async fn immutability(s: &mut Session) {
@@ -175,13 +295,24 @@ pub(super) async fn immutability(s: &mut Session) {
     s.patch(MERGE, "configmaps/a", json!({"immutable": null})).await;
     s.patch(MERGE, "configmaps/a", json!({"binaryData": {"y": "eA=="}})).await;
     s.patch(MERGE, "configmaps/a", json!({"metadata": {"labels": {"a": "b"}}})).await;
-    s.quietly(Method::POST, "application/json", "secrets", json!({"metadata": {"name": "s"}, "immutable": true, "stringData": {"x": "1"}})).await;
+    s.quietly(
+        Method::POST,
+        "application/json",
+        "secrets",
+        json!({"metadata": {"name": "s"}, "immutable": true, "stringData": {"x": "1"}}),
+    )
+    .await;
     s.patch(MERGE, "secrets/s", json!({"stringData": {"x": "2"}})).await;
     s.patch(MERGE, "secrets/s", json!({"type": "example.com/x"})).await;
     s.patch(MERGE, "secrets/s", json!({"immutable": false})).await;
     s.quietly(Method::POST, "application/json", "jobs", job("j", json!({"suspend": true}))).await;
     s.wait("jobs/j", |job| job["status"]["conditions"].is_array()).await;
-    s.patch(MERGE, "jobs/j", json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "img:2"}]}}}})).await;
+    s.patch(
+        MERGE,
+        "jobs/j",
+        json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "img:2"}]}}}}),
+    )
+    .await;
     s.patch(MERGE, "jobs/j?dryRun=All", json!({"spec": {"template": {"spec": {"nodeSelector": {"a": "b"}}, "metadata": {"labels": {"x": "y"}}}}})).await;
     s.patch(MERGE, "jobs/j", json!({"spec": {"completions": 5}})).await;
     s.patch(MERGE, "jobs/j", json!({"metadata": {"namespace": "other"}})).await;

@@ -17,10 +17,18 @@ pub(super) async fn create_and_replace(s: &mut Session) {
     s.post("configmaps", json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}})).await;
     s.post("configmaps", json!({"apiVersion": "v7", "kind": "ConfigMap", "metadata": {"name": "s"}})).await;
     s.post("configmaps", json!({"metadata": {"name": "s", "namespace": "other"}})).await;
-    s.post("configmaps", json!({"metadata": {"name": "s", "uid": "1", "resourceVersion": "5", "generation": 7,
-        "creationTimestamp": "2020-01-01T00:00:00Z", "deletionTimestamp": "2020-01-01T00:00:00Z"}})).await;
-    s.post("configmaps", json!({"metadata": {"name": "s", "uid": "1", "generation": 7,
-        "creationTimestamp": "2020-01-01T00:00:00Z", "deletionTimestamp": "2020-01-01T00:00:00Z"}})).await;
+    s.post(
+        "configmaps",
+        json!({"metadata": {"name": "s", "uid": "1", "resourceVersion": "5", "generation": 7,
+        "creationTimestamp": "2020-01-01T00:00:00Z", "deletionTimestamp": "2020-01-01T00:00:00Z"}}),
+    )
+    .await;
+    s.post(
+        "configmaps",
+        json!({"metadata": {"name": "s", "uid": "1", "generation": 7,
+        "creationTimestamp": "2020-01-01T00:00:00Z", "deletionTimestamp": "2020-01-01T00:00:00Z"}}),
+    )
+    .await;
     s.post("/api/v1/namespaces/nowhere/configmaps", map("a", json!({}))).await;
     let live = s.put("configmaps/a", map("a", json!({"x": "2"}))).await;
     let mut stale = live.clone();
@@ -81,7 +89,8 @@ pub(super) async fn strategic_patches(s: &mut Session) {
     cron["spec"]["jobTemplate"]["spec"]["template"]["metadata"] = json!({});
     cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] = "Never".into();
     s.quietly(Method::POST, "application/json", "cronjobs", cron).await;
-    let template = |spec: serde_json::Value| json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": spec}}}}});
+    let template =
+        |spec: serde_json::Value| json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": spec}}}}});
     for spec in [
         json!({"containers": [{"name": "main", "image": "img:9", "env": [{"name": "Y", "value": "2"}]}]}),
         json!({"containers": [{"name": "main", "env": [{"name": "X", "$patch": "delete"}]}]}),
@@ -101,7 +110,12 @@ pub(super) async fn strategic_patches(s: &mut Session) {
     }
     s.patch(STRATEGIC, "cronjobs/c", json!({"metadata": {"finalizers": ["example.com/a"]}})).await;
     s.patch(STRATEGIC, "cronjobs/c", json!({"metadata": {"finalizers": ["example.com/b"]}})).await;
-    s.patch(STRATEGIC, "cronjobs/c", json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["example.com/a", "example.com/b"]}})).await;
+    s.patch(
+        STRATEGIC,
+        "cronjobs/c",
+        json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["example.com/a", "example.com/b"]}}),
+    )
+    .await;
     s.patch(STRATEGIC, "cronjobs/c", json!({"spec": {"suspend": "yes"}})).await;
     s.patch(STRATEGIC, "cronjobs/c", json!({"$patch": "nonsense"})).await;
 }
@@ -117,13 +131,21 @@ pub(super) async fn field_validation(s: &mut Session) {
     s.post("jobs?dryRun=All", wrong.clone()).await;
     let twice = r#"{"metadata":{"name":"a","name":"b"},"data":{"x":"1","x":"2"},"data":{"y":"3"}}"#;
     for mode in ["Strict", "Warn"] {
-        let ask = s.ask(Method::POST, &format!("configmaps?dryRun=All&fieldValidation={mode}")).raw(twice.into());
+        let ask =
+            s.ask(Method::POST, &format!("configmaps?dryRun=All&fieldValidation={mode}")).raw(twice.into());
         s.send(ask).await;
     }
     let yaml = "metadata:\n  name: a\n  nam: b\ndata:\n  x: \"1\"\n";
-    let ask = s.ask(Method::POST, "configmaps?dryRun=All&fieldValidation=Strict").raw(yaml.into()).typed("application/yaml");
+    let ask = s
+        .ask(Method::POST, "configmaps?dryRun=All&fieldValidation=Strict")
+        .raw(yaml.into())
+        .typed("application/yaml");
     s.send(ask).await;
-    s.put("configmaps/kube-root-ca.crt?dryRun=All&fieldValidation=Strict", json!({"metadata": {"name": "kube-root-ca.crt"}, "dta": {}})).await;
+    s.put(
+        "configmaps/kube-root-ca.crt?dryRun=All&fieldValidation=Strict",
+        json!({"metadata": {"name": "kube-root-ca.crt"}, "dta": {}}),
+    )
+    .await;
     for body in [
         json!({"metadata": {"name": "j"}, "spec": {"parallelism": "two"}}),
         json!({"metadata": {"name": "j"}, "spec": {"parallelism": 1.5}}),
