@@ -43,8 +43,10 @@ pub(crate) static NAMESPACE: Kind = Kind {
 };
 pub(crate) static NODE: Kind =
     Kind { namespaced: false, subresources: &["status"], ..core_kind("Node", "nodes", "node", &["no"]) };
-pub(crate) static POD: Kind =
-    Kind { subresources: &["status", "log", "eviction", "binding"], ..core_kind("Pod", "pods", "pod", &["po"]) };
+pub(crate) static POD: Kind = Kind {
+    subresources: &["status", "log", "eviction", "binding"],
+    ..core_kind("Pod", "pods", "pod", &["po"])
+};
 pub(crate) static SERVICE_ACCOUNT: Kind =
     core_kind("ServiceAccount", "serviceaccounts", "serviceaccount", &["sa"]);
 pub(crate) static CONFIG_MAP: Kind = core_kind("ConfigMap", "configmaps", "configmap", &["cm"]);
@@ -94,6 +96,11 @@ impl Kind {
     /// The kind that an `apiVersion` and a `kind` name.
     pub(crate) fn of(api_version: &str, kind: &str) -> Option<&'static Self> {
         KINDS.into_iter().find(|known| known.kind == kind && known.api_version() == api_version)
+    }
+
+    /// The kind of this name: no two groups have one in common.
+    pub(crate) fn named(kind: &str) -> Option<&'static Self> {
+        KINDS.into_iter().find(|known| known.kind == kind)
     }
 
     /// `v1`, `batch/v1` …

@@ -149,6 +149,21 @@ impl Store {
         (objects.map(|(_, object)| object.clone()).collect(), state.revision)
     }
 
+    /// The objects of a kind as they were at a revision, if the history reaches that far.
+    pub(crate) fn snapshot_at(&self, kind: &'static Kind, namespace: Option<&str>, revision: u64) -> Result<Vec<Arc<Value>>, Expired> {
+        let since = self.changes_since(revision)?;
+        let mut objects: BTreeMap<Key, Arc<Value>> =
+            self.list(kind, namespace).into_iter().map(|object| (Key::of(kind, &object), object)).collect();
+        let here = |change: &&Change| change.key.kind == kind && namespace.is_none_or(|wanted| change.key.namespace == wanted);
+        for change in since.iter().rev().filter(here) {
+            match &change.before {
+                Some(before) => drop(objects.insert(change.key.clone(), before.clone())),
+                None => drop(objects.remove(&change.key)),
+            }
+        }
+        Ok(objects.into_values().collect())
+    }
+
     /// Whether new objects may be made in a namespace.
     pub(crate) fn is_open(&self, namespace: &str) -> bool {
         let found = self.get(&Key::new(&kinds::NAMESPACE, "", namespace));
@@ -187,6 +202,8 @@ impl Store {
         metadata.insert("creationTimestamp".into(), object::seconds(self.clock.now()).into());
         if kind.counts_generations() {
             object::metadata(&mut object).insert("generation".into(), 1.into());
+        } else {
+            object::metadata(&mut object).remove("generation");
         }
         self.commit(&mut state, Event::Added, key, object)
     }

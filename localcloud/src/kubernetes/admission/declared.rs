@@ -19,7 +19,12 @@ pub(crate) fn declared(kind: &Kind, object: &mut Value) -> Result<(), String> {
     check(&Shape::root(kind.kind), &mut checked, "").map_err(|why| {
         let version = if kind.group.is_empty() { "/v1".to_owned() } else { kind.api_version() };
         // The object is told by its name as the manifest has it: its namespace is the request's.
-        format!("failed to create typed patch object ({}/{}; {version}, Kind={}): {why}", "", object::name(object), kind.kind)
+        format!(
+            "failed to create typed patch object ({}/{}; {version}, Kind={}): {why}",
+            "",
+            object::name(object),
+            kind.kind
+        )
     })?;
     for field in ["apiVersion", "kind"] {
         checked[field] = object[field].clone();
@@ -37,7 +42,14 @@ fn check(shape: &Shape, value: &mut Value, path: &str) -> Result<(), String> {
                 distinct(items, keys, shape, path)?;
             }
             let item = shape.item();
-            items.iter_mut().enumerate().try_for_each(|(at, value)| check(&item, value, &format!("{path}[{at}]")))
+            let keys = match shape.merge(&Value::Array(vec![])) {
+                Merge::ByKeys(keys) => keys,
+                _ => &[],
+            };
+            items.iter_mut().enumerate().try_for_each(|(at, value)| {
+                let place = if keys.is_empty() { at.to_string() } else { told(value, keys, shape) };
+                check(&item, value, &format!("{path}[{place}]"))
+            })
         }
         Value::Object(map) if shape.map => {
             let item = shape.item();
@@ -48,7 +60,8 @@ fn check(shape: &Shape, value: &mut Value, path: &str) -> Result<(), String> {
         Value::Object(map) if shape.of().is_some() => {
             for (name, value) in map.iter_mut() {
                 let path = format!("{path}.{name}");
-                let field = shape.field(name).ok_or_else(|| format!("{path}: field not declared in schema"))?;
+                let field =
+                    shape.field(name).ok_or_else(|| format!("{path}: field not declared in schema"))?;
                 check(&field, value, &path)?;
             }
             Ok(())
@@ -78,14 +91,7 @@ fn scalar(shape: &Shape, value: &mut Value) -> Option<&'static str> {
 fn distinct(items: &[Value], keys: &[&str], shape: &Shape, path: &str) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     for item in items {
-        let told: Vec<String> = keys
-            .iter()
-            .map(|key| {
-                let value = item.get(*key).cloned().or_else(|| shape.default_key(key).map(Value::from));
-                format!("{key}={}", value.unwrap_or_default())
-            })
-            .collect();
-        let told = told.join(",");
+        let told = told(item, keys, shape);
         if !seen.insert(told.clone()) {
             return Err(format!("{path}: duplicate entries for key [{told}]"));
         }
@@ -93,10 +99,22 @@ fn distinct(items: &[Value], keys: &[&str], shape: &Shape, path: &str) -> Result
     Ok(())
 }
 
+/// The keys of an item, as its place is told.
+fn told(item: &Value, keys: &[&str], shape: &Shape) -> String {
+    let one = |key: &&str| {
+        let value = item.get(*key).cloned().or_else(|| shape.default_key(key).map(Value::from));
+        format!("{key}={}", value.unwrap_or_default())
+    };
+    keys.iter().map(one).collect::<Vec<_>>().join(",")
+}
+
 /// A value as Go shows one of unknown type.
 fn shown(value: &Value) -> String {
-    format!("&value.valueUnstructured{{Value:{}}}", match value {
-        Value::String(text) => format!("{text:?}"),
-        other => other.to_string(),
-    })
+    format!(
+        "&value.valueUnstructured{{Value:{}}}",
+        match value {
+            Value::String(text) => format!("{text:?}"),
+            other => other.to_string(),
+        }
+    )
 }

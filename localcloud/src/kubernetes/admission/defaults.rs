@@ -12,8 +12,14 @@ pub(crate) fn fill(kind: &'static Kind, object: &mut Value) {
     object["apiVersion"] = kind.api_version().into();
     match kind.kind {
         "Namespace" => namespace(object),
-        "Pod" => pod(section(object, "spec")),
-        "Job" => job(section(object, "spec")),
+        "Pod" => {
+            pod(section(object, "spec"));
+            request_limits(section(object, "spec"));
+        }
+        "Job" => {
+            job_spec(section(object, "spec"));
+            label_job(object);
+        }
         "CronJob" => cron_job(section(object, "spec")),
         "Service" => service(section(object, "spec")),
         "Secret" => secret(object),
@@ -30,7 +36,10 @@ pub(crate) fn fill(kind: &'static Kind, object: &mut Value) {
 fn unless_set(map: &mut Map<String, Value>, defaults: Value) {
     let Value::Object(defaults) = defaults else { return };
     for (key, value) in defaults {
-        map.entry(key).or_insert(value);
+        let held = map.entry(key).or_insert(Value::Null);
+        if held.is_null() || *held == "" {
+            *held = value;
+        }
     }
 }
 
@@ -38,8 +47,34 @@ fn namespace(object: &mut Value) {
     let name = object::name(object).to_owned();
     let labels = entries(object::metadata(object).entry("labels").or_insert(Value::Null));
     labels.insert("kubernetes.io/metadata.name".into(), name.into());
-    unless_set(section(object, "spec"), json!({"finalizers": ["kubernetes"]}));
     unless_set(section(object, "status"), json!({"phase": "Active"}));
+}
+
+/// What a new namespace waits for when it is deleted.
+pub(super) fn hold_namespace(object: &mut Value) {
+    unless_set(section(object, "spec"), json!({"finalizers": ["kubernetes"]}));
+}
+
+/// A Job without labels has those of its pods.
+pub(super) fn label_job(job: &mut Value) {
+    let of_pods = job.pointer("/spec/template/metadata/labels").and_then(Value::as_object).cloned();
+    let own = object::metadata(job).get("labels").and_then(Value::as_object);
+    if let Some(labels) = of_pods.filter(|labels| !labels.is_empty() && own.is_none_or(Map::is_empty)) {
+        object::metadata(job).insert("labels".into(), Value::Object(labels));
+    }
+}
+
+/// A limit without a request asks for what it may use.
+fn request_limits(spec: &mut Map<String, Value>) {
+    for containers in ["initContainers", "containers"] {
+        for container in spec.get_mut(containers).and_then(Value::as_array_mut).into_iter().flatten() {
+            let Some(Value::Object(limits)) = container.pointer("/resources/limits").cloned() else {
+                continue;
+            };
+            let resources = section(container, "resources");
+            unless_set(entries(resources.entry("requests").or_insert(Value::Null)), Value::Object(limits));
+        }
+    }
 }
 
 fn pod(spec: &mut Map<String, Value>) {
@@ -95,10 +130,6 @@ fn container(container: &mut Map<String, Value>) {
                 }
             }
         }
-        // A limit without a request asks for what it may use.
-        if let Some(Value::Object(limits)) = resources.get("limits").cloned() {
-            unless_set(entries(resources.entry("requests").or_insert(Value::Null)), Value::Object(limits));
-        }
     }
     for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         unless_set(entries(port), json!({"protocol": "TCP"}));
@@ -145,12 +176,6 @@ fn job_spec(spec: &mut Map<String, Value>) {
     pod_template(spec);
 }
 
-/// A Job also gets the selector and labels that tie its pods to it; that needs its uid, see
-/// [`tie_pods`].
-fn job(spec: &mut Map<String, Value>) {
-    job_spec(spec);
-}
-
 fn cron_job(spec: &mut Map<String, Value>) {
     unless_set(
         spec,
@@ -166,10 +191,18 @@ fn cron_job(spec: &mut Map<String, Value>) {
 }
 
 fn service(spec: &mut Map<String, Value>) {
-    unless_set(spec, json!({"type": "ClusterIP", "sessionAffinity": "None", "clusterIP": "None"}));
+    unless_set(
+        spec,
+        json!({"type": "ClusterIP", "sessionAffinity": "None", "clusterIP": "None", "clusterIPs": ["None"],
+            "internalTrafficPolicy": "Cluster", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}),
+    );
     for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         let number = port.get("port").cloned().unwrap_or_default();
-        unless_set(entries(port), json!({"protocol": "TCP", "targetPort": number}));
+        let port = entries(port);
+        unless_set(port, json!({"protocol": "TCP"}));
+        if port.get("targetPort").is_none_or(|target| *target == 0) {
+            port.insert("targetPort".into(), number);
+        }
     }
 }
 
@@ -192,6 +225,7 @@ pub(crate) fn tie_pods(job: &mut Value) {
     }
     let (uid, name) = (object::uid(job).to_owned(), object::name(job).to_owned());
     let spec = section(job, "spec");
+    spec.insert("manualSelector".into(), false.into());
     spec.insert("selector".into(), json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
     let template = spec.entry("template").or_insert(Value::Null);
     let labels = entries(section(template, "metadata").entry("labels").or_insert(Value::Null));

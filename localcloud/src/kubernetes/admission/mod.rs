@@ -5,13 +5,13 @@ mod declared;
 mod defaults;
 mod fields;
 mod immutable;
-mod names;
+pub(crate) mod names;
 mod pod;
 mod validate;
 
-pub(crate) use defaults::fill;
-use defaults::{admit_pod, tie_pods};
 pub(crate) use declared::declared;
+pub(crate) use defaults::fill;
+use defaults::{admit_pod, hold_namespace, label_job, tie_pods};
 pub(crate) use fields::{known_fields, refused, zero};
 pub(crate) use immutable::changes;
 pub(crate) use validate::validate;
@@ -24,10 +24,22 @@ use super::{object, store};
 /// Makes a new object complete: uid, defaults, and what the cluster adds to its kind.
 pub(crate) fn prepare_new(kind: &'static Kind, object: &mut Value) {
     fill(kind, object);
+    admit(kind, object);
+}
+
+/// What the cluster adds to a new object that has its defaults.
+pub(crate) fn admit(kind: &'static Kind, object: &mut Value) {
     object::metadata(object).insert("uid".into(), store::new_uid().into());
+    if kind.counts_generations() {
+        object::metadata(object).insert("generation".into(), 1.into());
+    }
     match kind.kind {
         "Pod" => admit_pod(object),
-        "Job" => tie_pods(object),
+        "Job" => {
+            tie_pods(object);
+            label_job(object);
+        }
+        "Namespace" => hold_namespace(object),
         _ => {}
     }
 }

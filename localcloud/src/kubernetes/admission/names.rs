@@ -16,7 +16,7 @@ fn is_qualified(text: &str) -> bool {
 }
 
 /// What is wrong with an RFC 1123 label of at most `longest` characters.
-pub(super) fn label(text: &str, longest: usize) -> Option<String> {
+pub(crate) fn label(text: &str, longest: usize) -> Option<String> {
     match text {
         _ if text.len() > longest => Some(format!("must be no more than {longest} characters")),
         _ if is_label(text) => None,
@@ -25,7 +25,7 @@ pub(super) fn label(text: &str, longest: usize) -> Option<String> {
 }
 
 /// What is wrong with an RFC 1123 subdomain.
-pub(super) fn subdomain(text: &str, longest: usize) -> Option<String> {
+pub(crate) fn subdomain(text: &str, longest: usize) -> Option<String> {
     match text {
         _ if text.len() > longest => Some(format!("must be no more than {longest} characters")),
         _ if text.split('.').all(is_label) => None,
@@ -34,11 +34,18 @@ pub(super) fn subdomain(text: &str, longest: usize) -> Option<String> {
 }
 
 /// What is wrong with the key of a label or annotation.
-pub(super) fn qualified(key: &str) -> Option<String> {
+pub(crate) fn qualified(key: &str) -> Option<String> {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
     };
+    if prefix == Some("") {
+        return Some("prefix part must be non-empty".into());
+    }
+    if name.contains('/') {
+        let qualified = QUALIFIED.trim_start_matches("name part ");
+        return Some(format!("a qualified name {qualified} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"));
+    }
     if let Some(wrong) = prefix.and_then(|prefix| subdomain(prefix, 253)) {
         return Some(format!("prefix part {wrong}"));
     }
@@ -51,7 +58,7 @@ pub(super) fn qualified(key: &str) -> Option<String> {
 }
 
 /// What is wrong with the value of a label.
-pub(super) fn label_value(value: &str) -> Option<String> {
+pub(crate) fn label_value(value: &str) -> Option<String> {
     match value {
         _ if value.len() > 63 => Some("must be no more than 63 characters".into()),
         "" => None,
@@ -61,7 +68,7 @@ pub(super) fn label_value(value: &str) -> Option<String> {
 }
 
 /// What is wrong with the name of an environment variable (since Kubernetes 1.34 nearly all is good).
-pub(super) fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     let good = name.chars().all(|c| c.is_ascii() && !c.is_ascii_control() && c != '=');
     (!good).then(|| {
         "a valid environment variable name must consist only of printable ASCII characters other than '='"

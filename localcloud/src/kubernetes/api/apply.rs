@@ -33,7 +33,7 @@ pub(crate) struct Application<'a> {
 impl Application<'_> {
     /// The object after the application, or the conflicts that forbid it.
     pub(crate) fn run(&self) -> Result<Value, Vec<Conflict>> {
-        let mut owners = managed::owners(self.live);
+        let mut owners = self.owners();
         let declared = managed::only_owned(FieldSet::of(self.declared, self.kind));
         let mut merged = merge(self.live, self.declared, &Shape::root(self.kind));
 
@@ -57,6 +57,20 @@ impl Application<'_> {
         managed::entry(&mut owners, self.writer, "").time = time;
         managed::set_owners(&mut merged, &owners);
         Ok(merged)
+    }
+
+    /// The owners so far. What is there without any was made before anybody applied.
+    fn owners(&self) -> Vec<Owner> {
+        let mut owners = managed::owners(self.live);
+        if owners.is_empty() && self.live.pointer("/metadata/uid").is_some() {
+            let difference = fields::compare(&Value::Object(Map::new()), self.live, self.kind);
+            let writer = Writer { manager: "before-first-apply", applies: false, subresource: "" };
+            let before = managed::entry(&mut owners, writer, object::text(self.live, "/apiVersion"));
+            before.fields = managed::only_owned(difference.changed);
+            before.fields.remove(&["f:status"]);
+            before.time = object::seconds(self.now);
+        }
+        owners
     }
 
     /// Moves ownership of what changed to the manager, unless that takes force and there is none.

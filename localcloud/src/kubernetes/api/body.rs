@@ -58,17 +58,17 @@ impl Parameters {
         self.get(name).is_some_and(|value| matches!(value, "true" | "1" | "True"))
     }
 
-    /// A number, or a refusal that names the parameter.
-    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+    /// A number.
+    pub(super) fn signed(&self, name: &str) -> Result<Option<i64>, Refusal> {
         let parse = |value: &str| {
-            let wrong = |_| {
-                Refusal::bad_request(format!(
-                    "invalid value for parameter {name}: \"{value}\" is not a number"
-                ))
-            };
-            value.parse().map_err(wrong)
+            value.parse().map_err(|_| Refusal::bad_request(format!("strconv.ParseInt: parsing {value:?}: invalid syntax")))
         };
         self.get(name).map(parse).transpose()
+    }
+
+    /// A number that is not negative.
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        Ok(self.signed(name)?.and_then(|number| u64::try_from(number).ok()))
     }
 
     /// Nothing is to be written.
@@ -82,8 +82,14 @@ impl Parameters {
         if let Some(other) = self.get("dryRun").filter(|mode| *mode != "All") {
             return refuse(FieldError::unsupported("dryRun", &vec![other].into(), &["All"]));
         }
-        if let Some(other) = self.get("fieldValidation").filter(|mode| !matches!(*mode, "Ignore" | "Strict" | "Warn")) {
-            return refuse(FieldError::unsupported("fieldValidation", &other.into(), &["", "Ignore", "Strict", "Warn"]));
+        if let Some(other) =
+            self.get("fieldValidation").filter(|mode| !matches!(*mode, "Ignore" | "Strict" | "Warn"))
+        {
+            return refuse(FieldError::unsupported(
+                "fieldValidation",
+                &other.into(),
+                &["", "Ignore", "Strict", "Warn"],
+            ));
         }
         if self.get("fieldManager").is_some_and(|manager| manager.len() > LONGEST_MANAGER) {
             return refuse(FieldError::too_long("fieldManager", LONGEST_MANAGER));
@@ -132,14 +138,19 @@ fn shown(bytes: &[u8]) -> String {
 }
 
 fn unrecognized(kind: &Kind, why: &str) -> Refusal {
-    Refusal::bad_request(format!("the object provided is unrecognized (must be of type {}): {why}", kind.kind))
+    Refusal::bad_request(format!(
+        "the object provided is unrecognized (must be of type {}): {why}",
+        kind.kind
+    ))
 }
 
 /// Reads a whole object.
 pub(super) async fn object(request: Request<Body>, kind: &Kind) -> Result<Document, Refusal> {
     let form = content_type(request.headers());
     let bytes = bytes(request).await?;
-    let no_kind = |why: &str| unrecognized(kind, &format!("couldn't get version/kind; json parse error: {why} ({})", shown(&bytes)));
+    let no_kind = |why: &str| {
+        unrecognized(kind, &format!("couldn't get version/kind; json parse error: {why} ({})", shown(&bytes)))
+    };
     let document = match form.as_str() {
         "" | "application/json" => json::read(&bytes).map_err(|why| no_kind(&why))?,
         yaml if YAML.contains(&yaml) => {
@@ -147,11 +158,15 @@ pub(super) async fn object(request: Request<Body>, kind: &Kind) -> Result<Docume
             Document { value, twice: vec![] }
         }
         PROTOBUF if !bytes.starts_with(b"k8s\0") => {
-            let why = format!("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0] ({})", shown(&bytes));
+            let why = format!(
+                "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0] ({})",
+                shown(&bytes)
+            );
             return Err(unrecognized(kind, &why));
         }
         PROTOBUF => {
-            let value = protobuf::object(&bytes).ok_or_else(|| unrecognized(kind, "the protobuf is not of a kind that is known here"))?;
+            let value = protobuf::object(&bytes)
+                .ok_or_else(|| unrecognized(kind, "the protobuf is not of a kind that is known here"))?;
             Document { value, twice: vec![] }
         }
         _ => return Err(Refusal::unsupported_media_type()),
@@ -160,7 +175,9 @@ pub(super) async fn object(request: Request<Body>, kind: &Kind) -> Result<Docume
         return Ok(document);
     }
     let found = go_kind(&document.value);
-    let why = format!("json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}");
+    let why = format!(
+        "json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
+    );
     Err(no_kind(&why))
 }
 
@@ -182,7 +199,8 @@ pub(super) async fn options(request: Request<Body>) -> Result<Option<Value>, Ref
     let read = match kind.as_str() {
         _ if bytes.is_empty() => return Ok(None),
         yaml if YAML.contains(&yaml) => yaml_object(&bytes),
-        PROTOBUF => protobuf::object(&bytes).ok_or_else(|| "the body is not protobuf of a kind that is known here".into()),
+        PROTOBUF => protobuf::object(&bytes)
+            .ok_or_else(|| "the body is not protobuf of a kind that is known here".into()),
         _ => json::read(&bytes).map(|document| document.value),
     };
     read.map(Some).map_err(Refusal::bad_request)
@@ -192,25 +210,35 @@ pub(super) async fn options(request: Request<Body>) -> Result<Option<Value>, Ref
 pub(super) async fn patch(request: Request<Body>) -> Result<Patch, Refusal> {
     let kind = content_type(request.headers());
     let bytes = bytes(request).await?;
-    let read = || json::read(&bytes).map_err(|why| Refusal::bad_request(format!("error decoding patch: {why}")));
+    let read =
+        || json::read(&bytes).map_err(|why| Refusal::bad_request(format!("error decoding patch: {why}")));
     let patch = match kind.as_str() {
         "application/json-patch+json" => Patch::Json(read()?.value),
         "application/merge-patch+json" => Patch::Merge(read()?.value),
         "application/strategic-merge-patch+json" => Patch::Strategic(read()?.value),
         // JSON is YAML, and the usual form of it.
-        "application/apply-patch+yaml" => Patch::Apply(json::read(&bytes).map(|document| document.value).or_else(|_| {
-            yaml_object(&bytes).map_err(|why| Refusal::bad_request(format!("error decoding YAML: {why}")))
-        })?),
+        "application/apply-patch+yaml" => {
+            Patch::Apply(json::read(&bytes).map(|document| document.value).or_else(|_| {
+                yaml_object(&bytes).map_err(|why| Refusal::bad_request(format!("error decoding YAML: {why}")))
+            })?)
+        }
         _ => return Err(Refusal::unsupported_patch()),
     };
     match &patch {
-        Patch::Json(Value::Array(_)) | Patch::Apply(Value::Object(_)) | Patch::Merge(Value::Object(_)) | Patch::Strategic(Value::Object(_)) => Ok(patch),
+        Patch::Json(Value::Array(_))
+        | Patch::Apply(Value::Object(_))
+        | Patch::Merge(Value::Object(_))
+        | Patch::Strategic(Value::Object(_)) => Ok(patch),
         Patch::Json(other) => Err(wrong_form(other, "[]handlers.jsonPatchOp")),
-        Patch::Merge(other) | Patch::Strategic(other) | Patch::Apply(other) => Err(wrong_form(other, "map[string]interface {}")),
+        Patch::Merge(other) | Patch::Strategic(other) | Patch::Apply(other) => {
+            Err(wrong_form(other, "map[string]interface {}"))
+        }
     }
 }
 
 fn wrong_form(found: &Value, wanted: &str) -> Refusal {
     let found = go_kind(found);
-    Refusal::bad_request(format!("error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}"))
+    Refusal::bad_request(format!(
+        "error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}"
+    ))
 }

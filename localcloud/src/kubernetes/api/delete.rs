@@ -42,14 +42,19 @@ impl Deletion {
     /// Reads the options: those in the body, or else those among the parameters.
     fn of(options: Option<&Value>, parameters: &Parameters) -> Result<Self, Refusal> {
         let nothing = json!({});
-        let (body, text_of) = (options.unwrap_or(&nothing), |name| if options.is_some() { None } else { parameters.get(name) });
+        let (body, text_of) =
+            (options.unwrap_or(&nothing), |name| if options.is_some() { None } else { parameters.get(name) });
         let kind = text(body, "/kind");
         if !matches!(kind, "" | "DeleteOptions") {
             let version = text(body, "/apiVersion");
-            return Err(Refusal::plain(format!("no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\"")));
+            return Err(Refusal::plain(format!(
+                "no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\""
+            )));
         }
         let refuse = |error| Err(Refusal::invalid_options("DeleteOptions", error));
-        if let Some(modes) = body.get("dryRun").filter(|modes| list(modes, "").iter().any(|mode| mode != "All")) {
+        if let Some(modes) =
+            body.get("dryRun").filter(|modes| list(modes, "").iter().any(|mode| mode != "All"))
+        {
             return refuse(FieldError::unsupported("dryRun", modes, &["All"]));
         }
         let orphan = body.get("orphanDependents").and_then(Value::as_bool);
@@ -59,7 +64,9 @@ impl Deletion {
                 let why = "orphanDependents and deletionPropagation cannot be both set";
                 return refuse(FieldError::invalid("propagationPolicy", &policy.into(), why));
             }
-            (None, orphan) => orphan.map(|orphan| if orphan { Propagation::Orphan } else { Propagation::Background }),
+            (None, orphan) => {
+                orphan.map(|orphan| if orphan { Propagation::Orphan } else { Propagation::Background })
+            }
             (Some("Background"), _) => Some(Propagation::Background),
             (Some("Foreground"), _) => Some(Propagation::Foreground),
             (Some("Orphan"), _) => Some(Propagation::Orphan),
@@ -71,12 +78,16 @@ impl Deletion {
         let grace = match text_of("gracePeriodSeconds") {
             None => number(body, "/gracePeriodSeconds"),
             Some(seconds) => {
-                let wrong = |_| Refusal::bad_request(format!("strconv.ParseInt: parsing {seconds:?}: invalid syntax"));
+                let wrong = |_| {
+                    Refusal::bad_request(format!("strconv.ParseInt: parsing {seconds:?}: invalid syntax"))
+                };
                 Some(seconds.parse().map_err(wrong)?)
             }
         };
         let precondition = |field: &str| {
-            Some(text(body, &format!("/preconditions/{field}"))).filter(|value| !value.is_empty()).map(str::to_owned)
+            Some(text(body, &format!("/preconditions/{field}")))
+                .filter(|value| !value.is_empty())
+                .map(str::to_owned)
         };
         Ok(Self {
             propagation,
@@ -118,7 +129,9 @@ impl Deletion {
             let at = now + SignedDuration::from_secs(grace);
             let metadata = object::metadata(object);
             metadata.insert("deletionTimestamp".into(), object::seconds(at).into());
-            metadata.insert("deletionGracePeriodSeconds".into(), grace.into());
+            if *kind != kinds::NAMESPACE {
+                metadata.insert("deletionGracePeriodSeconds".into(), grace.into());
+            }
         }
         let default = if kind.orphans_by_default { Propagation::Orphan } else { Propagation::Background };
         let policy = self.propagation.unwrap_or(default);
@@ -177,7 +190,8 @@ impl Api {
             object::set_condition(pod, &scheduled, now);
             Ok(())
         };
-        let bound = self.store.update(&target.key(name), step).map_err(|error| error.refusal(target.kind, name));
+        let bound =
+            self.store.update(&target.key(name), step).map_err(|error| error.refusal(target.kind, name));
         bound.map(drop)
     }
 
@@ -223,7 +237,7 @@ impl Api {
         if target.kind.namespaced && target.namespace.is_none() || *target.kind == kinds::NAMESPACE {
             return Err(Refusal::method_not_allowed());
         }
-        let (selection, deletion) = (Selection::of(parameters)?, Deletion::of(options, parameters)?);
+        let (selection, deletion) = (Selection::of(parameters, target.kind)?, Deletion::of(options, parameters)?);
         let is_dry = is_dry_run(options, parameters);
         let mut items = Vec::new();
         for object in self.store.list(target.kind, target.namespace.as_deref()) {

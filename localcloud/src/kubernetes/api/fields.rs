@@ -204,16 +204,16 @@ fn compare_at(
     changed: &mut FieldSet,
     removed: &mut FieldSet,
 ) {
-    let old = old.filter(|value| !value.is_null());
     if old == new {
         return;
     }
     let old_parts = old.and_then(|old| parts(old, shape));
     let new_parts = new.and_then(|new| parts(new, shape));
     match (old, new) {
+        (None, Some(_)) => changed.member = true,
+        (Some(_), None) => removed.member = true,
         // A list that is merged by its items is only its items.
-        (None, Some(new)) => changed.member = new_parts.is_none() || new.is_object(),
-        (Some(old), None) => removed.member = old_parts.is_none() || old.is_object(),
+        (Some(Value::Null), Some(_)) => changed.member = new_parts.is_none(),
         // One piece on either side: the whole has changed.
         _ if old_parts.is_none() || new_parts.is_none() => changed.member = true,
         _ => {}
@@ -229,10 +229,6 @@ fn compare_at(
         let side =
             |parts: &BTreeMap<String, (Value, Shape)>| parts.get(element).map(|(value, _)| value.clone());
         let (before, after) = (side(&old_parts), side(&new_parts));
-        // An item that is one piece is there or not, and nothing more.
-        if before.is_none() && element.starts_with("k:") {
-            child_changed.member = true;
-        }
         compare_at(before.as_ref(), after.as_ref(), shape, &mut child_changed, &mut child_removed);
         for (set, child) in [(&mut *changed, child_changed), (&mut *removed, child_removed)] {
             if !child.is_empty() {

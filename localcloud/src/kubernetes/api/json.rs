@@ -51,9 +51,16 @@ fn told(error: &serde_json::Error, bytes: &[u8]) -> String {
             _ => "false",
         };
         let expected = word.as_bytes().get(at - start).copied().unwrap_or_default();
-        return format!("invalid character '{}' in literal {word} (expecting '{}')", char::from(found), char::from(expected));
+        return format!(
+            "invalid character '{}' in literal {word} (expecting '{}')",
+            char::from(found),
+            char::from(expected)
+        );
     }
-    let context = context.iter().find(|(ours, _)| text.starts_with(ours)).map_or("looking for beginning of value", |(_, go)| go);
+    let context = context
+        .iter()
+        .find(|(ours, _)| text.starts_with(ours))
+        .map_or("looking for beginning of value", |(_, go)| go);
     format!("invalid character '{}' {context}", char::from(found))
 }
 
@@ -109,7 +116,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = list.next_element_seed(self.below(format!("{}[{}]", self.path, items.len())))? {
+        while let Some(item) =
+            list.next_element_seed(self.below(format!("{}[{}]", self.path, items.len())))?
+        {
             items.push(item);
         }
         Ok(Value::Array(items))

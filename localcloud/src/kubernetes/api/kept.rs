@@ -67,7 +67,11 @@ pub(super) fn keep_uid(target: &Target, live: &Value, wanted: &Value) -> Result<
         return Ok(());
     }
     let (kind, name) = (target.kind, object::name(live));
-    let key = [kind.plural, object::namespace(live), name].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+    let key = [kind.plural, object::namespace(live), name]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("/");
     let why = format!(
         "StorageError: invalid object, Code: 4, Key: /registry/{key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {want}, UID in object meta: {have}"
     );

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::super::kinds::Kind;
 use super::super::object;
 use super::fields::{self, FieldSet};
 
@@ -110,6 +111,17 @@ pub(crate) fn only_owned(mut set: FieldSet) -> FieldSet {
     set
 }
 
+/// Takes out the half of an object that a write through `subresource` does not reach.
+fn only_reached(mut set: FieldSet, kind: &str, subresource: &str) -> FieldSet {
+    let has_status = Kind::named(kind).is_some_and(Kind::has_status);
+    match subresource {
+        "" if has_status => set.remove(&["f:status"]),
+        "status" => set.remove(&["f:spec"]),
+        _ => {}
+    }
+    set
+}
+
 /// The writer's entry among the owners, made if it is not there.
 pub(crate) fn entry<'a>(owners: &'a mut Vec<Owner>, writer: Writer<'_>, api_version: &str) -> &'a mut Owner {
     let at = owners.iter().position(|owner| owner.is(writer)).unwrap_or(owners.len());
@@ -122,7 +134,8 @@ pub(crate) fn entry<'a>(owners: &'a mut Vec<Owner>, writer: Writer<'_>, api_vers
 /// An ordinary write took place: what it changed is the writer's now, and nobody else's.
 pub(crate) fn track(before: &Value, after: &mut Value, kind: &str, writer: Writer<'_>, now: Timestamp) {
     let difference = fields::compare(before, after, kind);
-    let (changed, removed) = (only_owned(difference.changed), only_owned(difference.removed));
+    let reached = |set| only_reached(only_owned(set), kind, writer.subresource);
+    let (changed, removed) = (reached(difference.changed), reached(difference.removed));
     // A client that sends an empty list wants ownership forgotten; one that sends none does not.
     let source = if after.pointer("/metadata/managedFields").is_some() { &*after } else { before };
     let mut owners = owners(source);

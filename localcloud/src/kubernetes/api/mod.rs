@@ -50,7 +50,8 @@ pub(crate) struct Api {
 
 /// What answers a request that made nothing of its own.
 fn done_with() -> Response {
-    let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+    let done =
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
     (http::StatusCode::CREATED, axum::Json(done)).into_response()
 }
 

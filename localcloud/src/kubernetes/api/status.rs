@@ -114,7 +114,11 @@ impl Refusal {
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        Self::about_nothing(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        Self::about_nothing(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )
     }
 
     pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
@@ -128,6 +132,19 @@ impl Refusal {
         Self { message: format!("object is being deleted: {}", taken.message), ..taken }
     }
 
+    /// A namespace that is being deleted takes nothing new.
+    pub(crate) fn namespace_terminating(kind: &Kind, name: &str, namespace: &str) -> Self {
+        let why = format!("namespace {namespace} is being terminated");
+        let message = format!(
+            "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
+            kind.resource()
+        );
+        let cause = json!({"reason": "NamespaceTerminating", "message": why, "field": "metadata.namespace"});
+        let details =
+            without_empty(json!({"name": name, "group": kind.group, "kind": kind.plural, "causes": [cause]}));
+        Self { details: Some(details), ..Self::forbidden(message) }
+    }
+
     /// A deletion that names another object than the one that is there.
     pub(crate) fn failed_precondition(kind: &Kind, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.kind);
@@ -137,8 +154,13 @@ impl Refusal {
 
     /// A pod that has a node already.
     pub(crate) fn already_bound(name: &str, node: &str) -> Self {
-        let message = format!("Operation cannot be fulfilled on pods/binding \"{name}\": pod {name} is already assigned to node \"{node}\"");
-        Self { details: Some(json!({"name": name, "kind": "pods/binding"})), ..Self::new(409, "Conflict", message) }
+        let message = format!(
+            "Operation cannot be fulfilled on pods/binding \"{name}\": pod {name} is already assigned to node \"{node}\""
+        );
+        Self {
+            details: Some(json!({"name": name, "kind": "pods/binding"})),
+            ..Self::new(409, "Conflict", message)
+        }
     }
 
     pub(crate) fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
@@ -159,11 +181,22 @@ impl Refusal {
             json!({"reason": "FieldManagerConflict", "message": message, "field": conflict.field})
         };
         let causes: Vec<Value> = conflicts.iter().map(cause).collect();
-        Self { details: Some(json!({"causes": causes})), ..Self::new(409, "Conflict", conflict_message(conflicts)) }
+        Self {
+            details: Some(json!({"causes": causes})),
+            ..Self::new(409, "Conflict", conflict_message(conflicts))
+        }
     }
 
     pub(crate) fn expired(message: impl Into<String>) -> Self {
         Self::new(410, "Expired", message.into())
+    }
+
+    /// A revision that is not there yet, and does not come.
+    pub(crate) fn too_new(wanted: u64, revision: u64) -> Self {
+        let message = format!("Timeout: Too large resource version: {wanted}, current: {revision}");
+        let cause = json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"});
+        let details = json!({"causes": [cause], "retryAfterSeconds": 1});
+        Self { details: Some(details), ..Self::new(504, "Timeout", message) }
     }
 
     pub(crate) fn too_large() -> Self {

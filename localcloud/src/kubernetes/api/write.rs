@@ -47,11 +47,17 @@ impl WriteError {
 }
 
 impl Api {
-    pub(super) fn create(&self, target: &Target, document: Document, parameters: &Parameters) -> Result<Response, Refusal> {
+    pub(super) fn create(
+        &self,
+        target: &Target,
+        document: Document,
+        parameters: &Parameters,
+    ) -> Result<Response, Refusal> {
         parameters.check("CreateOptions")?;
         let Document { value: mut object, twice } = document;
         check_kind(target.kind, &object)?;
-        let warnings = check_fields(target.kind, &mut object, &twice, parameters).map_err(Refusal::bad_request)?;
+        let warnings =
+            check_fields(target.kind, &mut object, &twice, parameters).map_err(Refusal::bad_request)?;
         Self::name(target, &mut object)?;
         if !object::text(&object, "/metadata/resourceVersion").is_empty() {
             return Err(Refusal::plain("resourceVersion should not be set on objects to be created"));
@@ -61,16 +67,26 @@ impl Api {
         Ok(answer(StatusCode::CREATED, &stored, &warnings))
     }
 
-    pub(super) fn replace(&self, target: &Target, name: &str, document: Document, parameters: &Parameters) -> Result<Response, Refusal> {
+    pub(super) fn replace(
+        &self,
+        target: &Target,
+        name: &str,
+        document: Document,
+        parameters: &Parameters,
+    ) -> Result<Response, Refusal> {
         parameters.check("UpdateOptions")?;
         let Document { value: mut object, twice } = document;
         check_kind(target.kind, &object)?;
-        let warnings = check_fields(target.kind, &mut object, &twice, parameters).map_err(Refusal::bad_request)?;
+        let warnings =
+            check_fields(target.kind, &mut object, &twice, parameters).map_err(Refusal::bad_request)?;
         if object::name(&object).is_empty() {
-            let message = format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
+            let message = format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            );
             return Err(Refusal::bad_request(message));
         }
-        let writer = Writer { manager: parameters.manager(), applies: false, subresource: &target.subresource };
+        let writer =
+            Writer { manager: parameters.manager(), applies: false, subresource: &target.subresource };
         let stored = self.change(target, name, parameters, Some(writer), |live| {
             keep_uid(target, live, &object)?;
             Ok(object)
@@ -78,7 +94,13 @@ impl Api {
         Ok(answer(StatusCode::OK, &stored, &warnings))
     }
 
-    pub(super) fn patch(&self, target: &Target, name: &str, patch: Patch, parameters: &Parameters) -> Result<Response, Refusal> {
+    pub(super) fn patch(
+        &self,
+        target: &Target,
+        name: &str,
+        patch: Patch,
+        parameters: &Parameters,
+    ) -> Result<Response, Refusal> {
         parameters.check("PatchOptions")?;
         if let Patch::Apply(declared) = patch {
             return self.apply(target, name, declared, parameters);
@@ -92,8 +114,12 @@ impl Api {
             let mut object = live.clone();
             match &patch {
                 Patch::Merge(patch) => patch::merge(&mut object, patch),
-                Patch::Strategic(patch) => patch::strategic(&mut object, patch, target.kind.kind).map_err(Refusal::plain)?,
-                Patch::Json(patch) => patch::json(&mut object, patch).map_err(|_| Refusal::impossible_patch())?,
+                Patch::Strategic(patch) => {
+                    patch::strategic(&mut object, patch, target.kind.kind).map_err(Refusal::plain)?
+                }
+                Patch::Json(patch) => {
+                    patch::json(&mut object, patch).map_err(|_| Refusal::impossible_patch())?
+                }
                 Patch::Apply(_) => {}
             }
             check_kind(target.kind, &object)?;
@@ -104,12 +130,19 @@ impl Api {
             })?;
             Ok(object)
         };
-        let writer = Writer { manager: parameters.manager(), applies: false, subresource: &target.subresource };
+        let writer =
+            Writer { manager: parameters.manager(), applies: false, subresource: &target.subresource };
         let stored = self.change(target, name, parameters, Some(writer), make)?;
         Ok(answer(StatusCode::OK, &stored, &warnings))
     }
 
-    fn apply(&self, target: &Target, name: &str, mut declared: Value, parameters: &Parameters) -> Result<Response, Refusal> {
+    fn apply(
+        &self,
+        target: &Target,
+        name: &str,
+        mut declared: Value,
+        parameters: &Parameters,
+    ) -> Result<Response, Refusal> {
         let Some(manager) = parameters.get("fieldManager") else {
             let error = FieldError::required("fieldManager", "is required for apply patch");
             return Err(Refusal::invalid_options("PatchOptions", error));
@@ -117,7 +150,8 @@ impl Api {
         if !object::list(&declared, "/metadata/managedFields").is_empty() {
             return Err(Refusal::bad_request("metadata.managedFields must be nil"));
         }
-        let (version, kind) = (object::text(&declared, "/apiVersion").to_owned(), object::text(&declared, "/kind").to_owned());
+        let (version, kind) =
+            (object::text(&declared, "/apiVersion").to_owned(), object::text(&declared, "/kind").to_owned());
         if Kind::of(&version, &kind) != Some(target.kind) {
             let version = if version.contains('/') { version } else { format!("/{version}") };
             return Err(Refusal::bad_request(format!("invalid object type: {version}, Kind={kind}")));
@@ -151,7 +185,10 @@ impl Api {
             return Err(Refusal::not_found(target.kind, name));
         }
         if let Some(uid) = declared.pointer("/metadata/uid") {
-            let why = format!("uid mismatch: the provided object specified uid {}, and no existing object was found", uid.as_str().unwrap_or_default());
+            let why = format!(
+                "uid mismatch: the provided object specified uid {}, and no existing object was found",
+                uid.as_str().unwrap_or_default()
+            );
             return Err(Refusal::conflict(target.kind, name, &why));
         }
         let stored = self.insert(target, applied(&json!({}))?, None, parameters.is_dry_run())?;
@@ -166,7 +203,8 @@ impl Api {
                 drop(object::metadata(object).insert("namespace".into(), wanted.clone().into()));
             }
             Some(wanted) if *wanted != namespace => {
-                let message = "the namespace of the provided object does not match the namespace sent on the request";
+                let message =
+                    "the namespace of the provided object does not match the namespace sent on the request";
                 return Err(Refusal::bad_request(message));
             }
             Some(_) => {}
@@ -198,22 +236,17 @@ impl Api {
         if target.kind.has_status() {
             entries(&mut object).remove("status");
         }
-        admission::prepare_new(target.kind, &mut object);
+        admission::fill(target.kind, &mut object);
+        if let Some(writer) = writer {
+            let now = self.store.clock().now();
+            // The server's defaults belong to who made the object; what the cluster adds after them does not.
+            let nothing = admission::zero(target.kind);
+            managed::track(&nothing, &mut object, target.kind.kind, writer, now);
+        }
+        admission::admit(target.kind, &mut object);
         let errors = admission::validate(target.kind, &object);
         if !errors.is_empty() {
             return Err(Refusal::invalid(target.kind, &name, &errors));
-        }
-        if let Some(writer) = writer {
-            let now = self.store.clock().now();
-            // The server's defaults belong to who made the object, as on the truth.
-            let nothing = admission::zero(target.kind);
-            managed::track(
-                &nothing,
-                &mut object,
-                target.kind.kind,
-                writer,
-                now,
-            );
         }
         if is_dry {
             let taken = self.store.get(&target.key(&name)).is_some();
@@ -236,10 +269,7 @@ impl Api {
             return Err(Refusal::not_found(&kinds::NAMESPACE, namespace));
         };
         if object::is_deleting(&found) {
-            return Err(Refusal::forbidden(format!(
-                "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
-                kind.resource()
-            )));
+            return Err(Refusal::namespace_terminating(kind, name, namespace));
         }
         Ok(())
     }
@@ -292,26 +322,47 @@ fn check_kind(kind: &'static Kind, object: &Value) -> Result<(), Refusal> {
     if version.is_empty() && found.is_empty() {
         return Ok(());
     }
-    let refuse = |why: String| Err(Refusal::bad_request(format!("{found} in version \"{}\" cannot be handled as a {}: {why}", version.rsplit('/').next().unwrap_or_default(), kind.kind)));
+    let refuse = |why: String| {
+        Err(Refusal::bad_request(format!(
+            "{found} in version \"{}\" cannot be handled as a {}: {why}",
+            version.rsplit('/').next().unwrap_or_default(),
+            kind.kind
+        )))
+    };
     match Kind::of(version, found) {
         Some(known) if known == kind => Ok(()),
         Some(known) => {
             let group = |kind: &Kind| if kind.group.is_empty() { "core" } else { kind.group };
-            refuse(format!("converting (v1.{}) to ({}.{}): unknown conversion", known.kind, group(kind), kind.kind))
+            refuse(format!(
+                "converting (v1.{}) to ({}.{}): unknown conversion",
+                known.kind,
+                group(kind),
+                kind.kind
+            ))
         }
-        None => refuse(format!("no kind \"{found}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\"")),
+        None => refuse(format!(
+            "no kind \"{found}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\""
+        )),
     }
 }
 
 /// Refuses or tells fields that the kind does not have, or that stand twice, as `fieldValidation` asks.
-fn check_fields(kind: &'static Kind, object: &mut Value, twice: &[String], parameters: &Parameters) -> Result<Vec<String>, String> {
+fn check_fields(
+    kind: &'static Kind,
+    object: &mut Value,
+    twice: &[String],
+    parameters: &Parameters,
+) -> Result<Vec<String>, String> {
     let unknown = admission::known_fields(kind, object)?;
     let told = twice.iter().map(|path| format!("duplicate field \"{path}\""));
-    let told: Vec<String> = told.chain(unknown.iter().map(|path| format!("unknown field \"{path}\""))).collect();
+    let told: Vec<String> =
+        told.chain(unknown.iter().map(|path| format!("unknown field \"{path}\""))).collect();
     match parameters.get("fieldValidation") {
         _ if told.is_empty() => Ok(vec![]),
         Some("Ignore") => Ok(vec![]),
-        Some("Strict") => Err(admission::refused(kind, &format!("strict decoding error: {}", told.join(", ")))),
+        Some("Strict") => {
+            Err(admission::refused(kind, &format!("strict decoding error: {}", told.join(", "))))
+        }
         _ => Ok(told),
     }
 }

@@ -107,7 +107,9 @@ pub(super) fn settled(body: &Value) -> Value {
                     && let Some(managers) = value.as_array_mut()
                 {
                     managers.retain(|manager| manager["manager"] != "kube-controller-manager");
-                    managers.sort_by_key(|manager| ["operation", "manager", "subresource"].map(|key| manager[key].to_string()));
+                    managers.sort_by_key(|manager| {
+                        ["operation", "manager", "subresource"].map(|key| manager[key].to_string())
+                    });
                 }
                 let is_nothing = name == "managedFields" && value.as_array().is_some_and(Vec::is_empty);
                 (!is_nothing).then(|| (name.clone(), value))
@@ -123,7 +125,11 @@ pub(super) fn settled(body: &Value) -> Value {
 /// A message without the object that it quotes whole, and without revisions.
 fn without_numbers(text: &str) -> String {
     let mut text = text.to_owned();
-    if let (Some(start), Some(end)) = (text.find("patch: Invalid value: \"{").or_else(|| text.starts_with("Invalid value: \"{\\\"apiV").then_some(0)), text.rfind("}\": ")) {
+    if let (Some(start), Some(end)) = (
+        text.find("patch: Invalid value: \"{")
+            .or_else(|| text.starts_with("Invalid value: \"{\\\"apiV").then_some(0)),
+        text.rfind("}\": "),
+    ) {
         let start = start + text[start..].find('{').unwrap_or(0);
         text.replace_range(start..=end, "<the patched object>");
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::normal::{Normal, settled, show};
 
 /// How long a state may take to come about.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(40);
 
 /// Where a server is, and who we are to it.
@@ -170,11 +170,8 @@ impl Session {
     /// Writes down how long something took, to the nearest doubling of the controllers' ten seconds.
     pub(super) fn tell_delay(&mut self, what: &str, took: Duration) {
         let tens = took.as_secs_f64() * f64::from(self.server.speed_up) / 10.0;
-        let shown = match tens {
-            tens if tens < 0.8 => "less than 10 s",
-            tens if tens < 1.9 => "10 s",
-            _ => "20 s or more",
-        };
+        // What is there may take longer on a busy machine; it may not come sooner.
+        let shown = if tens < 0.8 { "less than 10 s" } else { "10 s or more" };
         self.note(&format!("{what} after {shown}"));
     }
 
