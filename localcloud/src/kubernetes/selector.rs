@@ -43,7 +43,8 @@ impl Requirement {
             Operator::DoesNotExist => value.is_none(),
             Operator::Above | Operator::Below => {
                 let number = |text: &str| text.parse::<i64>().ok();
-                let (have, limit) = (value.and_then(number), self.values.first().and_then(|limit| number(limit)));
+                let (have, limit) =
+                    (value.and_then(number), self.values.first().and_then(|limit| number(limit)));
                 let order = if self.operator == Operator::Above { i64::gt } else { i64::lt };
                 have.zip(limit).is_some_and(|(have, limit)| order(&have, &limit))
             }
@@ -113,7 +114,9 @@ impl Fields {
                 Some(Value::String(text)) => text.clone(),
                 Some(value @ (Value::Bool(_) | Value::Number(_))) => value.to_string(),
                 _ if wanted.key == "status.successful" => "0".into(),
-                _ if matches!(wanted.key.as_str(), "spec.unschedulable" | "spec.hostNetwork") => "false".into(),
+                _ if matches!(wanted.key.as_str(), "spec.unschedulable" | "spec.hostNetwork") => {
+                    "false".into()
+                }
                 _ => String::new(),
             };
             wanted.accepts(Some(&shown))
@@ -125,8 +128,16 @@ impl Fields {
 fn fields_of(kind: &Kind) -> &'static [&'static str] {
     match kind.kind {
         "Pod" => &[
-            "metadata.name", "metadata.namespace", "spec.nodeName", "spec.restartPolicy", "spec.schedulerName",
-            "spec.serviceAccountName", "spec.hostNetwork", "status.phase", "status.podIP", "status.podIPs",
+            "metadata.name",
+            "metadata.namespace",
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
             "status.nominatedNodeName",
         ],
         "Node" => &["metadata.name", "spec.unschedulable"],
@@ -135,9 +146,19 @@ fn fields_of(kind: &Kind) -> &'static [&'static str] {
         "Service" => &["metadata.name", "metadata.namespace", "spec.clusterIP", "spec.type"],
         "Job" => &["metadata.name", "metadata.namespace", "status.successful"],
         "Event" => &[
-            "metadata.name", "metadata.namespace", "involvedObject.kind", "involvedObject.namespace", "involvedObject.name",
-            "involvedObject.uid", "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath",
-            "reason", "reportingComponent", "source", "type",
+            "metadata.name",
+            "metadata.namespace",
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
         ],
         _ => &["metadata.name", "metadata.namespace"],
     }
@@ -145,7 +166,9 @@ fn fields_of(kind: &Kind) -> &'static [&'static str] {
 
 fn unknown_field(kind: &Kind, key: &str) -> String {
     match kind.kind {
-        "Pod" | "Node" | "Namespace" | "Secret" | "Service" | "Event" => format!("field label not supported: {key}"),
+        "Pod" | "Node" | "Namespace" | "Secret" | "Service" | "Event" => {
+            format!("field label not supported: {key}")
+        }
         "Job" => format!("field label {key:?} not supported for Job"),
         _ => format!("{key:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""),
     }
@@ -187,7 +210,11 @@ mod tests {
         for (selector, wanted) in
             [("metadata.name=a", true), ("status.phase!=Running", false), ("spec.nodeName=", true)]
         {
-            assert_eq!(Fields::parse(selector, &kinds::POD).expect(selector).accepts(&pod), wanted, "{selector}");
+            assert_eq!(
+                Fields::parse(selector, &kinds::POD).expect(selector).accepts(&pod),
+                wanted,
+                "{selector}"
+            );
         }
         for wrong in ["a b", "in (x", "(", "=x", "UP/x=1"] {
             assert!(Labels::parse(wrong).is_err(), "{wrong}");

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::admission;
+use super::api::managed::{self, Writer};
 use super::kinds::{self, Kind};
 use super::object;
 use crate::clock::Clock;
@@ -150,11 +151,18 @@ impl Store {
     }
 
     /// The objects of a kind as they were at a revision, if the history reaches that far.
-    pub(crate) fn snapshot_at(&self, kind: &'static Kind, namespace: Option<&str>, revision: u64) -> Result<Vec<Arc<Value>>, Expired> {
+    pub(crate) fn snapshot_at(
+        &self,
+        kind: &'static Kind,
+        namespace: Option<&str>,
+        revision: u64,
+    ) -> Result<Vec<Arc<Value>>, Expired> {
         let since = self.changes_since(revision)?;
         let mut objects: BTreeMap<Key, Arc<Value>> =
             self.list(kind, namespace).into_iter().map(|object| (Key::of(kind, &object), object)).collect();
-        let here = |change: &&Change| change.key.kind == kind && namespace.is_none_or(|wanted| change.key.namespace == wanted);
+        let here = |change: &&Change| {
+            change.key.kind == kind && namespace.is_none_or(|wanted| change.key.namespace == wanted)
+        };
         for change in since.iter().rev().filter(here) {
             match &change.before {
                 Some(before) => drop(objects.insert(change.key.clone(), before.clone())),
@@ -202,8 +210,6 @@ impl Store {
         metadata.insert("creationTimestamp".into(), object::seconds(self.clock.now()).into());
         if kind.counts_generations() {
             object::metadata(&mut object).insert("generation".into(), 1.into());
-        } else {
-            object::metadata(&mut object).remove("generation");
         }
         self.commit(&mut state, Event::Added, key, object)
     }
@@ -235,8 +241,13 @@ impl Store {
 
     /// Changes an object that may have gone meanwhile, for those who watch for that anyway.
     pub(crate) fn amend(&self, key: &Key, change: impl FnOnce(&mut Value)) -> Option<Arc<Value>> {
+        let now = self.clock.now();
         let amended = self.update(key, |object| {
+            let before = object.clone();
             change(object);
+            if *object != before {
+                managed::track(&before, object, key.kind.kind, writer_of(key.kind, &before, object), now);
+            }
             Ok::<(), StoreError>(())
         });
         match amended {
@@ -310,6 +321,17 @@ impl Store {
     fn state(&self) -> MutexGuard<'_, State> {
         // A change is made on a copy and put in last: a panic elsewhere leaves whole objects.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which part of a cluster writes what: whoever writes the status of a pod or node is its kubelet.
+fn writer_of(kind: &Kind, before: &Value, after: &Value) -> Writer<'static> {
+    let is_status = before.get("status") != after.get("status");
+    let of_kubelet = is_status && (*kind == kinds::POD || *kind == kinds::NODE);
+    Writer {
+        manager: if of_kubelet { "kubelet" } else { "kube-controller-manager" },
+        applies: false,
+        subresource: if is_status && kind.has_status() { "status" } else { "" },
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn fill(kind: &'static Kind, object: &mut Value) {
         "Pod" => {
             pod(section(object, "spec"));
             request_limits(section(object, "spec"));
+            unless_set(section(object, "spec"), json!({"enableServiceLinks": true}));
         }
         "Job" => {
             job_spec(section(object, "spec"));
@@ -154,7 +155,7 @@ fn job_spec(spec: &mut Map<String, Value>) {
     unless_set(
         spec,
         json!({
-            "parallelism": 1, "completionMode": "NonIndexed", "suspend": false,
+            "parallelism": 1, "completionMode": "NonIndexed", "suspend": false, "manualSelector": false,
             "backoffLimit": if per_index { i64::from(i32::MAX) } else { 6 },
             "podReplacementPolicy": if policy { "Failed" } else { "TerminatingOrFailed" },
         }),
@@ -225,7 +226,6 @@ pub(crate) fn tie_pods(job: &mut Value) {
     }
     let (uid, name) = (object::uid(job).to_owned(), object::name(job).to_owned());
     let spec = section(job, "spec");
-    spec.insert("manualSelector".into(), false.into());
     spec.insert("selector".into(), json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
     let template = spec.entry("template").or_insert(Value::Null);
     let labels = entries(section(template, "metadata").entry("labels").or_insert(Value::Null));

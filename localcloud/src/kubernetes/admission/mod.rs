@@ -13,7 +13,7 @@ pub(crate) use declared::declared;
 pub(crate) use defaults::fill;
 use defaults::{admit_pod, hold_namespace, label_job, tie_pods};
 pub(crate) use fields::{known_fields, refused, zero};
-pub(crate) use immutable::changes;
+pub(crate) use immutable::{changes, new_finalizers};
 pub(crate) use validate::validate;
 
 use serde_json::Value;

@@ -44,7 +44,9 @@ pub(crate) fn qualified(key: &str) -> Option<String> {
     }
     if name.contains('/') {
         let qualified = QUALIFIED.trim_start_matches("name part ");
-        return Some(format!("a qualified name {qualified} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"));
+        return Some(format!(
+            "a qualified name {qualified} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        ));
     }
     if let Some(wrong) = prefix.and_then(|prefix| subdomain(prefix, 253)) {
         return Some(format!("prefix part {wrong}"));
@@ -55,6 +57,13 @@ pub(crate) fn qualified(key: &str) -> Option<String> {
         _ if is_qualified(name) => None,
         _ => Some(QUALIFIED.into()),
     }
+}
+
+/// All that is wrong with a qualified name: an empty one is wrong twice.
+pub(crate) fn qualified_all(key: &str) -> Vec<String> {
+    let first = qualified(key);
+    let second = key.is_empty().then(|| QUALIFIED.to_owned());
+    first.into_iter().chain(second).collect()
 }
 
 /// What is wrong with the value of a label.

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::super::admission;
+use super::super::kinds::Kind;
 use super::super::object;
 use super::super::schema::{Merge, Shape};
 use super::fields::{self, FieldSet, field_shape, item_element};
@@ -51,9 +53,14 @@ impl Application<'_> {
         let difference = fields::compare(self.live, &merged, self.kind);
         let changed = managed::only_owned(difference.changed);
         self.settle(others, &changed, &difference.removed)?;
+        // What changes nothing but who owns it is not dated.
         let before = managed::owners(self.live).into_iter().find(|owner| is_same(owner, &mine));
-        let unchanged = before.filter(|before| before.fields == mine.fields && changed.is_empty());
-        let time = unchanged.map_or_else(|| object::seconds(self.now), |before| before.time);
+        let is_same_object = changed.is_empty() && difference.removed.is_empty();
+        let time = match before {
+            Some(before) if is_same_object && before.fields == mine.fields => before.time,
+            None if is_same_object => String::new(),
+            _ => object::seconds(self.now),
+        };
         managed::entry(&mut owners, self.writer, "").time = time;
         managed::set_owners(&mut merged, &owners);
         Ok(merged)
@@ -63,7 +70,8 @@ impl Application<'_> {
     fn owners(&self) -> Vec<Owner> {
         let mut owners = managed::owners(self.live);
         if owners.is_empty() && self.live.pointer("/metadata/uid").is_some() {
-            let difference = fields::compare(&Value::Object(Map::new()), self.live, self.kind);
+            let nothing = Kind::named(self.kind).map(admission::zero).unwrap_or_default();
+            let difference = fields::compare(&nothing, self.live, self.kind);
             let writer = Writer { manager: "before-first-apply", applies: false, subresource: "" };
             let before = managed::entry(&mut owners, writer, object::text(self.live, "/apiVersion"));
             before.fields = managed::only_owned(difference.changed);

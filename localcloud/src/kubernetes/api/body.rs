@@ -61,7 +61,9 @@ impl Parameters {
     /// A number.
     pub(super) fn signed(&self, name: &str) -> Result<Option<i64>, Refusal> {
         let parse = |value: &str| {
-            value.parse().map_err(|_| Refusal::bad_request(format!("strconv.ParseInt: parsing {value:?}: invalid syntax")))
+            value.parse().map_err(|_| {
+                Refusal::bad_request(format!("strconv.ParseInt: parsing {value:?}: invalid syntax"))
+            })
         };
         self.get(name).map(parse).transpose()
     }

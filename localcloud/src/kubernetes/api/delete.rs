@@ -10,13 +10,16 @@ use super::super::object::{self, Condition, list, number, text};
 use super::super::store::{Key, Store};
 use super::Api;
 use super::body::Parameters;
-use super::read::Selection;
+use super::read::{Selection, untyped};
 use super::status::{FieldError, Refusal};
 use super::target::Target;
 use super::write::{WriteError, answer};
 
 /// What Kubernetes tells who deletes a Job without saying what its pods become.
 const PRESERVED: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
+
+/// Namespaces that nobody may delete.
+const LASTING: [&str; 3] = ["default", "kube-public", "kube-system"];
 
 /// What becomes of an object's dependents.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -203,6 +206,9 @@ impl Api {
         parameters: &Parameters,
     ) -> Result<Response, Refusal> {
         parameters.check("DeleteOptions")?;
+        if *target.kind == kinds::NAMESPACE && LASTING.contains(&name) {
+            return Err(Refusal::lasting_namespace(name));
+        }
         let (key, deletion) = (target.key(name), Deletion::of(options, parameters)?);
         let is_dry = is_dry_run(options, parameters);
         let (deleted, is_gone) = if is_dry {
@@ -237,14 +243,15 @@ impl Api {
         if target.kind.namespaced && target.namespace.is_none() || *target.kind == kinds::NAMESPACE {
             return Err(Refusal::method_not_allowed());
         }
-        let (selection, deletion) = (Selection::of(parameters, target.kind)?, Deletion::of(options, parameters)?);
+        let (selection, deletion) =
+            (Selection::of(parameters, target.kind)?, Deletion::of(options, parameters)?);
         let is_dry = is_dry_run(options, parameters);
         let mut items = Vec::new();
         for object in self.store.list(target.kind, target.namespace.as_deref()) {
             if !selection.accepts(&object) {
                 continue;
             }
-            items.push(Value::clone(&object));
+            items.push(untyped(&object));
             if !is_dry {
                 // One that is gone meanwhile is deleted, which was asked for.
                 let _ = delete(&self.store, &Key::of(target.kind, &object), &deletion);

@@ -76,9 +76,12 @@ pub(crate) fn set_owners(object: &mut Value, owners: &[Owner]) {
     let write = |owner: &Owner| {
         let mut entry = json!({
             "manager": owner.manager, "operation": if owner.applies { "Apply" } else { "Update" },
-            "apiVersion": owner.api_version, "time": owner.time,
+            "apiVersion": owner.api_version,
             "fieldsType": "FieldsV1", "fieldsV1": owner.fields.to_json(),
         });
+        if !owner.time.is_empty() {
+            entry["time"] = owner.time.clone().into();
+        }
         if !owner.subresource.is_empty() {
             entry["subresource"] = owner.subresource.clone().into();
         }

@@ -8,7 +8,7 @@ mod fields;
 mod json;
 mod kept;
 mod log;
-mod managed;
+pub(crate) mod managed;
 mod openapi;
 mod patch;
 mod pki;

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::object;
 use super::super::kinds::Kind;
+use super::super::object;
 use super::super::selector::{Fields, Labels};
 use super::super::store::Expired;
 use super::Api;
@@ -125,27 +125,41 @@ struct Page {
 
 impl Page {
     fn of(parameters: &Parameters) -> Result<Self, Refusal> {
-        let limit = parameters.signed("limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
+        let limit = parameters
+            .signed("limit")?
+            .and_then(|limit| usize::try_from(limit).ok())
+            .filter(|limit| *limit > 0);
         let refuse = |error| Err(Refusal::invalid_options("ListOptions", error));
         let (revision, how) = (parameters.get("resourceVersion"), parameters.get("resourceVersionMatch"));
         match (revision, how) {
             (_, None) => {}
             (None, Some(_)) => {
-                return refuse(FieldError::forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"));
+                return refuse(FieldError::forbidden(
+                    "resourceVersionMatch",
+                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
+                ));
             }
             (Some("0"), Some("Exact")) => {
-                return refuse(FieldError::forbidden("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""));
+                return refuse(FieldError::forbidden(
+                    "resourceVersionMatch",
+                    "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+                ));
             }
             (Some(_), Some("Exact" | "NotOlderThan")) => {}
             (Some(_), Some(other)) => {
-                return refuse(FieldError::unsupported("resourceVersionMatch", &other.into(), &["Exact", "NotOlderThan", ""]));
+                return refuse(FieldError::unsupported(
+                    "resourceVersionMatch",
+                    &other.into(),
+                    &["Exact", "NotOlderThan", ""],
+                ));
             }
         }
         let after = parameters.get("continue").map(read_token).transpose().map_err(|why| {
             Refusal::bad_request(format!("invalid continue token: continue key is not valid: {why}"))
         })?;
         let revision = revision.map(|text| {
-            text.parse::<u64>().map_err(|_| Refusal::bad_request(format!("invalid resource version: {}", no_revision(text))))
+            text.parse::<u64>()
+                .map_err(|_| Refusal::bad_request(format!("invalid resource version: {}", no_revision(text))))
         });
         let revision = revision.transpose()?;
         let (exact, at_least) = if how == Some("Exact") { (revision, None) } else { (None, revision) };
@@ -159,7 +173,7 @@ pub(super) fn no_revision(text: &str) -> String {
 }
 
 /// An item of a list: its kind stands on the list.
-fn untyped(object: &Value) -> Value {
+pub(super) fn untyped(object: &Value) -> Value {
     let mut object = object.clone();
     for field in ["kind", "apiVersion"] {
         object::entries(&mut object).remove(field);
@@ -173,7 +187,8 @@ fn place(object: &Value) -> (String, String) {
 }
 
 fn write_token(revision: u64, last: &Value) -> String {
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(object::to_json(&(revision, place(last))).to_string())
+    base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .encode(object::to_json(&(revision, place(last))).to_string())
 }
 
 fn read_token(token: &str) -> Result<(u64, (String, String)), String> {

@@ -132,6 +132,12 @@ impl Refusal {
         Self { message: format!("object is being deleted: {}", taken.message), ..taken }
     }
 
+    /// A namespace that no cluster is without.
+    pub(crate) fn lasting_namespace(name: &str) -> Self {
+        let message = format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted");
+        Self { details: Some(json!({"name": name, "kind": "namespaces"})), ..Self::forbidden(message) }
+    }
+
     /// A namespace that is being deleted takes nothing new.
     pub(crate) fn namespace_terminating(kind: &Kind, name: &str, namespace: &str) -> Self {
         let why = format!("namespace {namespace} is being terminated");

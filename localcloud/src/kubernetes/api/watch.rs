@@ -57,10 +57,12 @@ impl Api {
             ready: VecDeque::new(),
             is_over: false,
         };
-        let revision = parameters.get("resourceVersion").map(|text| {
-            text.parse::<u64>().map_err(|_| Refusal::plain(no_revision(text)))
-        });
-        if parameters.truth("sendInitialEvents") && parameters.get("resourceVersionMatch") != Some("NotOlderThan") {
+        let revision = parameters
+            .get("resourceVersion")
+            .map(|text| text.parse::<u64>().map_err(|_| Refusal::plain(no_revision(text))));
+        if parameters.truth("sendInitialEvents")
+            && parameters.get("resourceVersionMatch") != Some("NotOlderThan")
+        {
             let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
             let error = FieldError::forbidden("resourceVersionMatch", why);
             return Err(Refusal::invalid_options("ListOptions", error));

@@ -232,7 +232,7 @@ impl Api {
             self.check_namespace(namespace, target.kind, &name)?;
         }
         let metadata = object::metadata(&mut object);
-        metadata.retain(|field, _| !SERVERS.contains(&field.as_str()));
+        metadata.retain(|field, _| field == "generation" || !SERVERS.contains(&field.as_str()));
         if target.kind.has_status() {
             entries(&mut object).remove("status");
         }
@@ -290,7 +290,8 @@ impl Api {
             keep_identity(target, name, object, &mut wanted)?;
             keep_other_half(target, object, &mut wanted);
             admission::fill(target.kind, &mut wanted);
-            let mut errors = admission::validate(target.kind, &wanted);
+            let mut errors = admission::new_finalizers(object, &wanted);
+            errors.extend(admission::validate(target.kind, &wanted));
             errors.extend(admission::changes(target.kind, object, &wanted));
             if !errors.is_empty() {
                 return Err(Refusal::invalid(target.kind, name, &errors).into());

@@ -100,8 +100,10 @@ impl Garbage {
         if has_finalizer(object, "foregroundDeletion") {
             let dependents = self.dependents(uid);
             for (dependent, found) in dependents.iter().filter(|(_, found)| !object::is_deleting(found)) {
+                // One that has no dependents of its own has nobody to wait for.
+                let waits = !self.dependents(object::uid(found)).is_empty();
                 let deletion = Deletion {
-                    propagation: Some(Propagation::Foreground),
+                    propagation: Some(if waits { Propagation::Foreground } else { Propagation::Background }),
                     uid: Some(object::uid(found).into()),
                     ..Deletion::default()
                 };

@@ -37,7 +37,9 @@ pub(super) fn labels(selector: &str) -> Result<Vec<Requirement>, String> {
         match parser.peek() {
             Token::End => return Ok(found),
             Token::Word(_) | Token::Sign("!") => {}
-            other => return Err(format!("found '{}', expected: !, identifier, or 'end of string'", other.text())),
+            other => {
+                return Err(format!("found '{}', expected: !, identifier, or 'end of string'", other.text()));
+            }
         }
         found.push(parser.requirement().map_err(|why| format!("unable to parse requirement: {why}"))?);
         match parser.next() {

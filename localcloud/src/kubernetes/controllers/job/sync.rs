@@ -73,7 +73,7 @@ impl<'a> Sync<'a> {
         self.start_or_suspend();
         match self.failure(policy) {
             Some(failure) => self.fail(&failure),
-            None if self.is_complete() => self.complete(),
+            None if self.success().is_some() => self.complete(),
             None if truth(self.job, "/spec/suspend") => self.delete_pods(usize::MAX, |_| true),
             None => self.manage(),
         }
@@ -186,7 +186,9 @@ impl<'a> Sync<'a> {
     /// A pod that is being deleted counts as failed at once, unless only failed ones are replaced.
     pub(super) fn has_failed(&self, pod: &Value) -> bool {
         let only_failed = text(self.job, "/spec/podReplacementPolicy") == "Failed";
-        text(pod, "/status/phase") == "Failed" || (is_deleting(pod) && !only_failed)
+        // What a Job that has failed or has enough takes down counts as failed at once.
+        let is_ending = object::condition(&self.status, "FailureTarget").is_some();
+        text(pod, "/status/phase") == "Failed" || (is_deleting(pod) && (!only_failed || is_ending))
     }
 
     /// The last failed pod of an index tells how often the index has failed, and when: it is held until its replacement
@@ -290,6 +292,26 @@ impl<'a> Sync<'a> {
         }
     }
 
+    /// Why the Job has succeeded, if it has.
+    fn success(&self) -> Option<(String, String)> {
+        if let Some(met) = object::condition(&self.status, "SuccessCriteriaMet") {
+            return Some((text(met, "/reason").into(), text(met, "/message").into()));
+        }
+        if self.is_complete() {
+            return Some(("CompletionsReached".into(), "Reached expected number of succeeded pods".into()));
+        }
+        let rules = list(self.job, "/spec/successPolicy/rules");
+        let fits = |rule: &Value| {
+            let among = rule.get("succeededIndexes").and_then(Value::as_str);
+            let wanted = among.map(|among| Indexes::parse(among, self.completions.unwrap_or(0)));
+            let done = wanted.as_ref().map_or(self.completed.len(), |wanted| self.completed.common(wanted));
+            let all = wanted.map_or(i64::MAX, |wanted| wanted.len());
+            done >= number(rule, "/succeededCount").unwrap_or(all)
+        };
+        let at = rules.iter().position(fits)?;
+        Some(("SuccessPolicy".into(), format!("Matched rules at index {at}")))
+    }
+
     fn is_complete(&self) -> bool {
         match self.completions {
             Some(all) => self.succeeded() >= all,
@@ -328,7 +350,8 @@ impl<'a> Sync<'a> {
     }
 
     fn complete(&mut self) {
-        let (reason, message) = ("CompletionsReached", "Reached expected number of succeeded pods");
+        let (reason, message) = self.success().unwrap_or_default();
+        let (reason, message) = (reason.as_str(), message.as_str());
         self.set_condition("SuccessCriteriaMet", true, reason, message);
         self.delete_pods(usize::MAX, |_| true);
         if self.active().is_empty() && self.terminating() == 0 {
