@@ -227,12 +227,15 @@ impl Store {
         let mut object = Value::clone(&before);
         change(&mut object)?;
         if is_released(key.kind, &object) {
-            return Ok(self.commit(&mut state, Event::Deleted, key.clone(), object)?);
+            // Whoever watches is told what was there last.
+            let last = self.commit(&mut state, Event::Deleted, key.clone(), Value::clone(&before))?;
+            object["metadata"]["resourceVersion"] = last["metadata"]["resourceVersion"].clone();
+            return Ok(Arc::new(object));
         }
         if object == *before {
             return Ok(before);
         }
-        if key.kind.counts_generations() && object.get("spec") != before.get("spec") {
+        if key.kind.counts_generations() && spec_of(key.kind, &object) != spec_of(key.kind, &before) {
             let generation = object::number(&before, "/metadata/generation").unwrap_or(1) + 1;
             object::metadata(&mut object).insert("generation".into(), generation.into());
         }
@@ -245,6 +248,8 @@ impl Store {
         let amended = self.update(key, |object| {
             let before = object.clone();
             change(object);
+            // What is written is what counts: an empty list is none.
+            let _ = admission::known_fields(key.kind, object);
             if *object != before {
                 managed::track(&before, object, key.kind.kind, writer_of(key.kind, &before, object), now);
             }
@@ -322,6 +327,15 @@ impl Store {
         // A change is made on a copy and put in last: a panic elsewhere leaves whole objects.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a change of makes another generation: where a pod runs is not among it.
+fn spec_of(kind: &Kind, object: &Value) -> Value {
+    let mut spec = object.get("spec").cloned().unwrap_or_default();
+    if *kind == kinds::POD {
+        object::entries(&mut spec).remove("nodeName");
+    }
+    spec
 }
 
 /// Which part of a cluster writes what: whoever writes the status of a pod or node is its kubelet.

@@ -86,6 +86,10 @@ fn pod(spec: &mut Map<String, Value>) {
             "securityContext": {}, "schedulerName": "default-scheduler",
         }),
     );
+    // A grace below zero was once how one said "at once".
+    if spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64).is_some_and(|grace| grace < 0) {
+        spec.insert("terminationGracePeriodSeconds".into(), 1.into());
+    }
     // The account has two names; the older one is kept in step.
     if let Some(account) = spec.get("serviceAccountName").or_else(|| spec.get("serviceAccount")).cloned() {
         unless_set(spec, json!({"serviceAccountName": account, "serviceAccount": account}));
@@ -96,6 +100,9 @@ fn pod(spec: &mut Map<String, Value>) {
         }
     }
     for volume in spec.get_mut("volumes").and_then(Value::as_array_mut).into_iter().flatten() {
+        if volume.as_object().is_some_and(|volume| volume.keys().all(|field| field == "name")) {
+            volume["emptyDir"] = json!({});
+        }
         for source in ["secret", "configMap", "projected", "downwardAPI"] {
             if let Some(Value::Object(source)) = volume.get_mut(source) {
                 unless_set(source, json!({"defaultMode": 420}));

@@ -2,12 +2,14 @@
 //! defaults are filled in, and what Kubernetes would not accept is refused in its words. Pure.
 
 mod declared;
+mod container;
 mod defaults;
 mod fields;
 mod immutable;
 pub(crate) mod names;
 mod pod;
 mod validate;
+mod volumes;
 
 pub(crate) use declared::declared;
 pub(crate) use defaults::fill;

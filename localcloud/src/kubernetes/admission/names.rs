@@ -76,6 +76,33 @@ pub(crate) fn label_value(value: &str) -> Option<String> {
     }
 }
 
+/// What is wrong with the name of a port.
+pub(crate) fn port(name: &str) -> Vec<String> {
+    let has = |wanted: fn(&char) -> bool| name.chars().any(|c| wanted(&c));
+    let mut wrong = Vec::new();
+    if name.len() > 15 {
+        wrong.push("must be no more than 15 characters".to_owned());
+    }
+    if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+        wrong.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".into());
+    }
+    if !has(char::is_ascii_lowercase) {
+        wrong.push("must contain at least one letter (a-z)".into());
+    }
+    wrong
+}
+
+/// What is wrong with a key of a secret or config map.
+pub(crate) fn config_key(key: &str) -> Option<String> {
+    match key {
+        "." => Some("must not be '.'".into()),
+        ".." => Some("must not be '..'".into()),
+        key if key.starts_with("..") => Some("must not start with '..'".into()),
+        key if !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) => None,
+        _ => Some("a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')".into()),
+    }
+}
+
 /// What is wrong with the name of an environment variable (since Kubernetes 1.34 nearly all is good).
 pub(crate) fn variable(name: &str) -> Option<String> {
     let good = name.chars().all(|c| c.is_ascii() && !c.is_ascii_control() && c != '=');

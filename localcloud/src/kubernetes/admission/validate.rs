@@ -16,6 +16,7 @@ pub(crate) fn validate(kind: &'static Kind, object: &Value) -> Vec<FieldError> {
         "Pod" => pod::spec(&object["spec"], "spec", &mut errors),
         "Job" => job(object, "spec", &mut errors),
         "CronJob" => cron_job(object, &mut errors),
+        "ConfigMap" | "Secret" => data(object, &mut errors),
         _ => {}
     }
     errors
@@ -82,8 +83,11 @@ fn owners(object: &Value, errors: &mut Vec<FieldError>) {
             ));
         }
     }
-    let controls: Vec<&str> =
-        owners.iter().filter(|owner| truth(owner, "/controller")).map(|owner| text(owner, "/name")).collect();
+    let controls: Vec<String> = owners
+        .iter()
+        .filter(|owner| truth(owner, "/controller"))
+        .map(|owner| format!("{}/{}", text(owner, "/kind"), text(owner, "/name")))
+        .collect();
     if let [first, second, ..] = controls.as_slice() {
         let why = format!(
             "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
@@ -398,4 +402,54 @@ fn time_zone(object: &Value, errors: &mut Vec<FieldError>) {
         _ => return,
     };
     errors.push(FieldError::invalid("spec.timeZone", &zone.into(), &why));
+}
+
+/// Bytes that a secret or config map may hold.
+const MOST_DATA: usize = 1 << 20;
+
+/// What the types of secrets must hold.
+const SECRETS: [(&str, &[&str]); 2] = [
+    ("kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]),
+    ("kubernetes.io/tls", &["tls.crt", "tls.key"]),
+];
+
+fn data(object: &Value, errors: &mut Vec<FieldError>) {
+    let part = |field: &str| object.get(field).and_then(Value::as_object);
+    let mut size = 0;
+    for field in ["data", "binaryData"] {
+        for (key, value) in part(field).into_iter().flatten() {
+            let path = format!("{field}[{key}]");
+            size += value.as_str().unwrap_or_default().len();
+            errors.extend(
+                names::config_key(key).map(|why| FieldError::invalid(&path, &key.as_str().into(), &why)),
+            );
+            if field == "data" && part("binaryData").is_some_and(|binary| binary.contains_key(key)) {
+                errors.push(FieldError::invalid(
+                    path,
+                    &key.as_str().into(),
+                    "duplicate of key present in binaryData",
+                ));
+            }
+        }
+    }
+    let is_secret = object.get("type").is_some();
+    if size > if is_secret { MOST_DATA / 3 * 4 } else { MOST_DATA } {
+        errors.push(FieldError::too_long(if is_secret { "data" } else { "[]" }, MOST_DATA));
+    }
+    let has = |key: &str| part("data").is_some_and(|data| data.contains_key(key));
+    let kind = text(object, "/type");
+    for key in
+        SECRETS.iter().filter(|(of, _)| *of == kind).flat_map(|(_, keys)| *keys).filter(|key| !has(key))
+    {
+        errors.push(FieldError::required(format!("data[{key}]"), ""));
+    }
+    if kind == "kubernetes.io/basic-auth" && !has("username") && !has("password") {
+        errors.extend(["username", "password"].map(|key| FieldError::required(format!("data[{key}]"), "")));
+    }
+    let account = "kubernetes.io/service-account.name";
+    if kind == "kubernetes.io/service-account-token"
+        && super::super::object::annotation(object, account).is_none()
+    {
+        errors.push(FieldError::required(format!("metadata.annotations[{account}]"), ""));
+    }
 }

@@ -30,6 +30,7 @@ pub(super) struct Parameters {
     /// The client asks for a table of columns.
     pub(super) as_table: bool,
     user_agent: String,
+    accept: String,
 }
 
 /// A patch and its type.
@@ -47,7 +48,12 @@ impl Parameters {
         let accept = text(request.headers(), header::ACCEPT);
         let first = accept.split(',').next().unwrap_or_default();
         let agent = text(request.headers(), header::USER_AGENT);
-        Ok(Self { query: query.0, as_table: first.contains("as=Table"), user_agent: agent.into() })
+        Ok(Self {
+            query: query.0,
+            as_table: first.contains("as=Table"),
+            user_agent: agent.into(),
+            accept: accept.into(),
+        })
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
@@ -99,6 +105,15 @@ impl Parameters {
         Ok(())
     }
 
+    /// Whether the client takes a form that is served.
+    pub(super) fn is_acceptable(&self) -> bool {
+        let known = ["*/*", "application/*", "application/json", PROTOBUF];
+        let takes = |form: &str| {
+            known.contains(&form.split(';').next().unwrap_or_default().trim()) || YAML.contains(&form.trim())
+        };
+        self.accept.is_empty() || self.accept.split(',').any(takes)
+    }
+
     /// Who writes: named, or else the first part of the user agent.
     pub(super) fn manager(&self) -> &str {
         let agent = self.user_agent.split('/').next().unwrap_or_default();
@@ -126,7 +141,12 @@ async fn bytes(request: Request<Body>) -> Result<Bytes, Refusal> {
 
 fn yaml_object(bytes: &Bytes) -> Result<Value, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-    serde_saphyr::from_str(text).map_err(|error| format!("error converting YAML to JSON: yaml: {error}"))
+    serde_saphyr::from_str(text).map_err(|error| {
+        format!(
+            "error converting YAML to JSON: yaml: {}",
+            error.to_string().lines().next().unwrap_or_default()
+        )
+    })
 }
 
 /// What a body that is no object is shown as.

@@ -95,6 +95,9 @@ impl Api {
         request: Request<axum::body::Body>,
     ) -> Result<Response, Refusal> {
         let parameters = Parameters::of(&request)?;
+        if !parameters.is_acceptable() {
+            return Err(Refusal::not_acceptable());
+        }
         let method = request.method().clone();
         match (method.as_str(), target.name.as_deref(), target.subresource.as_str()) {
             ("GET", None, _) if parameters.truth("watch") => self.watch(&target, &parameters),

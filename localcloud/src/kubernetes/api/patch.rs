@@ -169,13 +169,10 @@ fn shown(value: &Value) -> String {
 }
 
 fn merge_set(slot: &mut Value, items: &[Value]) {
-    let mut merged = slot.as_array().cloned().unwrap_or_default();
-    for item in items {
-        if !merged.contains(item) {
-            merged.push(item.clone());
-        }
-    }
-    *slot = Value::Array(merged);
+    let live = slot.as_array().cloned().unwrap_or_default();
+    let others = live.iter().filter(|item| !items.contains(item));
+    // As in lists of objects: what only the patch has comes first.
+    *slot = items.iter().chain(others).cloned().collect();
 }
 
 fn text_of<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {

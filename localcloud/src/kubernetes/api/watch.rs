@@ -129,8 +129,15 @@ impl Watch {
         };
         for change in changes {
             self.revision = change.revision;
-            if let Some(event) = self.event(&change) {
-                self.push(event, &change.object);
+            match (self.event(&change), &change.before) {
+                // It leaves what is watched: it is told as it was while it was in.
+                (Some("DELETED"), Some(before)) if change.event != Event::Deleted => {
+                    let mut last = Value::clone(before);
+                    last["metadata"]["resourceVersion"] = change.revision.to_string().into();
+                    self.push("DELETED", &Arc::new(last));
+                }
+                (Some(event), _) => self.push(event, &change.object),
+                (None, _) => {}
             }
         }
     }

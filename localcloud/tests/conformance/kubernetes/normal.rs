@@ -54,6 +54,9 @@ impl Normal {
                 length += usize::from(rest[length..].starts_with('Z'));
                 read.push_str("<time>");
                 rest = &rest[length..];
+            } else if let Some(after) = rest.strip_prefix("\"resourceVersion\":\"") {
+                read.push_str("\"resourceVersion\":\"<revision>");
+                rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
             } else if rest.starts_with("0xc0") && shape(rest, "0xchhhhhhhhh").is_some() {
                 read.push_str("<address>");
                 rest = rest[3..].trim_start_matches(|c: char| c.is_ascii_hexdigit());
@@ -110,6 +113,13 @@ pub(super) fn settled(body: &Value) -> Value {
                     managers.sort_by_key(|manager| {
                         ["operation", "manager", "subresource"].map(|key| manager[key].to_string())
                     });
+                }
+                if name == "causes"
+                    && let Some(causes) = value
+                        .as_array_mut()
+                        .filter(|causes| causes.iter().all(|cause| cause["reason"] == "FieldManagerConflict"))
+                {
+                    causes.sort_by_key(|cause| ["message", "field"].map(|key| cause[key].to_string()));
                 }
                 let is_nothing = name == "managedFields" && value.as_array().is_some_and(Vec::is_empty);
                 (!is_nothing).then(|| (name.clone(), value))

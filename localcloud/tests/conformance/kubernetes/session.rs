@@ -77,6 +77,14 @@ impl Session {
         let node = json!({"metadata": {"name": "nowhere"}});
         self.exchange(&self.ask(Method::POST, "/api/v1/nodes").json(&node)).await;
         self.wait("serviceaccounts/default", |found| found["metadata"].is_object()).await;
+        // The part of the server that looks at pods learns of the account a moment later.
+        let pod = json!({"metadata": {"name": "x"}, "spec": {"schedulerName": "nobody", "containers": [{"name": "x", "image": "x"}]}});
+        let ask = self.ask(Method::POST, "pods?dryRun=All").json(&pod);
+        let since = Instant::now();
+        while self.exchange(&ask).await.code != 201 {
+            assert!(since.elapsed() < DEADLINE, "{}: pods are not let in", self.namespace);
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     pub(super) fn transcript(self) -> String {

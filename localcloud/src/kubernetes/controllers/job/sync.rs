@@ -231,10 +231,10 @@ impl<'a> Sync<'a> {
         let was_suspended = is_condition_true(self.job, "Suspended");
         if suspended && !was_suspended {
             self.set_condition("Suspended", true, "JobSuspended", "Job suspended");
-            section(&mut self.status, "status").remove("startTime");
             self.jobs.recorder.normal(&JOB, self.job, "Suspended", "Job suspended");
         } else if !suspended && was_suspended {
             self.set_condition("Suspended", false, "JobResumed", "Job resumed");
+            self.set("startTime", object::seconds(self.now).into());
             self.jobs.recorder.normal(&JOB, self.job, "Resumed", "Job resumed");
         }
         if !suspended && instant(&self.status, "/status/startTime").is_none() {
