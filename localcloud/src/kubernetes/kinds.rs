@@ -84,8 +84,7 @@ pub(crate) static KINDS: [&Kind; 11] = [
 ];
 
 /// The verbs of every kind.
-pub(crate) const VERBS: [&str; 8] =
-    ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 impl Kind {
     /// The kind of a group that has this plural name.
@@ -111,6 +110,12 @@ impl Kind {
     /// `pods`, `jobs.batch` …: as messages name it.
     pub(crate) fn resource(&self) -> String {
         if self.group.is_empty() { self.plural.into() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
+    /// What can be done with it: namespaces go one by one.
+    pub(crate) fn verbs(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let one_by_one = self.kind == "Namespace";
+        VERBS.into_iter().filter(move |verb| !one_by_one || *verb != "deletecollection")
     }
 
     /// Whether changes of its spec are counted.

@@ -233,12 +233,13 @@ pub(crate) fn tie_pods(job: &mut Value) {
     }
     let (uid, name) = (object::uid(job).to_owned(), object::name(job).to_owned());
     let spec = section(job, "spec");
-    spec.insert("selector".into(), json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
+    let selector = spec.entry("selector").or_insert_with(|| json!({}));
+    section(selector, "matchLabels").insert("batch.kubernetes.io/controller-uid".into(), uid.clone().into());
     let template = spec.entry("template").or_insert(Value::Null);
     let labels = entries(section(template, "metadata").entry("labels").or_insert(Value::Null));
     for prefix in ["", "batch.kubernetes.io/"] {
-        labels.insert(format!("{prefix}controller-uid"), uid.clone().into());
-        labels.insert(format!("{prefix}job-name"), name.clone().into());
+        labels.entry(format!("{prefix}controller-uid")).or_insert_with(|| uid.clone().into());
+        labels.entry(format!("{prefix}job-name")).or_insert_with(|| name.clone().into());
     }
 }
 

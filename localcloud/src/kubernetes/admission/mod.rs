@@ -20,13 +20,21 @@ pub(crate) use validate::validate;
 
 use serde_json::Value;
 
-use super::kinds::Kind;
+use super::kinds::{self, Kind};
 use super::{object, store};
 
 /// Makes a new object complete: uid, defaults, and what the cluster adds to its kind.
 pub(crate) fn prepare_new(kind: &'static Kind, object: &mut Value) {
     fill(kind, object);
     admit(kind, object);
+    complete(kind, object);
+}
+
+/// What is read back of a new object though nobody wrote it.
+pub(crate) fn complete(kind: &'static Kind, object: &mut Value) {
+    if *kind == kinds::JOB {
+        label_job(object);
+    }
 }
 
 /// What the cluster adds to a new object that has its defaults.
@@ -37,10 +45,7 @@ pub(crate) fn admit(kind: &'static Kind, object: &mut Value) {
     }
     match kind.kind {
         "Pod" => admit_pod(object),
-        "Job" => {
-            tie_pods(object);
-            label_job(object);
-        }
+        "Job" => tie_pods(object),
         "Namespace" => hold_namespace(object),
         _ => {}
     }

@@ -6,6 +6,7 @@ use super::super::api::status::FieldError;
 use super::super::controllers::schedule::Schedule;
 use super::super::kinds::Kind;
 use super::super::object::{list, number, text, truth};
+use super::super::selector::Labels;
 use super::{names, pod};
 
 /// The fields of an object that Kubernetes would not accept.
@@ -14,7 +15,11 @@ pub(crate) fn validate(kind: &'static Kind, object: &Value) -> Vec<FieldError> {
     metadata(kind, object, &mut errors);
     match kind.kind {
         "Pod" => pod::spec(&object["spec"], "spec", &mut errors),
-        "Job" => job(object, "spec", &mut errors),
+        "Job" => {
+            selector(object, &mut errors);
+            job(object, "spec", &mut errors);
+            indexed_name(object, &mut errors);
+        }
         "CronJob" => cron_job(object, &mut errors),
         "ConfigMap" | "Secret" => data(object, &mut errors),
         _ => {}
@@ -76,11 +81,7 @@ fn owners(object: &Value, errors: &mut Vec<FieldError>) {
             }
         }
         if (text(owner, "/apiVersion"), text(owner, "/kind")) == ("v1", "Event") {
-            errors.push(FieldError::invalid(
-                path,
-                &"/v1, Kind=Event".into(),
-                "/v1, Kind=Event is disallowed from being an owner",
-            ));
+            errors.push(FieldError::invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner"));
         }
     }
     let controls: Vec<String> = owners
@@ -451,5 +452,42 @@ fn data(object: &Value, errors: &mut Vec<FieldError>) {
         && super::super::object::annotation(object, account).is_none()
     {
         errors.push(FieldError::required(format!("metadata.annotations[{account}]"), ""));
+    }
+}
+
+const UID: &str = "batch.kubernetes.io/controller-uid";
+
+/// The selector that ties the pods to their Job, and the labels that it selects.
+fn selector(job: &Value, errors: &mut Vec<FieldError>) {
+    let null = Value::Null;
+    let part = |pointer: &str| job.pointer(pointer).unwrap_or(&null);
+    let (selector, labels) = (part("/spec/selector"), part("/spec/template/metadata/labels"));
+    let is_own = truth(job, "/spec/manualSelector");
+    if selector.is_null() {
+        errors.push(FieldError::required("spec.selector", ""));
+    } else if !is_own && *selector != json!({"matchLabels": {UID: super::super::object::uid(job)}}) {
+        errors.push(FieldError::invalid("spec.selector", selector, "`selector` not auto-generated"));
+    }
+    let name = text(job, "/metadata/name");
+    for key in ["batch.kubernetes.io/job-name", "job-name"] {
+        if !is_own && labels.get(key).is_some_and(|held| held != name) {
+            let field = format!("spec.template.metadata.labels[{key}]");
+            errors.push(FieldError::invalid(field, labels, &format!("must be '{name}'")));
+        }
+    }
+    let pod = json!({"metadata": {"labels": labels}});
+    if selector.is_null() || !Labels::of_object(selector).accepts(&pod) {
+        let why = "`selector` does not match template `labels`";
+        errors.push(FieldError::invalid("spec.template.metadata.labels", labels, why));
+    }
+}
+
+/// The pods of an indexed Job are named after it, and what they are called is a label.
+fn indexed_name(job: &Value, errors: &mut Vec<FieldError>) {
+    let Some(all) = number(job, "/spec/completions").filter(|all| *all > 0) else { return };
+    let last = format!("{}-{}", text(job, "/metadata/name"), all - 1);
+    if text(job, "/spec/completionMode") == "Indexed" && names::label(&last, 63).is_some() {
+        let why = format!("will not able to create pod with invalid DNS label: {last}");
+        errors.push(FieldError::invalid("metadata.name", &text(job, "/metadata/name").into(), &why));
     }
 }

@@ -48,6 +48,11 @@ pub(crate) struct Api {
     pub(crate) activity: Activity,
 }
 
+/// What answers a path that no group has.
+fn nothing_here() -> Response {
+    (http::StatusCode::NOT_FOUND, "404 page not found\n").into_response()
+}
+
 /// What answers a request that made nothing of its own.
 fn done_with() -> Response {
     let done =
@@ -63,7 +68,8 @@ impl Api {
             Some(Place::Resource(target)) => self.resource(target, request).await,
             Some(place) if request.method() == Method::GET => Self::about_itself(&place, &request),
             Some(_) => Err(Refusal::method_not_allowed()),
-            None => Err(Refusal::unknown_path()),
+            None if target::is_of_known_group(request.uri().path()) => Err(Refusal::unknown_path()),
+            None => Ok(nothing_here()),
         };
         in_flight.until_the_end_of(answered.unwrap_or_else(IntoResponse::into_response))
     }

@@ -248,6 +248,7 @@ impl Api {
         if !errors.is_empty() {
             return Err(Refusal::invalid(target.kind, &name, &errors));
         }
+        admission::complete(target.kind, &mut object);
         if is_dry {
             let taken = self.store.get(&target.key(&name)).is_some();
             object::metadata(&mut object)

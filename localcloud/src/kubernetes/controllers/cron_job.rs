@@ -168,7 +168,8 @@ impl CronJobs {
                 .iter()
                 .filter(|job| object::is_condition_true(job, condition) && !object::is_deleting(job))
                 .collect();
-            finished.sort_by_key(|job| instant(job, "/status/startTime"));
+            // Of those that began in one second, the one that was made first.
+            finished.sort_by_key(|job| (instant(job, "/status/startTime"), revision_of(job)));
             let extra = finished.len().saturating_sub(limit);
             for job in &finished[..extra] {
                 self.delete(cron, object::name(job));
@@ -217,6 +218,11 @@ fn set_active(status: &mut Value, active: Vec<Value>) {
     } else {
         status["active"] = active.into();
     }
+}
+
+/// The revision of the last change of a Job, which for finished ones tells which finished first.
+fn revision_of(job: &Value) -> u64 {
+    text(job, "/metadata/resourceVersion").parse().unwrap_or_default()
 }
 
 fn is_finished(job: &Value) -> bool {

@@ -143,6 +143,12 @@ fn without_numbers(text: &str) -> String {
         let start = start + text[start..].find('{').unwrap_or(0);
         text.replace_range(start..=end, "<the patched object>");
     }
+    // The server quotes objects as its own inner types have them.
+    while let Some(start) = text.find("Invalid value: {")
+        && let Some(length) = text[start..].find("}: ")
+    {
+        text.replace_range(start + 15..=start + length, "<an object>");
+    }
     if let Some(start) = text.find("in record (")
         && let Some(length) = text[start..].find(')')
     {

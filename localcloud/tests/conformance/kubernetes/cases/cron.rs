@@ -109,6 +109,11 @@ pub(super) async fn forbids(s: &mut Session) {
 
 pub(super) async fn replaces(s: &mut Session) {
     twice(s, "Replace").await;
+    s.wait("events?fieldSelector=involvedObject.kind%3DCronJob", |list| {
+        let made = |event: &&Value| event["reason"] == "SuccessfulCreate";
+        list["items"].as_array().is_some_and(|events| events.iter().filter(made).count() == 2)
+    })
+    .await;
     events(s, &["SuccessfulDelete"]).await;
     s.wait("cronjobs/c", |cron| {
         cron["status"]["lastScheduleTime"].as_str().is_some_and(|at| at.starts_with("2026-01-02"))

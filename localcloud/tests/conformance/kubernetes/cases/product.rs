@@ -35,6 +35,13 @@ pub(super) async fn manifests(s: &mut Session) {
     }
     job["spec"]["template"]["spec"]["schedulerName"] = "nobody".into();
     s.post("jobs?fieldValidation=Strict", job).await;
+    let told = s
+        .wait("events?fieldSelector=involvedObject.kind%3DJob", |list| {
+            list["items"].as_array().is_some_and(|events| !events.is_empty())
+        })
+        .await;
+    let first = &told["items"][0];
+    assert_eq!(first["reason"], "SuccessfulCreate", "{first}");
     s.wait("jobs/run", |job| job["status"]["active"] == 2).await;
     let pods = s.wait("pods", |list| list["items"].as_array().is_some_and(|pods| pods.len() == 2)).await;
     for pod in pods["items"].as_array().into_iter().flatten() {

@@ -170,7 +170,6 @@ pub(super) async fn watches(s: &mut Session) {
                 "configmaps?watch=true&timeoutSeconds=1&fieldSelector=metadata.name%3Db&resourceVersion={after}"
             ),
         ),
-        ("initial", "configmaps?watch=true&timeoutSeconds=1".to_owned()),
         ("too old", "configmaps?watch=true&timeoutSeconds=1&resourceVersion=1".to_owned()),
         ("nonsense", "configmaps?watch=true&timeoutSeconds=1&resourceVersion=nonsense".to_owned()),
         (
