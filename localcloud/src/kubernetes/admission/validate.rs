@@ -30,6 +30,7 @@ pub(crate) fn validate(kind: &'static Kind, object: &Value) -> Vec<FieldError> {
 fn metadata(kind: &'static Kind, object: &Value, errors: &mut Vec<FieldError>) {
     let name = text(object, "/metadata/name");
     let wrong = match kind.kind {
+        "Namespace" | "Service" if name.contains('.') => Some("must not contain dots".into()),
         "Namespace" | "Service" => names::label(name, 63),
         // Its Jobs' names are this name with eleven characters more.
         "CronJob" if name.len() > 52 => Some("must be no more than 52 characters".into()),
@@ -81,7 +82,11 @@ fn owners(object: &Value, errors: &mut Vec<FieldError>) {
             }
         }
         if (text(owner, "/apiVersion"), text(owner, "/kind")) == ("v1", "Event") {
-            errors.push(FieldError::invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner"));
+            errors.push(FieldError::invalid(
+                path,
+                owner,
+                "/v1, Kind=Event is disallowed from being an owner",
+            ));
         }
     }
     let controls: Vec<String> = owners

@@ -130,8 +130,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
             let path = if self.path.is_empty() { name.clone() } else { format!("{}.{name}", self.path) };
             let value = entries.next_value_seed(self.below(path.clone()))?;
             let mut twice = self.twice.borrow_mut();
-            if map.insert(name, value).is_some() && !twice.contains(&path) {
+            if map.contains_key(&name) && !twice.contains(&path) {
                 twice.push(path);
+            }
+            // As Go's reader has it: what is there already is added to.
+            match (map.get_mut(&name), value) {
+                (Some(Value::Object(held)), Value::Object(more)) => held.extend(more),
+                (_, value) => drop(map.insert(name, value)),
             }
         }
         Ok(Value::Object(map))

@@ -50,6 +50,11 @@ pub(super) fn keep_identity(
         let error = || FieldError::invalid("metadata.uid", &uid.into(), "field is immutable");
         return Err(Refusal::invalid(target.kind, name, &[error(), error()]));
     }
+    let elsewhere = object::namespace(wanted);
+    if !elsewhere.is_empty() && elsewhere != object::namespace(live) {
+        let message = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Refusal::bad_request(message));
+    }
     let metadata = object::metadata(wanted);
     for field in SERVERS.iter().chain(&["name", "namespace"]) {
         match live["metadata"].get(*field) {

@@ -122,8 +122,8 @@ impl Api {
                 }
                 Patch::Apply(_) => {}
             }
-            check_kind(target.kind, &object)?;
             let shown: Value = object.to_string().into();
+            is_still(target.kind, &object).map_err(|why| Refusal::invalid_patch(&shown, &why))?;
             warnings = check_fields(target.kind, &mut object, &[], parameters).map_err(|why| {
                 let why = why.split_once(": ").map_or(why.as_str(), |(_, why)| why);
                 Refusal::invalid_patch(&shown, why)
@@ -316,6 +316,17 @@ impl Api {
             self.store.update(&key, step).map_err(|error: WriteError| error.refusal(target.kind, name))?;
         Ok(Value::clone(&stored))
     }
+}
+
+/// A patch leaves an object of its kind.
+fn is_still(kind: &'static Kind, object: &Value) -> Result<(), String> {
+    let (version, found) = (object::text(object, "/apiVersion"), object::text(object, "/kind"));
+    if Kind::of(version, found) == Some(kind) {
+        return Ok(());
+    }
+    Err(format!(
+        "no kind \"{found}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\""
+    ))
 }
 
 /// The object is of the kind that the request is for.

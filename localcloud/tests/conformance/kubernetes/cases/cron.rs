@@ -91,6 +91,9 @@ async fn twice(s: &mut Session, policy: &str) {
     last_scheduled(s, "2025-06-01T00:00:00Z").await;
     s.wait("cronjobs/c", |cron| cron["status"]["active"].is_array()).await;
     s.quietly(Method::PATCH, MERGE, "cronjobs/c", json!({"spec": {"schedule": "0 0 2 1 *"}})).await;
+    // Another schedule is looked at when it is due; any other change at once.
+    s.quietly(Method::PATCH, MERGE, "cronjobs/c", json!({"metadata": {"annotations": {"changed": "yes"}}}))
+        .await;
 }
 
 pub(super) async fn allows(s: &mut Session) {

@@ -248,14 +248,7 @@ pub(super) async fn refusals(s: &mut Session) {
         };
         s.send(ask).await;
     }
-    for accept in [
-        "text/html",
-        "application/json;as=Table;v=v1;g=nonsense",
-        "application/vnd.nonsense",
-        "*/*",
-        "application/yaml",
-        "text/html, application/json",
-    ] {
+    for accept in ["text/html", "application/vnd.nonsense", "*/*", "text/html, application/json"] {
         let ask = s.ask(Method::GET, "configmaps/none").accept(accept);
         s.send(ask).await;
     }
