@@ -235,10 +235,7 @@ impl Store {
         if object == *before {
             return Ok(before);
         }
-        if key.kind.counts_generations() && spec_of(key.kind, &object) != spec_of(key.kind, &before) {
-            let generation = object::number(&before, "/metadata/generation").unwrap_or(1) + 1;
-            object::metadata(&mut object).insert("generation".into(), generation.into());
-        }
+        count_generation(key.kind, &before, &mut object);
         Ok(self.commit(&mut state, Event::Modified, key.clone(), object)?)
     }
 
@@ -326,6 +323,14 @@ impl Store {
     fn state(&self) -> MutexGuard<'_, State> {
         // A change is made on a copy and put in last: a panic elsewhere leaves whole objects.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a generation up if a change makes another.
+pub(crate) fn count_generation(kind: &Kind, before: &Value, after: &mut Value) {
+    if kind.counts_generations() && spec_of(kind, after) != spec_of(kind, before) {
+        let generation = object::number(before, "/metadata/generation").unwrap_or(1) + 1;
+        object::metadata(after).insert("generation".into(), generation.into());
     }
 }
 

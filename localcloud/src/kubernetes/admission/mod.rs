@@ -3,9 +3,13 @@
 
 mod declared;
 mod container;
+mod data;
 mod defaults;
 mod fields;
 mod immutable;
+mod job;
+mod job_policy;
+mod metadata;
 pub(crate) mod names;
 mod pod;
 mod validate;

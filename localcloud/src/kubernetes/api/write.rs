@@ -310,6 +310,7 @@ impl Api {
             let live = self.store.get(&key).ok_or_else(|| Refusal::not_found(target.kind, name))?;
             let mut object = Value::clone(&live);
             step(&mut object).map_err(|error| error.refusal(target.kind, name))?;
+            store::count_generation(target.kind, &live, &mut object);
             return Ok(object);
         }
         let stored =
