@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::api::status::FieldError;
 use super::super::controllers::schedule::Schedule;
-use super::super::object::{list, number, text, truth, uid};
+use super::super::object::{number, text, truth, uid};
 use super::super::selector::Labels;
 use super::job_policy::{failure_policy, success_policy};
 use super::{metadata, names, pod};

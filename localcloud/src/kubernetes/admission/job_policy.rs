@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::api::status::FieldError;
-use super::super::object::{list, number, text};
+use super::super::object::{list, text};
 use super::names;
 
 /// Checks when the Job whose spec is at `path` has succeeded.

@@ -123,10 +123,10 @@ impl Deletion {
     fn mark(&self, kind: &'static Kind, object: &mut Value, now: Timestamp) {
         let grace = if *kind == kinds::POD { self.grace_of_pod(object) } else { 0 };
         let already = number(object, "/metadata/deletionGracePeriodSeconds");
-        if !object::is_deleting(object) {
-            if let Some(generation) = number(object, "/metadata/generation") {
-                object::metadata(object).insert("generation".into(), (generation + 1).into());
-            }
+        if !object::is_deleting(object)
+            && let Some(generation) = number(object, "/metadata/generation")
+        {
+            object::metadata(object).insert("generation".into(), (generation + 1).into());
         }
         if !object::is_deleting(object) || already.is_some_and(|already| grace < already) {
             let at = now + SignedDuration::from_secs(grace);

@@ -69,7 +69,7 @@ struct Seed<'a> {
     twice: &'a RefCell<Vec<String>>,
 }
 
-impl<'a> Seed<'a> {
+impl Seed<'_> {
     fn below(&self, path: String) -> Self {
         Seed { path, twice: self.twice }
     }

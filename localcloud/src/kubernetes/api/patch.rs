@@ -207,7 +207,7 @@ fn one(target: &mut Value, operation: &Value) -> Option<()> {
                 Some(())
             }
             None => matches!(parent(target, path)?, (Value::Object(_), _))
-                .then(|| value())?
+                .then(value)?
                 .and_then(|value| add(target, path, value)),
         },
         "move" => {

@@ -132,7 +132,6 @@ impl Page {
         let refuse = |error| Err(Refusal::invalid_options("ListOptions", error));
         let (revision, how) = (parameters.get("resourceVersion"), parameters.get("resourceVersionMatch"));
         match (revision, how) {
-            (_, None) => {}
             (None, Some(_)) => {
                 return refuse(FieldError::forbidden(
                     "resourceVersionMatch",
@@ -145,14 +144,14 @@ impl Page {
                     "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
                 ));
             }
-            (Some(_), Some("Exact" | "NotOlderThan")) => {}
-            (Some(_), Some(other)) => {
+            (Some(_), Some(other)) if !matches!(other, "Exact" | "NotOlderThan") => {
                 return refuse(FieldError::unsupported(
                     "resourceVersionMatch",
                     &other.into(),
                     &["Exact", "NotOlderThan", ""],
                 ));
             }
+            _ => {}
         }
         let after = parameters.get("continue").map(read_token).transpose().map_err(|why| {
             Refusal::bad_request(format!("invalid continue token: continue key is not valid: {why}"))

@@ -73,8 +73,8 @@ impl FieldError {
     }
 }
 
-fn details(kind: &Kind, name: &str) -> Option<Value> {
-    Some(without_empty(json!({"name": name, "group": kind.group, "kind": kind.plural})))
+fn details(kind: &Kind, name: &str) -> Value {
+    without_empty(json!({"name": name, "group": kind.group, "kind": kind.plural}))
 }
 
 fn without_empty(mut details: Value) -> Value {
@@ -110,7 +110,7 @@ impl Refusal {
 
     pub(crate) fn not_found(kind: &Kind, name: &str) -> Self {
         let message = format!("{} \"{name}\" not found", kind.resource());
-        Self { details: details(kind, name), ..Self::new(404, "NotFound", message) }
+        Self { details: Some(details(kind, name)), ..Self::new(404, "NotFound", message) }
     }
 
     pub(crate) fn method_not_allowed() -> Self {
@@ -123,7 +123,7 @@ impl Refusal {
 
     pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", kind.resource());
-        Self { details: details(kind, name), ..Self::new(409, "AlreadyExists", message) }
+        Self { details: Some(details(kind, name)), ..Self::new(409, "AlreadyExists", message) }
     }
 
     /// The name is not free yet.
@@ -171,7 +171,7 @@ impl Refusal {
 
     pub(crate) fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.resource());
-        Self { details: details(kind, name), ..Self::new(409, "Conflict", message) }
+        Self { details: Some(details(kind, name)), ..Self::new(409, "Conflict", message) }
     }
 
     /// The resource version that the client saw is not the latest.

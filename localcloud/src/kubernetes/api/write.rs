@@ -115,10 +115,10 @@ impl Api {
             match &patch {
                 Patch::Merge(patch) => patch::merge(&mut object, patch),
                 Patch::Strategic(patch) => {
-                    patch::strategic(&mut object, patch, target.kind.kind).map_err(Refusal::plain)?
+                    patch::strategic(&mut object, patch, target.kind.kind).map_err(Refusal::plain)?;
                 }
                 Patch::Json(patch) => {
-                    patch::json(&mut object, patch).map_err(|_| Refusal::impossible_patch())?
+                    patch::json(&mut object, patch).map_err(|_| Refusal::impossible_patch())?;
                 }
                 Patch::Apply(_) => {}
             }

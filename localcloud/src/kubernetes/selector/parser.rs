@@ -37,7 +37,7 @@ pub(super) fn labels(selector: &str) -> Result<Vec<Requirement>, String> {
         match parser.peek() {
             Token::End => return Ok(found),
             Token::Word(_) | Token::Sign("!") => {}
-            other => {
+            other @ Token::Sign(_) => {
                 return Err(format!("found '{}', expected: !, identifier, or 'end of string'", other.text()));
             }
         }
