@@ -379,7 +379,6 @@ mod tests {
     }
 
     #[tokio::test]
-    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     async fn what_a_killed_local_cloud_left_in_a_group_is_ended_and_the_group_removed() {
         let folder = tempfile::tempdir().expect("a folder");
         let memory = Memory::open(folder.path());

@@ -72,7 +72,6 @@ async fn nobody_with(marker: &str) {
 const GREEDY: &str = "sleep 1000 & setsid sleep 1000 & echo begun; tail /dev/zero; echo survived";
 
 #[tokio::test]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 async fn a_container_that_wants_too_much_memory_dies_whole_as_oom_killed() {
     let scene = Scene::start().await;
     scene.cluster.set_pools(vec![fixed("steady", 1)]).await;
