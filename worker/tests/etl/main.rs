@@ -5,7 +5,10 @@
 mod bad_rows;
 mod case;
 mod formats;
+mod functions;
 mod fx;
+mod numbers;
 mod outputs;
 mod queries;
+mod streaming;
 mod tables;

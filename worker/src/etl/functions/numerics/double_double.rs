@@ -18,6 +18,19 @@ impl DoubleDouble {
         self.high
     }
 
+    pub(super) fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.high.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.low.to_le_bytes());
+        bytes
+    }
+
+    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
+        let high = f64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        Self { high, low: f64::from_le_bytes([i, j, k, l, m, n, o, p]) }
+    }
+
     /// The sum of two `f64`, exactly (Knuth's two-sum).
     pub(super) fn sum(a: f64, b: f64) -> Self {
         let high = a + b;
@@ -82,9 +95,17 @@ impl Div<f64> for DoubleDouble {
     type Output = Self;
 
     fn div(self, by: f64) -> Self {
-        let quotient = self.high / by;
-        let rest = self - Self::product(quotient, by);
-        Self::sum_of_ordered(quotient, rest.high / by)
+        self / Self::from(by)
+    }
+}
+
+impl Div for DoubleDouble {
+    type Output = Self;
+
+    fn div(self, by: Self) -> Self {
+        let quotient = self.high / by.high;
+        let rest = self - by * Self::from(quotient);
+        Self::sum_of_ordered(quotient, rest.high / by.high)
     }
 }
 

@@ -30,7 +30,7 @@ use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::diagnostic::Diagnostic;
-use super::numerics;
+use super::functions;
 
 /// The table of an item's rows.
 pub(super) const INPUT: &str = "input";
@@ -40,6 +40,8 @@ const ONLY_SELECT: &str = "a query is one SELECT over `input` and the tables bes
 /// Words and signs of a query at most: the engine descends a level of its stack for each in a chain,
 /// and [`crate::STACK`] holds these.
 const MOST_TOKENS: usize = 5_000;
+/// Drops join keys in some shapes, and with them the right answer.
+const WRONG_RULE: &str = "eliminate_cross_join";
 /// Parallelism is in items, not within one; and one partition keeps rows in order.
 const PARTITIONS: usize = 1;
 
@@ -63,7 +65,7 @@ impl Query {
             let message = format!("a query has at most {MOST_TOKENS} words and signs");
             return Err(Diagnostic::at(sql, message, None));
         }
-        let engine = engine();
+        let engine = engine(memory);
         let parsed =
             engine.sql_to_statement(sql, &Dialect::PostgreSQL).map_err(|error| match error.find_root() {
                 DataFusionError::SQL(..) => Diagnostic::of_query(sql, &error),
@@ -136,19 +138,16 @@ impl Query {
     }
 }
 
-/// What all queries have in common.
-fn engine() -> SessionState {
+/// What all queries with so much memory have in common.
+fn engine(memory: usize) -> SessionState {
     let mut config = SessionConfig::new()
         .with_target_partitions(PARTITIONS)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
     config.options_mut().sql_parser.collect_spans = true;
     let context = SessionContext::new_with_config(config);
-    // The rule drops join keys in some shapes, and with them the right answer.
-    context.remove_optimizer_rule("eliminate_cross_join");
-    for function in numerics::functions() {
-        context.register_udaf(function);
-    }
+    context.remove_optimizer_rule(WRONG_RULE);
+    functions::register(&context, memory);
     context.state()
 }
 
@@ -218,7 +217,8 @@ pub(super) fn is_permanent(error: &DataFusionError) -> bool {
         DataFusionError::SQL(..)
         | DataFusionError::Plan(_)
         | DataFusionError::SchemaError(..)
-        | DataFusionError::NotImplemented(_) => true,
+        | DataFusionError::NotImplemented(_)
+        | DataFusionError::Execution(_) => true,
         DataFusionError::ArrowError(error, _) => matches!(
             **error,
             A::CastError(_)
@@ -230,3 +230,6 @@ pub(super) fn is_permanent(error: &DataFusionError) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod differential;
