@@ -73,7 +73,7 @@ pub(super) mod short {
 
     use schemars::{JsonSchema, SchemaGenerator, json_schema};
     use serde::de::value::MapAccessDeserializer;
-    use serde::de::{Error as _, MapAccess, Visitor};
+    use serde::de::{MapAccess, Visitor};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::{Column, ColumnType, Schema};
@@ -117,7 +117,7 @@ pub(super) mod short {
         }
 
         fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Column, A::Error> {
-            Column::deserialize(MapAccessDeserializer::new(map)).map_err(A::Error::custom)
+            Column::deserialize(MapAccessDeserializer::new(map))
         }
     }
 

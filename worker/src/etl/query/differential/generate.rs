@@ -254,9 +254,11 @@ impl Dice {
         let (inner, outer) = (self.filter("a"), self.filter("i"));
         let (equal, column) = (self.equal("i", "a"), self.pick(&["k", "n", "s"]));
         match self.roll(7) {
-            0 => format!("SELECT i.id FROM input i WHERE EXISTS (SELECT 1 FROM a WHERE {equal} AND {inner})"),
+            0 => {
+                format!("SELECT i.id FROM input i WHERE EXISTS (SELECT 1 FROM a WHERE {equal} AND ({inner}))")
+            }
             1 => format!(
-                "SELECT i.id FROM input i WHERE NOT EXISTS (SELECT 1 FROM a WHERE {equal} AND {inner}) AND ({outer})"
+                "SELECT i.id FROM input i WHERE NOT EXISTS (SELECT 1 FROM a WHERE {equal} AND ({inner})) AND ({outer})"
             ),
             2 => format!(
                 "SELECT i.id FROM input i WHERE i.{column} IN (SELECT a.{column} FROM a WHERE {inner})"
@@ -267,7 +269,9 @@ impl Dice {
             4 => {
                 format!("SELECT i.id, (SELECT max(a.n) FROM a WHERE {equal}) AS m FROM input i WHERE {outer}")
             }
-            5 => format!("SELECT i.id, (SELECT count(*) FROM a WHERE {equal} AND {inner}) AS c FROM input i"),
+            5 => {
+                format!("SELECT i.id, (SELECT count(*) FROM a WHERE {equal} AND ({inner})) AS c FROM input i")
+            }
             _ => format!(
                 "WITH t AS (SELECT k, {} AS v FROM input i GROUP BY k) SELECT t.v, a.id FROM t LEFT JOIN a ON a.k = t.k WHERE t.v IS NOT NULL",
                 self.aggregate("i")
