@@ -62,8 +62,8 @@ impl FromStr for ColumnType {
     fn from_str(text: &str) -> Result<Self, String> {
         let named = NAMES.iter().find(|(name, _)| *name == text).map(|(_, kind)| *kind);
         named.or_else(|| decimal(text)).ok_or_else(|| {
-            let names = NAMES.map(|(name, _)| format!("`{name}`")).join(", ");
-            format!("`{text}` is not a type; there are {names} and `decimal(18,4)`, of 1 to 38 digits")
+            let all = NAMES.map(|(name, _)| format!("`{name}`")).join(", ");
+            format!("`{text}` is not a type; there are {all} and `decimal(18,4)`, of 1 to 38 digits")
         })
     }
 }

@@ -61,7 +61,7 @@ impl Diagnostic {
     fn shown(&self, job: &str) -> String {
         let place = self.span.as_ref().map(|place| format!(" line {} column {}", place.line, place.column));
         let place = place.unwrap_or_default();
-        let help: String = self.help.iter().map(|help| format!("\n  help: {help}")).collect();
+        let help = self.help.iter().fold(String::new(), |all, help| all + "\n  help: " + help);
         format!("job.{job}.etl.{}{place}: {}{help}", self.field, self.message)
     }
 }

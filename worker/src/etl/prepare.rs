@@ -56,8 +56,8 @@ pub(super) fn engine(config: &EtlConfig, host: &Host) -> Result<Etl, Vec<Diagnos
     let tables = all_tables(&config.tables, config.max_input, host, &mut wrong);
     let web = wrong.all("http", Web::new(config.http.as_ref(), host));
     let query = Query::parse(config.sql.as_deref(), config.memory).map_err(|error| wrong.0.push(error)).ok();
-    let (Some(source), Some(input), Some(columns), Some(target), Some(form), Some(rejects), Some(tables)) =
-        (source, written, columns, target, form, rejects, tables)
+    let (Some(source), Some(input), Some(columns), Some(target), Some(form), Some(tables)) =
+        (source, written, columns, target, form, tables)
     else {
         return Err(wrong.0);
     };
@@ -104,8 +104,8 @@ fn target(field: &str, address: &str, wrong: &mut Wrong) -> Option<ObjectTemplat
     Some(target)
 }
 
-/// Where rejected rows go, if anywhere; none if that is wrong.
-fn rejects(config: &EtlConfig, wrong: &mut Wrong) -> Option<Option<Rejecting>> {
+/// Where rejected rows go, if anywhere.
+fn rejects(config: &EtlConfig, wrong: &mut Wrong) -> Option<Rejecting> {
     let address = match (&config.rejects, config.bad_rows) {
         (Some(address), BadRows::Reject) => address,
         (None, BadRows::Reject) => {
@@ -116,7 +116,7 @@ fn rejects(config: &EtlConfig, wrong: &mut Wrong) -> Option<Option<Rejecting>> {
             wrong.note("rejects", "rows are only kept with `bad_rows = \"reject\"`");
             return None;
         }
-        (None, _) => return Some(None),
+        (None, _) => return None,
     };
     let target = target("rejects", address, wrong)?;
     let target = wrong.ok("rejects", target.without_columns())?;
@@ -128,7 +128,7 @@ fn rejects(config: &EtlConfig, wrong: &mut Wrong) -> Option<Option<Rejecting>> {
         wrong.note("rejects", format!("`{address}` ends in neither .csv nor .ndjson"));
         return None;
     };
-    Some(Some(Rejecting { target, form: Form { format, compression } }))
+    Some(Rejecting { target, form: Form { format, compression } })
 }
 
 fn all_tables(

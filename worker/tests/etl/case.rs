@@ -61,7 +61,7 @@ impl Case {
     }
 
     pub(crate) async fn refused(&self) -> Vec<Diagnostic> {
-        Etl::prepare(&self.config, &host(".".as_ref())).await.err().expect("diagnostics")
+        Etl::prepare(&self.config, &host(".".as_ref())).await.expect_err("diagnostics")
     }
 
     pub(crate) async fn try_run(&self, folder: &Path) -> Result<Product, HandlerError> {

@@ -14,8 +14,11 @@ const UNIT_BITS: i32 = 60;
 const WIDTH: usize = 20;
 const GROUPS: usize = 3;
 
+/// A function of exact sums.
+type Exact = fn(&Sums) -> Option<f64>;
+
 /// The functions, with all of their names, and what they are exactly.
-const FUNCTIONS: [(&str, fn(&Sums) -> Option<f64>); 24] = [
+const FUNCTIONS: [(&str, Exact); 24] = [
     ("sum(x)", |s| s.some(0, ratio(&s.x, &unit(1)))),
     ("sum(x + (-1000000000.0))", |s| s.some(0, ratio(&(&s.x - &s.n * units(1e9)), &unit(1)))),
     ("avg(x)", |s| s.some(0, ratio(&s.x, &(&s.n * unit(1))))),

@@ -51,7 +51,8 @@ async fn rows_that_are_none_make_no_partition() {
 
 #[tokio::test]
 async fn partitions_are_bounded_and_never_share_a_name() {
-    let rows = "x\n".to_owned() + &(0..300).map(|x| format!("{x}\n")).collect::<String>();
+    let rows: Vec<String> = (0..300).map(|x| x.to_string()).collect();
+    let rows = format!("x\n{}\n", rows.join("\n"));
     let many = Case::csv(&[("x", "int")], rows).load("gs://data/{item}/{x}.csv");
     assert_eq!(many.fails_for_good().await, "the output has more than 256 partitions; divide it less finely");
     let twice = Case::csv(&[("a", "string"), ("b", "string")], "a,b\n1-2,3\n1,2-3\n");

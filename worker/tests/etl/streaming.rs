@@ -53,7 +53,7 @@ async fn sort() {
     let case = Case::of("none.csv", &[("id", "int"), ("key", "int"), ("text", "string")], "")
         .sql("SELECT id, key, text FROM input ORDER BY key")
         .with(|config| {
-            config.extract = "file:in.csv".to_owned();
+            "file:in.csv".clone_into(&mut config.extract);
             config.memory = MEMORY;
         });
     let etl = Etl::prepare(&case.config, &host(folder.path())).await.expect("an engine");

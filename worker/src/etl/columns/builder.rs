@@ -49,7 +49,7 @@ impl Builder {
         match self {
             Self::String(column) => column.append_option(text(value, cell)),
             Self::Bool(column) => {
-                column.append_option(if let Value::Bool(b) = value { Some(b) } else { None })
+                column.append_option(if let Value::Bool(b) = value { Some(b) } else { None });
             }
             Self::Int8(column) => column.append_option(int(value)),
             Self::Int16(column) => column.append_option(int(value)),
@@ -88,7 +88,7 @@ fn int<T: TryFrom<i64>>(value: Value) -> Option<T> {
     if let Value::Int(number) = value { T::try_from(number).ok() } else { None }
 }
 
-fn text<'a>(value: Value, cell: Cell<'a>) -> Option<&'a str> {
+fn text(value: Value, cell: Cell<'_>) -> Option<&str> {
     match (value, cell) {
         (Value::Text, Cell::Text(text)) => std::str::from_utf8(text).ok(),
         _ => None,

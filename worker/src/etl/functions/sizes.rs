@@ -24,6 +24,7 @@ pub(super) fn padded(args: &ScalarFunctionArgs) -> Result<u128> {
 }
 
 /// `replace(text, from, to)`.
+#[expect(clippy::unnecessary_wraps, reason = "others of its kind may fail")]
 pub(super) fn replaced(args: &ScalarFunctionArgs) -> Result<u128> {
     let (texts, from, to) = (Texts::of(args, 0), Texts::of(args, 1), Texts::of(args, 2));
     let row = |at| {
@@ -35,6 +36,7 @@ pub(super) fn replaced(args: &ScalarFunctionArgs) -> Result<u128> {
 }
 
 /// `concat(text, …)`.
+#[expect(clippy::unnecessary_wraps, reason = "others of its kind may fail")]
 pub(super) fn all_texts(args: &ScalarFunctionArgs) -> Result<u128> {
     let all = (0..args.args.len()).flat_map(|at| lengths(args, at));
     Ok(all.map(|length| length as u128).sum())

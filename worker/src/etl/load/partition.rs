@@ -36,7 +36,7 @@ impl<'a> Outputs<'a> {
     ) -> Result<Self, HandlerError> {
         let mut outputs = Self { template, item, form, schema, open: BTreeMap::new(), rows: 0 };
         if template.columns().next().is_none() {
-            outputs.output(Vec::new())?;
+            outputs.output(&[])?;
         }
         Ok(outputs)
     }
@@ -44,11 +44,11 @@ impl<'a> Outputs<'a> {
     pub(in crate::etl) fn push(&mut self, batch: &RecordBatch) -> Result<(), HandlerError> {
         self.rows += batch.num_rows() as u64;
         if self.template.columns().next().is_none() {
-            return Ok(self.output(Vec::new())?.push(batch)?);
+            return Ok(self.output(&[])?.push(batch)?);
         }
         for (values, rows) in self.divided(batch)? {
             let part = take_record_batch(batch, &UInt32Array::from(rows)).map_err(anyhow::Error::from)?;
-            self.output(values)?.push(&part)?;
+            self.output(&values)?.push(&part)?;
         }
         Ok(())
     }
@@ -76,12 +76,12 @@ impl<'a> Outputs<'a> {
         Ok(parts)
     }
 
-    fn output(&mut self, values: Vec<String>) -> Result<&mut Output, HandlerError> {
-        if !self.open.contains_key(&values) {
+    fn output(&mut self, values: &[String]) -> Result<&mut Output, HandlerError> {
+        if !self.open.contains_key(values) {
             if self.open.len() == MOST {
                 return Err(permanent!("the output has more than {MOST} partitions; divide it less finely"));
             }
-            let address = self.template.fill_all(self.item, &values)?;
+            let address = self.template.fill_all(self.item, values)?;
             if self.open.values().any(|(taken, _)| *taken == address) {
                 return Err(permanent!(
                     "two partitions would both be {address}; put `/` between the columns of `load`"
@@ -89,10 +89,10 @@ impl<'a> Outputs<'a> {
             }
             let shares = if values.is_empty() { 1 } else { MOST };
             let output = Output::new(self.form, &self.schema, shares)?;
-            self.open.insert(values.clone(), (address, output));
+            self.open.insert(values.to_vec(), (address, output));
         }
         // It has just been put there, if it was not there before.
-        let found = self.open.get_mut(&values).map(|(_, output)| output);
+        let found = self.open.get_mut(values).map(|(_, output)| output);
         found.ok_or_else(|| permanent!("a partition was lost"))
     }
 }

@@ -40,7 +40,7 @@ impl Intake {
     /// What rejected rows are written under, beside the reason.
     pub(super) fn names(&mut self, header: &[&[u8]]) -> Result<(), HandlerError> {
         if let Policy::Reject(rejects) = &mut self.policy {
-            rejects.begin(header)?
+            rejects.begin(header)?;
         }
         Ok(())
     }
@@ -69,7 +69,7 @@ impl Intake {
         match &mut self.policy {
             Policy::Fail => return Err(permanent!("line {line}: {reason}")),
             Policy::Drop if self.rejected <= EXAMPLES => {
-                tracing::warn!("row left out: line {line}: {reason}")
+                tracing::warn!("row left out: line {line}: {reason}");
             }
             Policy::Drop => {}
             Policy::Reject(rejects) => rejects.push(line, reason, row)?,
@@ -80,7 +80,7 @@ impl Intake {
     /// To be called between rows: moves full batches on, and pauses after one.
     pub(super) async fn pause(&mut self) -> Result<(), HandlerError> {
         if self.pending == BATCH
-            || (self.pending == 0 && self.rejected > 0 && self.rejected % BATCH as u64 == 0)
+            || (self.pending == 0 && self.rejected > 0 && self.rejected.is_multiple_of(BATCH as u64))
         {
             self.flush()?;
             tokio::task::yield_now().await;

@@ -37,30 +37,28 @@ pub(super) async fn read(
         .map_err(|error| permanent!("the input is not Parquet: {error}"))?
         .with_batch_size(BATCH);
     let found = reader.schema().clone();
-    let reader = match columns.are_unknown() {
-        true => reader,
-        false => {
-            let places = columns.all().iter().map(|column| {
-                let name = column.name();
-                found.index_of(name).map_err(|_| permanent!("the input has no column `{name}`"))
-            });
-            let places = places.collect::<Result<Vec<_>, _>>()?;
-            let mask = ProjectionMask::roots(reader.parquet_schema(), places);
-            reader.with_projection(mask)
-        }
+    let places = columns.all().iter().map(|column| {
+        let name = column.name();
+        found.index_of(name).map_err(|_| permanent!("the input has no column `{name}`"))
+    });
+    let places = places.collect::<Result<Vec<_>, _>>()?;
+    let mask = match places.is_empty() {
+        true => ProjectionMask::all(),
+        false => ProjectionMask::roots(reader.parquet_schema(), places),
     };
+    let reader = reader.with_projection(mask);
     let batches = reader.build().map_err(|error| permanent!("cannot read the input: {error}"))?;
     intake.names(&columns.all().iter().map(|column| column.name().as_bytes()).collect::<Vec<_>>())?;
     let mut before = 0;
     for batch in batches {
         let batch = batch.map_err(|error| permanent!("cannot read the input: {error}"))?;
-        match columns.are_unknown() {
-            true => intake.push_batch(batch)?,
-            false => {
-                before += batch.num_rows() as u64;
-                typed(&batch, columns, before - batch.num_rows() as u64, &mut intake)?;
-            }
-        }
+        let rows = batch.num_rows() as u64;
+        if columns.are_unknown() {
+            intake.push_batch(batch)
+        } else {
+            typed(&batch, columns, before, &mut intake)
+        }?;
+        before += rows;
         tokio::task::yield_now().await;
     }
     let table = if columns.are_unknown() { found } else { columns.table().clone() };

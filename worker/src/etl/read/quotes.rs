@@ -50,7 +50,7 @@ impl<R: Read> Checked<R> {
                         self.pass(&bytes[at..=at + quote]);
                         at + quote + 1
                     }
-                    None => self.to_end(bytes, at),
+                    None => self.skip(bytes, at),
                 },
                 Place::AfterQuote => self.after_quote(bytes[at]).map(|step| at + step)?,
             };
@@ -107,7 +107,7 @@ impl<R: Read> Checked<R> {
         Ok(1)
     }
 
-    fn to_end(&mut self, bytes: &[u8], from: usize) -> usize {
+    fn skip(&mut self, bytes: &[u8], from: usize) -> usize {
         self.pass(&bytes[from..]);
         bytes.len()
     }

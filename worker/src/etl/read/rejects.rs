@@ -28,7 +28,7 @@ pub(in crate::etl) struct Rejects {
 
 enum Writer {
     Csv(Box<csv::Writer<Packer>>),
-    Ndjson(Packer),
+    Ndjson(Box<Packer>),
 }
 
 #[derive(Serialize)]
@@ -46,7 +46,7 @@ impl Rejects {
             Format::Csv => {
                 Writer::Csv(Box::new(csv::WriterBuilder::new().flexible(true).from_writer(packer)))
             }
-            Format::Ndjson | Format::Parquet => Writer::Ndjson(packer),
+            Format::Ndjson | Format::Parquet => Writer::Ndjson(Box::new(packer)),
         };
         Ok(Self { writer })
     }
@@ -82,9 +82,9 @@ impl Rejects {
     pub(super) fn finish(self) -> Result<Body> {
         let packer = match self.writer {
             Writer::Csv(writer) => {
-                writer.into_inner().map_err(|error| error.into_error()).context(CANNOT_WRITE)?
+                writer.into_inner().map_err(csv::IntoInnerError::into_error).context(CANNOT_WRITE)?
             }
-            Writer::Ndjson(packer) => packer,
+            Writer::Ndjson(packer) => *packer,
         };
         packer.finish()
     }

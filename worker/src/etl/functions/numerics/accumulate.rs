@@ -74,7 +74,7 @@ impl<S: Rows> Way for Finish<S> {
     }
 
     fn groups(&self, returns: &DataType) -> Box<dyn GroupsAccumulator> {
-        Box::new(Groups { groups: Vec::<S>::new(), finish: self.clone(), returns: returns.clone() })
+        Box::new(Groups { summaries: Vec::<S>::new(), finish: self.clone(), returns: returns.clone() })
     }
 }
 
@@ -163,7 +163,7 @@ impl<S: Rows> Accumulator for Sliding<S> {
 
 /// A summary for each group.
 struct Groups<S> {
-    groups: Vec<S>,
+    summaries: Vec<S>,
     finish: Finish<S>,
     returns: DataType,
 }
@@ -176,16 +176,16 @@ impl<S: Rows> GroupsAccumulator for Groups<S> {
         filter: Option<&BooleanArray>,
         total: usize,
     ) -> Result<()> {
-        self.groups.resize(total, S::EMPTY);
+        self.summaries.resize(total, S::EMPTY);
         for at in whole(arguments).filter(|at| is_wanted(filter, *at)) {
-            let group = &mut self.groups[groups[at]];
+            let group = &mut self.summaries[groups[at]];
             *group = group.merge(S::of(S::row(arguments, at)));
         }
         Ok(())
     }
 
     fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
-        let done = emit.take_needed(&mut self.groups);
+        let done = emit.take_needed(&mut self.summaries);
         if done.is_empty() {
             return Ok(new_empty_array(&self.returns));
         }
@@ -194,15 +194,15 @@ impl<S: Rows> GroupsAccumulator for Groups<S> {
     }
 
     fn state(&mut self, emit: EmitTo) -> Result<Vec<ArrayRef>> {
-        let done = emit.take_needed(&mut self.groups);
+        let done = emit.take_needed(&mut self.summaries);
         Ok(vec![Arc::new(BinaryArray::from_iter_values(done.into_iter().map(written)))])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
-        self.groups.resize(total, S::EMPTY);
+        self.summaries.resize(total, S::EMPTY);
         for (state, group) in states[0].as_binary::<i32>().iter().zip(groups) {
             if let Some(state) = state {
-                self.groups[*group] = self.groups[*group].merge(read(state)?);
+                self.summaries[*group] = self.summaries[*group].merge(read(state)?);
             }
         }
         Ok(())
@@ -221,7 +221,7 @@ impl<S: Rows> GroupsAccumulator for Groups<S> {
     }
 
     fn size(&self) -> usize {
-        self.groups.capacity() * size_of::<S>()
+        self.summaries.capacity() * size_of::<S>()
     }
 }
 

@@ -26,9 +26,11 @@ impl DoubleDouble {
     }
 
     pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
-        let high = f64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        Self { high, low: f64::from_le_bytes([i, j, k, l, m, n, o, p]) }
+        // Read as one number, the low part stands above the high one.
+        let both = u128::from_le_bytes(bytes);
+        let part =
+            |bits: u128| f64::from_bits(u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default());
+        Self { high: part(both), low: part(both >> 64) }
     }
 
     /// The sum of two `f64`, exactly (Knuth's two-sum).
