@@ -27,18 +27,20 @@ pub(crate) fn table<T: DeserializeOwned + JsonSchema>(
 ) -> Option<T> {
     let mut value = value.clone();
     check_keys(&schema::<T>(), &mut value, head, problems);
+    let mut complete = true;
     loop {
         match T::deserialize(ValueDeserializer::from(value.clone())) {
             // Whatever else is wrong with it, others may refer to it.
-            Ok(read) => return Some(read),
+            Ok(read) => return complete.then_some(read),
             Err(error) => {
                 let span = error.span().unwrap_or_else(|| head.clone());
                 let missing = error.message().starts_with("missing field");
+                complete &= !missing;
                 if !missing {
                     problems.push(Problem::new(span.clone(), plain(error.message())));
                 }
                 // Without the value at fault, the next try tells of the next one.
-                if missing || !remove_at(&mut value, &span) {
+                if !remove_at(&mut value, &span) {
                     return None;
                 }
             }
@@ -102,16 +104,19 @@ fn first_sentence(text: &str) -> String {
     text.split_inclusive(". ").next().unwrap_or_default().trim().to_owned()
 }
 
-/// Removes the innermost entry whose value lies around `span`.
+/// Removes the innermost entry whose value lies around `span`. A table under a header of its own may
+/// lie anywhere, so every table is searched.
 fn remove_at(value: &mut Node<'_>, span: &Range<usize>) -> bool {
-    let around = |r: Range<usize>| r.start <= span.start && span.end <= r.end;
     let DeValue::Table(table) = value.get_mut() else { return false };
-    let Some((key, inner)) = table.iter_mut().find(|(_, inner)| around(inner.span())) else { return false };
-    let key = key.span();
-    if !remove_at(inner, span) {
-        keep(table, |k| k.span() != key);
+    if table.iter_mut().any(|(_, inner)| remove_at(inner, span)) {
+        return true;
     }
-    true
+    let around = |r: Range<usize>| r.start <= span.start && span.end <= r.end;
+    let found = table.iter().find(|(_, inner)| around(inner.span())).map(|(key, _)| key.span());
+    if let Some(found) = &found {
+        keep(table, |key| key.span() != *found);
+    }
+    found.is_some()
 }
 
 /// Keeps only some of a table's entries.

@@ -22,7 +22,7 @@ pub(super) trait Summary: Copy + std::fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sum {
     pub(super) count: u64,
-    total: DoubleDouble,
+    pub(super) total: DoubleDouble,
 }
 
 impl Sum {
@@ -52,8 +52,8 @@ impl Summary for Sum {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moments {
     pub(super) count: u64,
-    mean: DoubleDouble,
-    squares: DoubleDouble,
+    pub(super) mean: DoubleDouble,
+    pub(super) squares: DoubleDouble,
 }
 
 impl Moments {
@@ -88,9 +88,9 @@ impl Summary for Moments {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PairMoments {
     pub(super) count: u64,
-    means: [DoubleDouble; 2],
-    squares: [DoubleDouble; 2],
-    products: DoubleDouble,
+    pub(super) means: [DoubleDouble; 2],
+    pub(super) squares: [DoubleDouble; 2],
+    pub(super) products: DoubleDouble,
 }
 
 impl PairMoments {

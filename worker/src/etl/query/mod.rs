@@ -1,5 +1,5 @@
-//! The query over the table `input`: one SELECT, planned by `DataFusion`, with `$item` as a value.
-//! Nothing in it can reach a file, a network or another table.
+//! The query over the table `input` and the tables beside it: one SELECT, planned by `DataFusion`, with
+//! `$item` as a value. Nothing in it can reach a file, a network or any other table.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -30,20 +30,26 @@ use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::diagnostic::Diagnostic;
-use super::numerics;
+use super::functions;
 
-/// The one table of a query.
-const TABLE: &str = "input";
+/// The table of an item's rows.
+pub(super) const INPUT: &str = "input";
 /// The one parameter of a query.
 const PARAMETER: &str = "$item";
-const ONLY_SELECT: &str = "a query is one SELECT over the table `input`, and nothing else";
+const ONLY_SELECT: &str = "a query is one SELECT over `input` and the tables beside it, and nothing else";
 /// Words and signs of a query at most: the engine descends a level of its stack for each in a chain,
 /// and [`crate::STACK`] holds these.
 const MOST_TOKENS: usize = 5_000;
+/// Drops join keys in some shapes, and with them the right answer.
+const WRONG_RULE: &str = "eliminate_cross_join";
 /// Parallelism is in items, not within one; and one partition keeps rows in order.
 const PARTITIONS: usize = 1;
 
+/// A table as a query reads it: its name and its rows.
+pub(super) type Named = (String, Arc<dyn PartitionStream>);
+
 /// A parsed query. Cheap to run many times, each time over another input.
+#[derive(Debug)]
 pub(super) struct Query {
     statement: ast::Statement,
     engine: SessionState,
@@ -59,7 +65,7 @@ impl Query {
             let message = format!("a query has at most {MOST_TOKENS} words and signs");
             return Err(Diagnostic::at(sql, message, None));
         }
-        let engine = engine();
+        let engine = engine(memory);
         let parsed =
             engine.sql_to_statement(sql, &Dialect::PostgreSQL).map_err(|error| match error.find_root() {
                 DataFusionError::SQL(..) => Diagnostic::of_query(sql, &error),
@@ -78,10 +84,13 @@ impl Query {
         Ok(Self { statement, engine, memory })
     }
 
-    /// The columns that the query makes of a table of these columns.
-    pub(super) async fn columns(&self, input: &SchemaRef) -> Result<SchemaRef> {
+    /// The columns that the query makes of tables of these names and columns.
+    pub(super) async fn columns(&self, tables: &[(String, SchemaRef)]) -> Result<SchemaRef> {
         let any = Item("item".to_owned());
-        let (engine, plan) = self.plan(Arc::new(Columns(input.clone())), &any).await?;
+        let empty = |(name, columns): &(String, SchemaRef)| -> Named {
+            (name.clone(), Arc::new(Columns(columns.clone())))
+        };
+        let (engine, plan) = self.plan(tables.iter().map(empty).collect(), &any).await?;
         match engine.create_physical_plan(&plan).await {
             // A constant that does not compute: of this item's key, perhaps, and not of another's.
             Err(error) if matches!(error.find_root(), DataFusionError::ArrowError(..)) => {}
@@ -90,19 +99,15 @@ impl Query {
         Ok(Arc::clone(plan.schema().inner()))
     }
 
-    /// The query's rows over this input.
-    pub(super) async fn run(
-        &self,
-        rows: Arc<dyn PartitionStream>,
-        item: &Item,
-    ) -> Result<SendableRecordBatchStream> {
-        let (engine, plan) = self.plan(rows, item).await?;
+    /// The query's rows over these tables.
+    pub(super) async fn run(&self, tables: Vec<Named>, item: &Item) -> Result<SendableRecordBatchStream> {
+        let (engine, plan) = self.plan(tables, item).await?;
         let plan = interruptible(engine.create_physical_plan(&plan).await?)?;
         execute_stream(plan, engine.task_ctx())
     }
 
-    async fn plan(&self, rows: Arc<dyn PartitionStream>, item: &Item) -> Result<(SessionState, LogicalPlan)> {
-        let engine = self.engine_over(rows)?;
+    async fn plan(&self, tables: Vec<Named>, item: &Item) -> Result<(SessionState, LogicalPlan)> {
+        let engine = self.engine_over(tables)?;
         let statement = bind(self.statement.clone(), item)
             .map_err(|(unknown, _)| DataFusionError::Plan(format!("there is no parameter `{unknown}`")))?;
         let plan = engine.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
@@ -113,10 +118,12 @@ impl Query {
     }
 
     /// The engine with tables and memory of its own: items of one worker run at the same time.
-    fn engine_over(&self, rows: Arc<dyn PartitionStream>) -> Result<SessionState> {
+    fn engine_over(&self, tables: Vec<Named>) -> Result<SessionState> {
         let schema = MemorySchemaProvider::new();
-        let table = StreamingTable::try_new(rows.schema().clone(), vec![rows])?;
-        schema.register_table(TABLE.to_owned(), Arc::new(table))?;
+        for (name, rows) in tables {
+            let table = StreamingTable::try_new(rows.schema().clone(), vec![rows])?;
+            schema.register_table(name, Arc::new(table))?;
+        }
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema("public", Arc::new(schema))?;
         let catalogs = MemoryCatalogProviderList::new();
@@ -131,19 +138,16 @@ impl Query {
     }
 }
 
-/// What all queries have in common.
-fn engine() -> SessionState {
+/// What all queries with so much memory have in common.
+fn engine(memory: usize) -> SessionState {
     let mut config = SessionConfig::new()
         .with_target_partitions(PARTITIONS)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
     config.options_mut().sql_parser.collect_spans = true;
     let context = SessionContext::new_with_config(config);
-    // The rule drops join keys in some shapes, and with them the right answer.
-    context.remove_optimizer_rule("eliminate_cross_join");
-    for function in numerics::functions() {
-        context.register_udaf(function);
-    }
+    context.remove_optimizer_rule(WRONG_RULE);
+    functions::register(&context, memory);
     context.state()
 }
 
@@ -213,7 +217,8 @@ pub(super) fn is_permanent(error: &DataFusionError) -> bool {
         DataFusionError::SQL(..)
         | DataFusionError::Plan(_)
         | DataFusionError::SchemaError(..)
-        | DataFusionError::NotImplemented(_) => true,
+        | DataFusionError::NotImplemented(_)
+        | DataFusionError::Execution(_) => true,
         DataFusionError::ArrowError(error, _) => matches!(
             **error,
             A::CastError(_)
@@ -225,3 +230,6 @@ pub(super) fn is_permanent(error: &DataFusionError) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod differential;

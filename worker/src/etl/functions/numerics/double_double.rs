@@ -18,6 +18,21 @@ impl DoubleDouble {
         self.high
     }
 
+    pub(super) fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.high.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.low.to_le_bytes());
+        bytes
+    }
+
+    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+        // Read as one number, the low part stands above the high one.
+        let both = u128::from_le_bytes(bytes);
+        let part =
+            |bits: u128| f64::from_bits(u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default());
+        Self { high: part(both), low: part(both >> 64) }
+    }
+
     /// The sum of two `f64`, exactly (Knuth's two-sum).
     pub(super) fn sum(a: f64, b: f64) -> Self {
         let high = a + b;
@@ -82,9 +97,17 @@ impl Div<f64> for DoubleDouble {
     type Output = Self;
 
     fn div(self, by: f64) -> Self {
-        let quotient = self.high / by;
-        let rest = self - Self::product(quotient, by);
-        Self::sum_of_ordered(quotient, rest.high / by)
+        self / Self::from(by)
+    }
+}
+
+impl Div for DoubleDouble {
+    type Output = Self;
+
+    fn div(self, by: Self) -> Self {
+        let quotient = self.high / by.high;
+        let rest = self - by * Self::from(quotient);
+        Self::sum_of_ordered(quotient, rest.high / by.high)
     }
 }
 

@@ -1,42 +1,34 @@
 //! The fx example, all of it, against a second computation that shares nothing with the first.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on says so")]
 #![allow(clippy::cast_precision_loss, clippy::float_cmp, reason = "windows are short, and constants exact")]
 
 use std::path::{Path, PathBuf};
 
-use clients::{Bucket, Target};
-use contract::{BadRows, ColumnType, EtlConfig, Item};
+use contract::{BadRows, ColumnType, EtlConfig};
 use worker::etl::Etl;
-use worker::handler::{Body, Handler, Product, Work};
+use worker::handler::{Body, Product};
 
-const SQL: &str = include_str!("../../examples/fx/features.sql");
+use crate::case::{bytes, host, process};
+
+const SQL: &str = include_str!("../../../examples/fx/features.sql");
 
 fn rates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/fx/rates")
 }
 
-fn config(extract: &str, load: &str) -> EtlConfig {
-    EtlConfig {
-        extract: extract.to_owned(),
-        schema: [("date".to_owned(), ColumnType::Date), ("rate".to_owned(), ColumnType::Double)].into(),
-        bad_rows: BadRows::Drop,
-        sql: Some(SQL.to_owned()),
-        load: load.to_owned(),
-        memory: 64 << 20,
-    }
-}
-
-async fn process(etl: &Etl, item: &str) -> Product {
-    // Inputs of `file:` never touch the storage service: nothing listens there.
-    let storage = Target::anonymous("http://127.0.0.1:9").storage().await.expect("clients");
-    let storage = Bucket::new(storage, "none");
-    let item = Item(item.to_owned());
-    etl.process(Work { item: &item, storage: &storage, stage: &|_| {} }).await.expect("a product")
+async fn etl(extract: &str, load: &str) -> Etl {
+    let mut config = EtlConfig::new(extract, load);
+    config.schema = [("date", ColumnType::Date), ("rate", ColumnType::Double)]
+        .map(|(name, kind)| (name.to_owned(), kind.into()))
+        .into();
+    config.bad_rows = BadRows::Drop;
+    config.sql = Some(SQL.to_owned());
+    config.memory = 64 << 20;
+    Etl::prepare(&config, &host(&rates())).await.unwrap_or_else(|wrong| panic!("{wrong:?}"))
 }
 
 fn text(product: &Product) -> &str {
-    let Body::Memory(bytes) = &product.body else { panic!("a small output") };
+    let Body::Memory(bytes) = &product.outputs[0].body else { panic!("a small output") };
     std::str::from_utf8(bytes).expect("text")
 }
 
@@ -98,14 +90,12 @@ fn agree(have: Option<f64>, want: Option<f64>) -> bool {
 
 #[tokio::test]
 async fn every_currency_comes_out_as_computed_by_hand() {
-    let etl = Etl::prepare(&config("file:{item}.csv", "gs://data/features/{item}.csv"), Some(rates()))
-        .await
-        .unwrap_or_else(|wrong| panic!("{wrong:?}"));
-    let items = include_str!("../../examples/fx/items.txt");
+    let etl = etl("file:{item}.csv", "gs://data/features/{item}.csv").await;
+    let items = include_str!("../../../examples/fx/items.txt");
     assert_eq!(items.lines().count(), 32);
     let (mut still, mut rejections) = (0, Vec::new());
     for currency in items.lines() {
-        let product = process(&etl, currency).await;
+        let product = process(&etl, currency).await.expect("a product");
         let (observed, rejected) = observed(currency);
         assert_eq!(product.rows_rejected, Some(rejected), "{currency}");
         assert_eq!(product.rows_out, Some(observed.len() as u64), "{currency}");
@@ -131,13 +121,11 @@ async fn every_currency_comes_out_as_computed_by_hand() {
 
 #[tokio::test]
 async fn the_same_input_makes_the_same_bytes() {
-    for ending in ["csv", "parquet"] {
-        let config = config("file:{item}.csv", &format!("gs://data/features/{{item}}.{ending}"));
+    for ending in ["csv", "ndjson", "csv.gz", "csv.zst", "parquet"] {
         let mut made = Vec::new();
         for _ in 0..2 {
-            let etl = Etl::prepare(&config, Some(rates())).await.unwrap_or_else(|wrong| panic!("{wrong:?}"));
-            let Body::Memory(bytes) = process(&etl, "DKK").await.body else { panic!("a small output") };
-            made.push(bytes);
+            let etl = etl("file:{item}.csv", &format!("gs://data/features/{{item}}.{ending}")).await;
+            made.push(bytes(process(&etl, "DKK").await.expect("a product").outputs.remove(0)));
         }
         assert!(made[0].len() > 10_000 && made[0] == made[1], "{ending}");
     }
