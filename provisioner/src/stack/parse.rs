@@ -1,4 +1,4 @@
-//! From the text of a stack file to its tables, or everything that is wrong with it.
+//! From the texts of a stack to its tables, or everything that is wrong with it.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,14 +8,20 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
+use super::effective::Written;
+use super::layers;
 use super::problem::nearest;
 use super::read::{self, Key, Node};
+use super::texts::{Layer, Texts};
 use super::{Declared, FieldProblem, Header, Invalid, Problem, Project, Stack};
 use crate::kinds::{AnyTable, TABLES};
 use crate::resource::Address;
 
 /// Longest key of a table: it becomes part of names in the cloud.
 const LONGEST_KEY: usize = 40;
+
+/// Longest name of a stack: everything in the cloud begins with it.
+const LONGEST_NAME: usize = 20;
 
 /// The keys that every table of a resource may have, beside its kind's own.
 #[derive(Deserialize, JsonSchema)]
@@ -35,29 +41,56 @@ struct Placed<'a> {
     node: &'a Node<'a>,
 }
 
-pub(super) fn stack(path: &Path, text: &str) -> Result<Stack, Invalid> {
-    let (root, mut problems) = read::document(text);
-    let root = root.get_ref();
-    let header = header(root, &mut problems);
-    let tables = tables(root, &mut problems);
+pub(super) fn stack(path: &Path, env: Option<&str>, texts: Texts) -> Result<Stack, Invalid> {
+    let (root, mut problems) = layers::merged(&texts);
+    let header = header(&root, env, &texts, &mut problems);
+    let tables = tables(&root, &mut problems);
     let (places, declared): (Vec<_>, Vec<_>) = tables.into_iter().map(Placed::split).unzip();
-    let stack = Stack { path: path.to_owned(), header: header.unwrap_or_else(any_header), declared };
-    check(&stack, root, &places, &mut problems);
+    let header = header.unwrap_or_else(any_header);
+    let mut stack = Stack { path: path.to_owned(), env: None, header, declared, written: Written::default() };
+    check(&stack, &root, &places, &mut problems);
     if problems.is_empty() {
-        check_whole(&stack, root, &places, &mut problems);
+        check_whole(&stack, &root, &places, &mut problems);
     }
-    if problems.is_empty() { Ok(stack) } else { Err(Invalid::new(path, text, problems)) }
+    if !problems.is_empty() {
+        return Err(Invalid::new(texts, problems));
+    }
+    stack.env = env.filter(|_| is_named_by_env(&root, &texts)).map(str::to_owned);
+    stack.written = Written::of(&root, &texts);
+    Ok(stack)
 }
 
-fn header(root: &DeTable<'_>, problems: &mut Vec<Problem>) -> Option<Header> {
+/// Whether the environment is part of the stack's name: whoever names the stack beyond the stack
+/// file, names it wholly.
+fn is_named_by_env(root: &DeTable<'_>, texts: &Texts) -> bool {
+    let name = root.get("stack").and_then(|node| node.get_ref().get("name"));
+    let text = name.and_then(|name| texts.at(name.span().start));
+    text.is_some_and(|text| text.layer == Layer::File)
+}
+
+fn header(
+    root: &DeTable<'_>,
+    env: Option<&str>,
+    texts: &Texts,
+    problems: &mut Vec<Problem>,
+) -> Option<Header> {
     let Some((key, node)) = root.iter().find(|(key, _)| key.get_ref() == "stack") else {
         let help = "begin the file with:\n[stack]\nname = \"fx\"\nregion = \"europe-west1\"";
         problems.push(Problem::new(0..0, "missing table `[stack]`").help(help));
         return None;
     };
-    let header: Header = read::table(node, &key.span(), problems)?;
-    let wrong = name_problem("a stack", &header.name, 20);
+    let mut header: Header = read::table(node, &key.span(), problems)?;
+    let wrong = name_problem("a stack", &header.name, LONGEST_NAME);
+    let named = env.filter(|_| wrong.is_none() && is_named_by_env(root, texts));
     problems.extend(wrong.map(|p| p.placed(node, &key.span())));
+    if let Some(env) = named {
+        header.name = format!("{}-{env}", header.name);
+        let wrong = name_problem("a stack", &header.name, LONGEST_NAME).map(|p| {
+            let rule = p.help.clone().unwrap_or_default();
+            p.help(format!("{rule}; with `name` in its own [stack], the overlay names the stack"))
+        });
+        problems.extend(wrong.map(|p| p.placed(node, &key.span())));
+    }
     Some(header)
 }
 
@@ -241,12 +274,7 @@ impl FieldProblem {
 
 /// Keys become parts of names in the cloud: lower-case letters, digits and hyphens.
 fn name_problem(what: &str, name: &str, longest: usize) -> Option<FieldProblem> {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let good = name.bytes().all(plain)
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && !name.ends_with('-')
-        && name.len() <= longest;
-    (!good).then(|| {
+    (!is_name(name, longest)).then(|| {
         let rule = format!(
             "{what} is at most {longest} lower-case letters, digits and hyphens; it begins with a letter \
              and does not end with a hyphen"
@@ -254,6 +282,15 @@ fn name_problem(what: &str, name: &str, longest: usize) -> Option<FieldProblem> 
         FieldProblem::at(&["name"], format!("`{}` cannot be part of a name in the cloud", shortened(name)))
             .help(rule)
     })
+}
+
+/// Whether it can be part of a name in the cloud.
+pub(super) fn is_name(name: &str, longest: usize) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    name.bytes().all(plain)
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.len() <= longest
 }
 
 fn shortened(name: &str) -> String {

@@ -85,7 +85,7 @@ fn check_keys(schema: &Value, value: &mut Node<'_>, head: &Range<usize>, problem
 }
 
 /// `Option<T>` is "T or null" in a schema: the T of it.
-fn some_of(schema: &Value) -> &Value {
+pub(super) fn some_of(schema: &Value) -> &Value {
     let choices = schema["anyOf"].as_array().into_iter().flatten();
     choices.into_iter().find(|choice| choice["type"] == "object").unwrap_or(schema)
 }
@@ -102,16 +102,32 @@ fn first_sentence(text: &str) -> String {
     text.split_inclusive(". ").next().unwrap_or_default().trim().to_owned()
 }
 
-/// Removes the innermost entry whose value lies around `span`.
+/// Removes the entry, however deep, whose value lies around `span`: the innermost one. A table need not
+/// lie around what is in it, for its parts may be written far apart.
 fn remove_at(value: &mut Node<'_>, span: &Range<usize>) -> bool {
     let around = |r: Range<usize>| r.start <= span.start && span.end <= r.end;
     let DeValue::Table(table) = value.get_mut() else { return false };
-    let Some((key, inner)) = table.iter_mut().find(|(_, inner)| around(inner.span())) else { return false };
-    let key = key.span();
-    if !remove_at(inner, span) {
-        keep(table, |k| k.span() != key);
+    for (key, inner) in table.iter_mut() {
+        if remove_at(inner, span) {
+            return true;
+        }
+        if around(inner.span()) || items_around(inner, span) {
+            let key = key.span();
+            keep(table, |k| k.span() != key);
+            return true;
+        }
     }
-    true
+    false
+}
+
+/// Whether something in an array lies around `span`.
+fn items_around(value: &Node<'_>, span: &Range<usize>) -> bool {
+    let around = |r: Range<usize>| r.start <= span.start && span.end <= r.end;
+    match value.get_ref() {
+        DeValue::Array(items) => items.iter().any(|item| around(item.span()) || items_around(item, span)),
+        DeValue::Table(table) => table.values().any(|item| around(item.span()) || items_around(item, span)),
+        _ => false,
+    }
 }
 
 /// Keeps only some of a table's entries.
@@ -139,7 +155,7 @@ fn plain(message: &str) -> String {
 }
 
 /// Parses a document: its root, and the first syntax error of each line, since recovery cascades.
-pub(crate) fn document(text: &str) -> (Spanned<DeTable<'_>>, Vec<Problem>) {
+pub(super) fn document(text: &str) -> (DeTable<'_>, Vec<Problem>) {
     let (root, errors) = DeTable::parse_recoverable(text);
     let line_of = |at: usize| text.get(..at).map_or(0, |head| head.matches('\n').count());
     let mut problems: Vec<Problem> = Vec::new();
@@ -149,5 +165,5 @@ pub(crate) fn document(text: &str) -> (Spanned<DeTable<'_>>, Vec<Problem>) {
             problems.push(Problem::new(span, error.message()));
         }
     }
-    (root, problems)
+    (root.into_inner(), problems)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{Project, Stack};
+use super::{Project, Source, Stack};
 
 const EXAMPLE: &str = include_str!("../../../stack.toml");
 
@@ -24,7 +24,7 @@ fn problems(rest: &str) -> String {
 #[test]
 fn the_example_stands_for_these_resources() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stack.toml");
-    let stack = Stack::read(&path).expect("a valid stack");
+    let stack = Stack::read(&Source::file(&path)).expect("a valid stack");
     let resources = stack.resources(&project()).expect("resources");
     let line = |r: &crate::resource::Desired| match &r.implied_by {
         Some(by) => format!("{} (implied by {by})\n", r.address),

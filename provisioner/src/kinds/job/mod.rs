@@ -30,7 +30,7 @@ pub(crate) const JOB: &str = "provision/job";
 const LONGEST_KEY: usize = 30;
 
 /// `[job.NAME]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JobSpec {
     /// Key of the subscription that workers pull items from.
