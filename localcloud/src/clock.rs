@@ -175,7 +175,7 @@ impl Clock {
 mod tests {
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     #[tokio::test]
     async fn who_waits_for_an_hour_goes_on_when_the_clock_is_moved_on_by_one() {

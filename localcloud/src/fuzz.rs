@@ -231,8 +231,12 @@ mod tests {
         let seeded = seeded.prop_map(|((first, second), changes, more)| {
             let seed = |which: Index| target.seeds[which.index(target.seeds.len())].as_bytes().to_vec();
             let (mut input, mut other) = (seed(first), seed(second));
-            changes.iter().for_each(|change| mutate(&mut input, target.seeds, change));
-            more.iter().for_each(|change| mutate(&mut other, target.seeds, change));
+            for change in &changes {
+                mutate(&mut input, target.seeds, change);
+            }
+            for change in &more {
+                mutate(&mut other, target.seeds, change);
+            }
             input.push(END);
             input.extend(other);
             input

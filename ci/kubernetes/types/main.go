@@ -92,8 +92,15 @@ func field(field reflect.StructField, schema spec.Schema) string {
 	if len(protobuf) > 1 {
 		number = protobuf[1]
 	}
-	parts := []string{number, json[0], kind(field.Type)}
-	return strings.Join(append(parts, rules(schema.Properties[json[0]])...), ":")
+	parts := append([]string{number, json[0], kind(field.Type)}, rules(schema.Properties[json[0]])...)
+	omit := strings.Join(json[1:], ",")
+	switch {
+	case strings.Contains(omit, "omitzero"):
+		parts = append(parts, "omitzero")
+	case !strings.Contains(omit, "omitempty") && !strings.Contains(omit, "inline"):
+		parts = append(parts, "always")
+	}
+	return strings.Join(parts, ":")
 }
 
 // How the values of a property merge, and its default, where that is not the usual.

@@ -27,7 +27,7 @@ pub(crate) struct Resource {
 pub(crate) struct Denied {
     pub(crate) permission: String,
     pub(crate) resource: String,
-    pub(crate) caller: Caller,
+    pub(crate) caller: Box<Caller>,
 }
 
 /// A binding and the permissions that it gave to somebody who asked.
@@ -63,7 +63,11 @@ impl Iam {
         let caller = caller::current();
         match self.allows(&caller, permission, on) {
             true => Ok(()),
-            false => Err(Denied { permission: permission.into(), resource: on.name.clone(), caller }),
+            false => Err(Denied {
+                permission: permission.into(),
+                resource: on.name.clone(),
+                caller: Box::new(caller),
+            }),
         }
     }
 
@@ -88,13 +92,13 @@ impl Iam {
     pub(crate) fn uses(&self) -> Vec<Use> {
         let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let accounts = self.accounts();
-        let used = |((on, role, member), permissions)| Use {
+        let binding = |((on, role, member), permissions)| Use {
             on,
             role,
             member: super::shown(&accounts, member),
             permissions,
         };
-        uses.into_iter().map(used).collect()
+        uses.into_iter().map(binding).collect()
     }
 
     /// The binding that gives a caller a permission: the resource whose policy it is in, its role,
@@ -112,7 +116,7 @@ impl Iam {
         let own = on.policy.as_ref().map(|(of, policy)| (of.clone(), effective(policy)));
         let chain = own.into_iter().chain(project.map(|(id, policy)| (format!("projects/{id}"), policy)));
         chain.into_iter().find_map(|(of, policy)| {
-            let (role, member) = policy.grants(&means, permission, request)?;
+            let (role, member) = policy.grants(means, permission, request)?;
             Some((of, role.to_owned(), member.to_owned()))
         })
     }

@@ -169,15 +169,12 @@ proptest! {
                 Step::Batch(changes) => {
                     let mut batch = Batch::default();
                     for (key, value) in changes {
-                        match value {
-                            Some(value) => {
-                                batch.put("t", &key.to_string(), &value).expect("put");
-                                model.insert(key.to_string(), value);
-                            }
-                            None => {
-                                batch.delete("t", &key.to_string()).expect("delete");
-                                model.remove(&key.to_string());
-                            }
+                        if let Some(value) = value {
+                            batch.put("t", &key.to_string(), &value).expect("put");
+                            model.insert(key.to_string(), value);
+                        } else {
+                            batch.delete("t", &key.to_string()).expect("delete");
+                            model.remove(&key.to_string());
                         }
                     }
                     journal.commit(batch).expect("commit");

@@ -2,11 +2,6 @@
 
 use std::cmp::Ordering;
 
-use k8s_openapi::api::{batch::v1 as batch, coordination::v1 as coordination, core::v1 as core};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-
 /// One kind of resource.
 #[expect(clippy::struct_field_names, reason = "Kubernetes calls the name of a kind its kind")]
 #[derive(Debug)]
@@ -21,13 +16,6 @@ pub(crate) struct Kind {
     pub(crate) subresources: &'static [&'static str],
     /// Whether deleting one keeps its dependents unless the request says otherwise.
     pub(crate) orphans_by_default: bool,
-    /// Reads an object as the kind's own type and writes it again: fields that the type does not
-    /// have are lost on the way, and wrong types are errors.
-    pub(crate) round_trip: fn(Value) -> serde_json::Result<Value>,
-}
-
-fn typed<T: DeserializeOwned + Serialize>(value: Value) -> serde_json::Result<Value> {
-    serde_json::to_value(serde_json::from_value::<T>(value)?)
 }
 
 const fn core_kind(
@@ -35,7 +23,6 @@ const fn core_kind(
     plural: &'static str,
     singular: &'static str,
     short: &'static [&'static str],
-    round_trip: fn(Value) -> serde_json::Result<Value>,
 ) -> Kind {
     Kind {
         group: "",
@@ -46,49 +33,40 @@ const fn core_kind(
         namespaced: true,
         subresources: &[],
         orphans_by_default: false,
-        round_trip,
     }
 }
 
 pub(crate) static NAMESPACE: Kind = Kind {
     namespaced: false,
     subresources: &["status", "finalize"],
-    ..core_kind("Namespace", "namespaces", "namespace", &["ns"], typed::<core::Namespace>)
+    ..core_kind("Namespace", "namespaces", "namespace", &["ns"])
 };
-pub(crate) static NODE: Kind = Kind {
-    namespaced: false,
-    subresources: &["status"],
-    ..core_kind("Node", "nodes", "node", &["no"], typed::<core::Node>)
-};
+pub(crate) static NODE: Kind =
+    Kind { namespaced: false, subresources: &["status"], ..core_kind("Node", "nodes", "node", &["no"]) };
 pub(crate) static POD: Kind = Kind {
-    subresources: &["status", "log", "eviction"],
-    ..core_kind("Pod", "pods", "pod", &["po"], typed::<core::Pod>)
+    subresources: &["status", "log", "eviction", "binding"],
+    ..core_kind("Pod", "pods", "pod", &["po"])
 };
 pub(crate) static SERVICE_ACCOUNT: Kind =
-    core_kind("ServiceAccount", "serviceaccounts", "serviceaccount", &["sa"], typed::<core::ServiceAccount>);
-pub(crate) static CONFIG_MAP: Kind =
-    core_kind("ConfigMap", "configmaps", "configmap", &["cm"], typed::<core::ConfigMap>);
-pub(crate) static SECRET: Kind = core_kind("Secret", "secrets", "secret", &[], typed::<core::Secret>);
-pub(crate) static SERVICE: Kind = Kind {
-    subresources: &["status"],
-    ..core_kind("Service", "services", "service", &["svc"], typed::<core::Service>)
-};
-pub(crate) static EVENT: Kind = core_kind("Event", "events", "event", &["ev"], typed::<core::Event>);
+    core_kind("ServiceAccount", "serviceaccounts", "serviceaccount", &["sa"]);
+pub(crate) static CONFIG_MAP: Kind = core_kind("ConfigMap", "configmaps", "configmap", &["cm"]);
+pub(crate) static SECRET: Kind = core_kind("Secret", "secrets", "secret", &[]);
+pub(crate) static SERVICE: Kind =
+    Kind { subresources: &["status"], ..core_kind("Service", "services", "service", &["svc"]) };
+pub(crate) static EVENT: Kind = core_kind("Event", "events", "event", &["ev"]);
 pub(crate) static JOB: Kind = Kind {
     group: "batch",
     subresources: &["status"],
     orphans_by_default: true,
-    ..core_kind("Job", "jobs", "job", &[], typed::<batch::Job>)
+    ..core_kind("Job", "jobs", "job", &[])
 };
 pub(crate) static CRON_JOB: Kind = Kind {
     group: "batch",
     subresources: &["status"],
-    ..core_kind("CronJob", "cronjobs", "cronjob", &["cj"], typed::<batch::CronJob>)
+    ..core_kind("CronJob", "cronjobs", "cronjob", &["cj"])
 };
-pub(crate) static LEASE: Kind = Kind {
-    group: "coordination.k8s.io",
-    ..core_kind("Lease", "leases", "lease", &[], typed::<coordination::Lease>)
-};
+pub(crate) static LEASE: Kind =
+    Kind { group: "coordination.k8s.io", ..core_kind("Lease", "leases", "lease", &[]) };
 
 /// All kinds. Every version is `v1`.
 pub(crate) static KINDS: [&Kind; 11] = [
@@ -106,8 +84,7 @@ pub(crate) static KINDS: [&Kind; 11] = [
 ];
 
 /// The verbs of every kind.
-pub(crate) const VERBS: [&str; 8] =
-    ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 impl Kind {
     /// The kind of a group that has this plural name.
@@ -120,6 +97,11 @@ impl Kind {
         KINDS.into_iter().find(|known| known.kind == kind && known.api_version() == api_version)
     }
 
+    /// The kind of this name: no two groups have one in common.
+    pub(crate) fn named(kind: &str) -> Option<&'static Self> {
+        KINDS.into_iter().find(|known| known.kind == kind)
+    }
+
     /// `v1`, `batch/v1` …
     pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() { "v1".into() } else { format!("{}/v1", self.group) }
@@ -128,6 +110,17 @@ impl Kind {
     /// `pods`, `jobs.batch` …: as messages name it.
     pub(crate) fn resource(&self) -> String {
         if self.group.is_empty() { self.plural.into() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
+    /// What can be done with it: namespaces go one by one.
+    pub(crate) fn verbs(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let one_by_one = self.kind == "Namespace";
+        VERBS.into_iter().filter(move |verb| !one_by_one || *verb != "deletecollection")
+    }
+
+    /// Whether changes of its spec are counted.
+    pub(crate) fn counts_generations(&self) -> bool {
+        matches!(self.kind, "Pod" | "Job" | "CronJob")
     }
 
     /// Whether its status is written apart from the rest.

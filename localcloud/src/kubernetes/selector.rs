@@ -1,7 +1,10 @@
 //! Label and field selectors, as query parameters write them and as `LabelSelector` objects.
 
+mod parser;
+
 use serde_json::Value;
 
+use super::kinds::Kind;
 use super::object::{list, text};
 
 /// One requirement on the value of a key.
@@ -18,6 +21,8 @@ enum Operator {
     NotIn,
     Exists,
     DoesNotExist,
+    Above,
+    Below,
 }
 
 /// All of the requirements on an object's labels; none accepts everything.
@@ -36,41 +41,21 @@ impl Requirement {
             Operator::NotIn => !is_in,
             Operator::Exists => value.is_some(),
             Operator::DoesNotExist => value.is_none(),
+            Operator::Above | Operator::Below => {
+                let number = |text: &str| text.parse::<i64>().ok();
+                let (have, limit) =
+                    (value.and_then(number), self.values.first().and_then(|limit| number(limit)));
+                let order = if self.operator == Operator::Above { i64::gt } else { i64::lt };
+                have.zip(limit).is_some_and(|(have, limit)| order(&have, &limit))
+            }
         }
-    }
-
-    fn parse(term: &str) -> Option<Self> {
-        let new = |key: &str, operator, values: Vec<String>| {
-            let key = key.trim();
-            let clean = !key.is_empty() && !key.contains(|c: char| c.is_whitespace() || "(),=!".contains(c));
-            clean.then(|| Self { key: key.into(), operator, values })
-        };
-        let one = |value: &str| vec![value.trim().to_owned()];
-        if let Some((key, value)) = term.split_once("!=") {
-            return new(key, Operator::NotIn, one(value));
-        }
-        if let Some((key, value)) = term.split_once("==").or_else(|| term.split_once('=')) {
-            return new(key, Operator::In, one(value));
-        }
-        if let Some(key) = term.trim().strip_prefix('!') {
-            return new(key, Operator::DoesNotExist, vec![]);
-        }
-        if let Some((head, values)) = term.trim().strip_suffix(')').and_then(|term| term.split_once('(')) {
-            let values = values.split(',').map(|value| value.trim().to_owned()).collect();
-            return match head.trim().rsplit_once(char::is_whitespace)? {
-                (key, "in") => new(key, Operator::In, values),
-                (key, "notin") => new(key, Operator::NotIn, values),
-                _ => None,
-            };
-        }
-        new(term, Operator::Exists, vec![])
     }
 }
 
 impl Labels {
-    /// Reads a `labelSelector` parameter.
-    pub(crate) fn parse(selector: &str) -> Option<Self> {
-        terms(selector).into_iter().map(Requirement::parse).collect::<Option<_>>().map(Self)
+    /// Reads a `labelSelector` parameter. The error is the server's.
+    pub(crate) fn parse(selector: &str) -> Result<Self, String> {
+        parser::labels(selector).map(Self)
     }
 
     /// Reads a `LabelSelector` object.
@@ -99,23 +84,93 @@ impl Labels {
 }
 
 impl Fields {
-    /// Reads a `fieldSelector` parameter: fields are paths like `status.phase`.
-    pub(crate) fn parse(selector: &str) -> Option<Self> {
-        let requirements = terms(selector).into_iter().map(Requirement::parse).collect::<Option<Vec<_>>>()?;
-        let known = |one: &Requirement| {
-            matches!(one.operator, Operator::In | Operator::NotIn) && one.values.len() == 1
+    /// Reads a `fieldSelector` parameter: fields are paths like `status.phase`, and each kind has a few. The error is
+    /// the server's.
+    pub(crate) fn parse(selector: &str, kind: &Kind) -> Result<Self, String> {
+        let term = |term: &str| {
+            let found = [("!=", Operator::NotIn), ("==", Operator::In), ("=", Operator::In)]
+                .into_iter()
+                .find_map(|(sign, operator)| term.split_once(sign).map(|parts| (parts, operator)));
+            let Some(((key, value), operator)) = found else {
+                return Err(format!("invalid selector: '{selector}'; can't understand '{term}'"));
+            };
+            if !fields_of(kind).contains(&key) {
+                return Err(unknown_field(kind, key));
+            }
+            Ok(Requirement { key: key.into(), operator, values: vec![value.into()] })
         };
-        requirements.iter().all(known).then_some(Self(requirements))
+        selector.split(',').filter(|term| !term.is_empty()).map(term).collect::<Result<_, _>>().map(Self)
     }
 
     pub(crate) fn accepts(&self, object: &Value) -> bool {
         // A field that is not set reads as empty.
         self.0.iter().all(|wanted| {
-            let pointer = format!("/{}", wanted.key.replace('.', "/"));
-            let value = object.pointer(&pointer);
-            let shown = value.and_then(Value::as_bool).map(|value| value.to_string());
-            wanted.accepts(Some(shown.as_deref().unwrap_or_else(|| text(object, &pointer))))
+            let pointer = match wanted.key.as_str() {
+                "status.successful" => "/status/succeeded".into(),
+                "source" => "/source/component".into(),
+                key => format!("/{}", key.replace('.', "/")),
+            };
+            let shown = match object.pointer(&pointer) {
+                Some(Value::String(text)) => text.clone(),
+                Some(value @ (Value::Bool(_) | Value::Number(_))) => value.to_string(),
+                _ if wanted.key == "status.successful" => "0".into(),
+                _ if matches!(wanted.key.as_str(), "spec.unschedulable" | "spec.hostNetwork") => {
+                    "false".into()
+                }
+                _ => String::new(),
+            };
+            wanted.accepts(Some(&shown))
         })
+    }
+}
+
+/// The fields of a kind that a selector may name.
+fn fields_of(kind: &Kind) -> &'static [&'static str] {
+    match kind.kind {
+        "Pod" => &[
+            "metadata.name",
+            "metadata.namespace",
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
+            "status.nominatedNodeName",
+        ],
+        "Node" => &["metadata.name", "spec.unschedulable"],
+        "Namespace" => &["metadata.name", "status.phase"],
+        "Secret" => &["metadata.name", "metadata.namespace", "type"],
+        "Service" => &["metadata.name", "metadata.namespace", "spec.clusterIP", "spec.type"],
+        "Job" => &["metadata.name", "metadata.namespace", "status.successful"],
+        "Event" => &[
+            "metadata.name",
+            "metadata.namespace",
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+        _ => &["metadata.name", "metadata.namespace"],
+    }
+}
+
+fn unknown_field(kind: &Kind, key: &str) -> String {
+    match kind.kind {
+        "Pod" | "Node" | "Namespace" | "Secret" | "Service" | "Event" => {
+            format!("field label not supported: {key}")
+        }
+        "Job" => format!("field label {key:?} not supported for Job"),
+        _ => format!("{key:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""),
     }
 }
 
@@ -131,18 +186,9 @@ fn expression(expression: &Value) -> Option<Requirement> {
     Some(Requirement { key: text(expression, "/key").into(), operator, values: values.collect() })
 }
 
-/// Splits at commas that are not inside brackets.
-fn terms(selector: &str) -> Vec<&str> {
-    let mut depth = 0;
-    let split = selector.split(move |c| {
-        depth += i32::from(c == '(') - i32::from(c == ')');
-        c == ',' && depth == 0
-    });
-    split.filter(|term| !term.trim().is_empty()).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::kinds;
     use super::*;
     use serde_json::json;
 
@@ -164,10 +210,14 @@ mod tests {
         for (selector, wanted) in
             [("metadata.name=a", true), ("status.phase!=Running", false), ("spec.nodeName=", true)]
         {
-            assert_eq!(Fields::parse(selector).expect(selector).accepts(&pod), wanted, "{selector}");
+            assert_eq!(
+                Fields::parse(selector, &kinds::POD).expect(selector).accepts(&pod),
+                wanted,
+                "{selector}"
+            );
         }
-        for wrong in ["a b", "in (x)", "(", "=x"] {
-            assert_eq!(Labels::parse(wrong), None, "{wrong}");
+        for wrong in ["a b", "in (x", "(", "=x", "UP/x=1"] {
+            assert!(Labels::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

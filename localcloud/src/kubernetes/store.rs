@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::admission;
+use super::api::managed::{self, Writer};
 use super::kinds::{self, Kind};
 use super::object;
 use crate::clock::Clock;
@@ -148,6 +150,28 @@ impl Store {
         (objects.map(|(_, object)| object.clone()).collect(), state.revision)
     }
 
+    /// The objects of a kind as they were at a revision, if the history reaches that far.
+    pub(crate) fn snapshot_at(
+        &self,
+        kind: &'static Kind,
+        namespace: Option<&str>,
+        revision: u64,
+    ) -> Result<Vec<Arc<Value>>, Expired> {
+        let since = self.changes_since(revision)?;
+        let mut objects: BTreeMap<Key, Arc<Value>> =
+            self.list(kind, namespace).into_iter().map(|object| (Key::of(kind, &object), object)).collect();
+        let here = |change: &&Change| {
+            change.key.kind == kind && namespace.is_none_or(|wanted| change.key.namespace == wanted)
+        };
+        for change in since.iter().rev().filter(here) {
+            match &change.before {
+                Some(before) => drop(objects.insert(change.key.clone(), before.clone())),
+                None => drop(objects.remove(&change.key)),
+            }
+        }
+        Ok(objects.into_values().collect())
+    }
+
     /// Whether new objects may be made in a namespace.
     pub(crate) fn is_open(&self, namespace: &str) -> bool {
         let found = self.get(&Key::new(&kinds::NAMESPACE, "", namespace));
@@ -184,7 +208,7 @@ impl Store {
         let metadata = object::metadata(&mut object);
         metadata.entry("uid").or_insert_with(|| new_uid().into());
         metadata.insert("creationTimestamp".into(), object::seconds(self.clock.now()).into());
-        if kind.has_status() || object.get("spec").is_some() {
+        if kind.counts_generations() {
             object::metadata(&mut object).insert("generation".into(), 1.into());
         }
         self.commit(&mut state, Event::Added, key, object)
@@ -203,22 +227,29 @@ impl Store {
         let mut object = Value::clone(&before);
         change(&mut object)?;
         if is_released(key.kind, &object) {
-            return Ok(self.commit(&mut state, Event::Deleted, key.clone(), object)?);
+            // Whoever watches is told what was there last.
+            let last = self.commit(&mut state, Event::Deleted, key.clone(), Value::clone(&before))?;
+            object["metadata"]["resourceVersion"] = last["metadata"]["resourceVersion"].clone();
+            return Ok(Arc::new(object));
         }
         if object == *before {
             return Ok(before);
         }
-        if object.get("spec") != before.get("spec") {
-            let generation = object::number(&before, "/metadata/generation").unwrap_or(1) + 1;
-            object::metadata(&mut object).insert("generation".into(), generation.into());
-        }
+        count_generation(key.kind, &before, &mut object);
         Ok(self.commit(&mut state, Event::Modified, key.clone(), object)?)
     }
 
     /// Changes an object that may have gone meanwhile, for those who watch for that anyway.
     pub(crate) fn amend(&self, key: &Key, change: impl FnOnce(&mut Value)) -> Option<Arc<Value>> {
+        let now = self.clock.now();
         let amended = self.update(key, |object| {
+            let before = object.clone();
             change(object);
+            // What is written is what counts: an empty list is none.
+            let _ = admission::known_fields(key.kind, object);
+            if *object != before {
+                managed::track(&before, object, key.kind.kind, writer_of(key.kind, &before, object), now);
+            }
             Ok::<(), StoreError>(())
         });
         match amended {
@@ -265,6 +296,11 @@ impl Store {
             self.journal.put(&self.table, REVISION_ROW, &json!(revision + BLOCK))?;
             state.promised = revision + BLOCK;
         }
+        // Whoever made it: it is stored as its kind's type is written. What is of no such type stays as it is.
+        let mut written = object.clone();
+        if admission::known_fields(key.kind, &mut written).is_ok() {
+            object = written;
+        }
         object::metadata(&mut object).insert("resourceVersion".into(), revision.to_string().into());
         let object = Arc::new(object);
         let before = state.objects.get(&key).cloned();
@@ -287,6 +323,34 @@ impl Store {
     fn state(&self) -> MutexGuard<'_, State> {
         // A change is made on a copy and put in last: a panic elsewhere leaves whole objects.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a generation up if a change makes another.
+pub(crate) fn count_generation(kind: &Kind, before: &Value, after: &mut Value) {
+    if kind.counts_generations() && spec_of(kind, after) != spec_of(kind, before) {
+        let generation = object::number(before, "/metadata/generation").unwrap_or(1) + 1;
+        object::metadata(after).insert("generation".into(), generation.into());
+    }
+}
+
+/// What a change of makes another generation: where a pod runs is not among it.
+fn spec_of(kind: &Kind, object: &Value) -> Value {
+    let mut spec = object.get("spec").cloned().unwrap_or_default();
+    if *kind == kinds::POD {
+        object::entries(&mut spec).remove("nodeName");
+    }
+    spec
+}
+
+/// Which part of a cluster writes what: whoever writes the status of a pod or node is its kubelet.
+fn writer_of(kind: &Kind, before: &Value, after: &Value) -> Writer<'static> {
+    let is_status = before.get("status") != after.get("status");
+    let of_kubelet = is_status && (*kind == kinds::POD || *kind == kinds::NODE);
+    Writer {
+        manager: if of_kubelet { "kubelet" } else { "kube-controller-manager" },
+        applies: false,
+        subresource: if is_status && kind.has_status() { "status" } else { "" },
     }
 }
 

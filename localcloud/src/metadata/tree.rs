@@ -58,13 +58,11 @@ pub(super) fn find<'a>(tree: &'a Value, path: &[&str]) -> Option<&'a Value> {
 /// A file's text, or the list of a folder, folders with their slash.
 pub(super) fn text(value: &Value) -> String {
     match value {
-        Value::Object(entries) => {
-            let line = |(name, value): (&String, &Value)| {
-                format!("{name}{}\n", if value.is_object() { "/" } else { "" })
-            };
-            entries.iter().map(line).collect()
-        }
-        Value::Array(lines) => lines.iter().map(|line| format!("{}\n", text(line))).collect(),
+        Value::Object(entries) => entries.iter().fold(String::new(), |list, (name, value)| {
+            let slash = if value.is_object() { "/" } else { "" };
+            list + name + slash + "\n"
+        }),
+        Value::Array(lines) => lines.iter().fold(String::new(), |list, line| list + &text(line) + "\n"),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }

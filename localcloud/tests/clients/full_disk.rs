@@ -32,7 +32,8 @@ async fn a_full_disk_is_an_error_and_nothing_is_corrupted() {
         for number in 0..200 {
             // Each name twice: to replace one may fail as well.
             let name = format!("{size}-{}", number / 2);
-            let content: Vec<u8> = (0..size).map(|at| ((at + number * 7) % 251) as u8).collect();
+            let content: Vec<u8> =
+                (0..size).map(|at: i32| u8::try_from((at + number * 7) % 251).unwrap_or_default()).collect();
             let path = format!("{url}/upload/storage/v1/b/full/o?uploadType=media&name={name}");
             let status = http.post(path).body(content.clone()).send().await.expect("an answer").status();
             match status.as_u16() {

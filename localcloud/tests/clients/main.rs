@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a test that can't go on should say where")]
 #![allow(clippy::large_futures, clippy::large_stack_arrays, reason = "the clients' requests are large")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "what is skipped, and what was measured")]
 
 mod access;
 mod calls;

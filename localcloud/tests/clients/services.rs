@@ -79,8 +79,8 @@ async fn a_disabled_service_says_so_over_rest_and_grpc_until_it_is_active_again(
     assert_eq!(refusal(topics.get_topic().set_topic(&topic).send().await).0, 403);
     let publisher =
         Publisher::builder(&topic).with_endpoint(local.url()).with_credentials(nobody()).build().await;
-    let published = publisher.expect("a client").publish(Message::new().set_data("x")).await;
-    assert!(format!("{:?}", published.expect_err("refused")).contains("Cloud Pub/Sub API has not been used"));
+    let refused = publisher.expect("a client").publish(Message::new().set_data("x")).await;
+    assert!(format!("{:?}", refused.expect_err("refused")).contains("Cloud Pub/Sub API has not been used"));
     let (code, body) = get(&local, &format!("/storage/v1/b?project={PROJECT}")).await;
     assert_eq!((code, &body["error"]["errors"][0]["reason"]), (403, &json!("accessNotConfigured")));
     // Other services, and other projects, go on.

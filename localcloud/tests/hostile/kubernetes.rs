@@ -1,5 +1,6 @@
 //! The TLS port of a cluster: who is let in, and what those outside can do.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -219,7 +220,7 @@ async fn bodies_that_are_wrong_too_long_or_too_deep_get_a_status_that_says_so() 
     let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 0..12 {
         let (of, new) = (char::from(b'a' + level), char::from(b'b' + level));
-        bomb.push_str(&format!("{new}: &{new} [{}]\n", vec![format!("*{of}"); 10].join(", ")));
+        let _ = writeln!(bomb, "{new}: &{new} [{}]", vec![format!("*{of}"); 10].join(", "));
     }
     let long = format!(r#"{{"metadata":{{"name":"{}"}}}}"#, "x".repeat(4 << 20));
     for (what, kind, body, statuses) in [
@@ -250,10 +251,10 @@ async fn bodies_that_are_wrong_too_long_or_too_deep_get_a_status_that_says_so() 
         json!({"op": "copy", "from": "/data", "path": "/data/b"}),
         json!({"op": "copy", "from": "", "path": "/data/c"}),
     ] {
-        let patch = serde_json::to_vec(&vec![operation; 400]).expect("JSON");
+        let operations = serde_json::to_vec(&vec![operation; 400]).expect("JSON");
         let request =
             http::Request::patch(format!("{path}/m")).header("content-type", "application/json-patch+json");
-        match scene.client.request::<Value>(request.body(patch).expect("a request")).await {
+        match scene.client.request::<Value>(request.body(operations).expect("a request")).await {
             Err(kube::Error::Api(status)) => assert!(matches!(status.code, 400 | 413 | 422), "{status:?}"),
             other => panic!("{other:?}"),
         }

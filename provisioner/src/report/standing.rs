@@ -116,7 +116,9 @@ pub(crate) fn grants_text(uses: &[localcloud::Use]) -> String {
     let mut text = String::new();
     for grant in uses {
         let _ = writeln!(text, "{} on {}\n  to {}", grant.role, grant.on, grant.member);
-        grant.permissions.iter().for_each(|permission| drop(writeln!(text, "  used for {permission}")));
+        for permission in &grant.permissions {
+            let _ = writeln!(text, "  used for {permission}");
+        }
     }
     text
 }

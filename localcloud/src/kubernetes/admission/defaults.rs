@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::kinds::{self, Kind};
+use super::super::kinds::Kind;
 use super::super::object::{self, entries, list, section, text};
 use super::super::quantity;
 
@@ -12,15 +12,24 @@ pub(crate) fn fill(kind: &'static Kind, object: &mut Value) {
     object["apiVersion"] = kind.api_version().into();
     match kind.kind {
         "Namespace" => namespace(object),
-        "Pod" => pod(section(object, "spec")),
-        "Job" => job(section(object, "spec")),
+        "Pod" => {
+            pod(section(object, "spec"));
+            request_limits(section(object, "spec"));
+            unless_set(section(object, "spec"), json!({"enableServiceLinks": true}));
+        }
+        "Job" => {
+            job_spec(section(object, "spec"));
+            label_job(object);
+        }
         "CronJob" => cron_job(section(object, "spec")),
         "Service" => service(section(object, "spec")),
         "Secret" => secret(object),
         _ => {}
     }
-    if kind.has_status() && *kind != kinds::EVENT {
-        section(object, "status");
+    // The type of the kind says what is there even when it is empty.
+    let mut written = object.clone();
+    if super::known_fields(kind, &mut written).is_ok() {
+        *object = written;
     }
 }
 
@@ -28,7 +37,10 @@ pub(crate) fn fill(kind: &'static Kind, object: &mut Value) {
 fn unless_set(map: &mut Map<String, Value>, defaults: Value) {
     let Value::Object(defaults) = defaults else { return };
     for (key, value) in defaults {
-        map.entry(key).or_insert(value);
+        let held = map.entry(key).or_insert(Value::Null);
+        if held.is_null() || *held == "" {
+            *held = value;
+        }
     }
 }
 
@@ -36,8 +48,34 @@ fn namespace(object: &mut Value) {
     let name = object::name(object).to_owned();
     let labels = entries(object::metadata(object).entry("labels").or_insert(Value::Null));
     labels.insert("kubernetes.io/metadata.name".into(), name.into());
-    unless_set(section(object, "spec"), json!({"finalizers": ["kubernetes"]}));
     unless_set(section(object, "status"), json!({"phase": "Active"}));
+}
+
+/// What a new namespace waits for when it is deleted.
+pub(super) fn hold_namespace(object: &mut Value) {
+    unless_set(section(object, "spec"), json!({"finalizers": ["kubernetes"]}));
+}
+
+/// A Job without labels has those of its pods.
+pub(super) fn label_job(job: &mut Value) {
+    let of_pods = job.pointer("/spec/template/metadata/labels").and_then(Value::as_object).cloned();
+    let own = object::metadata(job).get("labels").and_then(Value::as_object);
+    if let Some(labels) = of_pods.filter(|labels| !labels.is_empty() && own.is_none_or(Map::is_empty)) {
+        object::metadata(job).insert("labels".into(), Value::Object(labels));
+    }
+}
+
+/// A limit without a request asks for what it may use.
+fn request_limits(spec: &mut Map<String, Value>) {
+    for containers in ["initContainers", "containers"] {
+        for container in spec.get_mut(containers).and_then(Value::as_array_mut).into_iter().flatten() {
+            let Some(Value::Object(limits)) = container.pointer("/resources/limits").cloned() else {
+                continue;
+            };
+            let resources = section(container, "resources");
+            unless_set(entries(resources.entry("requests").or_insert(Value::Null)), Value::Object(limits));
+        }
+    }
 }
 
 fn pod(spec: &mut Map<String, Value>) {
@@ -48,6 +86,10 @@ fn pod(spec: &mut Map<String, Value>) {
             "securityContext": {}, "schedulerName": "default-scheduler",
         }),
     );
+    // A grace below zero was once how one said "at once".
+    if spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64).is_some_and(|grace| grace < 0) {
+        spec.insert("terminationGracePeriodSeconds".into(), 1.into());
+    }
     // The account has two names; the older one is kept in step.
     if let Some(account) = spec.get("serviceAccountName").or_else(|| spec.get("serviceAccount")).cloned() {
         unless_set(spec, json!({"serviceAccountName": account, "serviceAccount": account}));
@@ -58,6 +100,9 @@ fn pod(spec: &mut Map<String, Value>) {
         }
     }
     for volume in spec.get_mut("volumes").and_then(Value::as_array_mut).into_iter().flatten() {
+        if volume.as_object().is_some_and(|volume| volume.keys().all(|field| field == "name")) {
+            volume["emptyDir"] = json!({});
+        }
         for source in ["secret", "configMap", "projected", "downwardAPI"] {
             if let Some(Value::Object(source)) = volume.get_mut(source) {
                 unless_set(source, json!({"defaultMode": 420}));
@@ -93,10 +138,6 @@ fn container(container: &mut Map<String, Value>) {
                 }
             }
         }
-        // A limit without a request asks for what it may use.
-        if let Some(Value::Object(limits)) = resources.get("limits").cloned() {
-            unless_set(entries(resources.entry("requests").or_insert(Value::Null)), Value::Object(limits));
-        }
     }
     for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         unless_set(entries(port), json!({"protocol": "TCP"}));
@@ -121,7 +162,7 @@ fn job_spec(spec: &mut Map<String, Value>) {
     unless_set(
         spec,
         json!({
-            "parallelism": 1, "completionMode": "NonIndexed", "suspend": false,
+            "parallelism": 1, "completionMode": "NonIndexed", "suspend": false, "manualSelector": false,
             "backoffLimit": if per_index { i64::from(i32::MAX) } else { 6 },
             "podReplacementPolicy": if policy { "Failed" } else { "TerminatingOrFailed" },
         }),
@@ -143,12 +184,6 @@ fn job_spec(spec: &mut Map<String, Value>) {
     pod_template(spec);
 }
 
-/// A Job also gets the selector and labels that tie its pods to it; that needs its uid, see
-/// [`tie_pods`].
-fn job(spec: &mut Map<String, Value>) {
-    job_spec(spec);
-}
-
 fn cron_job(spec: &mut Map<String, Value>) {
     unless_set(
         spec,
@@ -164,10 +199,18 @@ fn cron_job(spec: &mut Map<String, Value>) {
 }
 
 fn service(spec: &mut Map<String, Value>) {
-    unless_set(spec, json!({"type": "ClusterIP", "sessionAffinity": "None", "clusterIP": "None"}));
+    unless_set(
+        spec,
+        json!({"type": "ClusterIP", "sessionAffinity": "None", "clusterIP": "None", "clusterIPs": ["None"],
+            "internalTrafficPolicy": "Cluster", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}),
+    );
     for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         let number = port.get("port").cloned().unwrap_or_default();
-        unless_set(entries(port), json!({"protocol": "TCP", "targetPort": number}));
+        let port = entries(port);
+        unless_set(port, json!({"protocol": "TCP"}));
+        if port.get("targetPort").is_none_or(|target| *target == 0) {
+            port.insert("targetPort".into(), number);
+        }
     }
 }
 
@@ -190,12 +233,13 @@ pub(crate) fn tie_pods(job: &mut Value) {
     }
     let (uid, name) = (object::uid(job).to_owned(), object::name(job).to_owned());
     let spec = section(job, "spec");
-    spec.insert("selector".into(), json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
+    let selector = spec.entry("selector").or_insert_with(|| json!({}));
+    section(selector, "matchLabels").insert("batch.kubernetes.io/controller-uid".into(), uid.clone().into());
     let template = spec.entry("template").or_insert(Value::Null);
     let labels = entries(section(template, "metadata").entry("labels").or_insert(Value::Null));
     for prefix in ["", "batch.kubernetes.io/"] {
-        labels.insert(format!("{prefix}controller-uid"), uid.clone().into());
-        labels.insert(format!("{prefix}job-name"), name.clone().into());
+        labels.entry(format!("{prefix}controller-uid")).or_insert_with(|| uid.clone().into());
+        labels.entry(format!("{prefix}job-name")).or_insert_with(|| name.clone().into());
     }
 }
 

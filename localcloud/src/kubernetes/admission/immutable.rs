@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::api::status::FieldError;
 use super::super::kinds::Kind;
-use super::super::object::{list, text};
+use super::super::object::{self, list, text};
 
 const IMMUTABLE: &str = "field is immutable";
 
@@ -39,7 +39,9 @@ fn job(before: &Value, after: &Value) -> Vec<FieldError> {
     if completions(before) != completions(after) {
         let value = completions(after).unwrap_or_default();
         let parallelism = after["spec"].get("parallelism");
-        if !indexed {
+        if indexed && after["spec"].get("completions").is_none() {
+            errors.push(FieldError::required("spec.completions", "when completion mode is Indexed"));
+        } else if !indexed {
             errors.push(FieldError::invalid("spec.completions", &value, IMMUTABLE));
         } else if parallelism != Some(&value)
             || before["spec"].get("parallelism") != before["spec"].get("completions")
@@ -51,19 +53,13 @@ fn job(before: &Value, after: &Value) -> Vec<FieldError> {
     let template = |job: &Value| {
         let mut template = job["spec"]["template"].clone();
         // A suspended Job that has not started yet may still be told where to run.
-        if super::super::object::truth(before, "/spec/suspend")
-            && before.pointer("/status/startTime").is_none()
-        {
-            for pointer in [
-                "/spec/nodeSelector",
-                "/spec/tolerations",
-                "/spec/affinity",
-                "/spec/schedulingGates",
-                "/metadata/labels",
-                "/metadata/annotations",
+        if object::truth(before, "/spec/suspend") && before.pointer("/status/startTime").is_none() {
+            for (section, fields) in [
+                ("spec", &["nodeSelector", "tolerations", "affinity", "schedulingGates"][..]),
+                ("metadata", &["labels", "annotations"]),
             ] {
-                if let Some(value) = template.pointer_mut(pointer) {
-                    *value = Value::Null;
+                if let Some(Value::Object(section)) = template.get_mut(section) {
+                    section.retain(|field, _| !fields.contains(&field.as_str()));
                 }
             }
         }
@@ -85,11 +81,11 @@ fn pod(before: &Value, after: &Value) -> Vec<FieldError> {
             "nodeName",
             "schedulingGates",
         ] {
-            super::super::object::entries(&mut spec).remove(field);
+            object::entries(&mut spec).remove(field);
         }
         for group in ["containers", "initContainers"] {
             for container in spec.get_mut(group).and_then(Value::as_array_mut).into_iter().flatten() {
-                super::super::object::entries(container).remove("image");
+                object::entries(container).remove("image");
             }
         }
         spec
@@ -107,11 +103,40 @@ fn pod(before: &Value, after: &Value) -> Vec<FieldError> {
 }
 
 fn sealed(before: &Value, after: &Value) -> Vec<FieldError> {
-    let is_sealed = super::super::object::truth(before, "/immutable");
-    let same = ["data", "binaryData", "immutable"].iter().all(|field| before.get(field) == after.get(field));
-    if !is_sealed || same {
+    let mut errors = Vec::new();
+    if before.get("type") != after.get("type") {
+        let value = after.get("type").unwrap_or(&Value::Null);
+        errors.push(FieldError::invalid("type", value, IMMUTABLE));
+    }
+    if !object::truth(before, "/immutable") {
+        return errors;
+    }
+    let why = "field is immutable when `immutable` is set";
+    if !object::truth(after, "/immutable") {
+        errors.push(FieldError::forbidden("immutable", why));
+    }
+    for field in ["data", "binaryData"] {
+        if before.get(field) != after.get(field) {
+            errors.push(FieldError::forbidden(field, why));
+        }
+    }
+    errors
+}
+
+/// Finalizers that are put on what is being deleted: nothing new may hold it.
+pub(crate) fn new_finalizers(before: &Value, after: &Value) -> Vec<FieldError> {
+    let held = list(before, "/metadata/finalizers");
+    let is_new = |one: &&Value| !held.contains(one);
+    let new: Vec<String> =
+        list(after, "/metadata/finalizers").iter().filter(is_new).map(Value::to_string).collect();
+    if new.is_empty() || !object::is_deleting(before) {
         return vec![];
     }
-    let message = "Forbidden: field is immutable when `immutable` is set".to_owned();
-    vec![FieldError { reason: "FieldValueForbidden", field: "data".into(), message }]
+    let why = format!(
+        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+        new.join(", ")
+    );
+    // The server looks at it twice.
+    let error = || FieldError::forbidden("metadata.finalizers", &why);
+    vec![error(), error()]
 }

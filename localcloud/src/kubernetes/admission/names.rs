@@ -16,7 +16,7 @@ fn is_qualified(text: &str) -> bool {
 }
 
 /// What is wrong with an RFC 1123 label of at most `longest` characters.
-pub(super) fn label(text: &str, longest: usize) -> Option<String> {
+pub(crate) fn label(text: &str, longest: usize) -> Option<String> {
     match text {
         _ if text.len() > longest => Some(format!("must be no more than {longest} characters")),
         _ if is_label(text) => None,
@@ -25,7 +25,7 @@ pub(super) fn label(text: &str, longest: usize) -> Option<String> {
 }
 
 /// What is wrong with an RFC 1123 subdomain.
-pub(super) fn subdomain(text: &str, longest: usize) -> Option<String> {
+pub(crate) fn subdomain(text: &str, longest: usize) -> Option<String> {
     match text {
         _ if text.len() > longest => Some(format!("must be no more than {longest} characters")),
         _ if text.split('.').all(is_label) => None,
@@ -34,11 +34,20 @@ pub(super) fn subdomain(text: &str, longest: usize) -> Option<String> {
 }
 
 /// What is wrong with the key of a label or annotation.
-pub(super) fn qualified(key: &str) -> Option<String> {
+pub(crate) fn qualified(key: &str) -> Option<String> {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
     };
+    if prefix == Some("") {
+        return Some("prefix part must be non-empty".into());
+    }
+    if name.contains('/') {
+        let qualified = QUALIFIED.trim_start_matches("name part ");
+        return Some(format!(
+            "a qualified name {qualified} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        ));
+    }
     if let Some(wrong) = prefix.and_then(|prefix| subdomain(prefix, 253)) {
         return Some(format!("prefix part {wrong}"));
     }
@@ -50,8 +59,15 @@ pub(super) fn qualified(key: &str) -> Option<String> {
     }
 }
 
+/// All that is wrong with a qualified name: an empty one is wrong twice.
+pub(crate) fn qualified_all(key: &str) -> Vec<String> {
+    let first = qualified(key);
+    let second = key.is_empty().then(|| QUALIFIED.to_owned());
+    first.into_iter().chain(second).collect()
+}
+
 /// What is wrong with the value of a label.
-pub(super) fn label_value(value: &str) -> Option<String> {
+pub(crate) fn label_value(value: &str) -> Option<String> {
     match value {
         _ if value.len() > 63 => Some("must be no more than 63 characters".into()),
         "" => None,
@@ -60,8 +76,35 @@ pub(super) fn label_value(value: &str) -> Option<String> {
     }
 }
 
+/// What is wrong with the name of a port.
+pub(crate) fn port(name: &str) -> Vec<String> {
+    let has = |wanted: fn(&char) -> bool| name.chars().any(|c| wanted(&c));
+    let mut wrong = Vec::new();
+    if name.len() > 15 {
+        wrong.push("must be no more than 15 characters".to_owned());
+    }
+    if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+        wrong.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".into());
+    }
+    if !has(char::is_ascii_lowercase) {
+        wrong.push("must contain at least one letter (a-z)".into());
+    }
+    wrong
+}
+
+/// What is wrong with a key of a secret or config map.
+pub(crate) fn config_key(key: &str) -> Option<String> {
+    match key {
+        "." => Some("must not be '.'".into()),
+        ".." => Some("must not be '..'".into()),
+        key if key.starts_with("..") => Some("must not start with '..'".into()),
+        key if !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) => None,
+        _ => Some("a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')".into()),
+    }
+}
+
 /// What is wrong with the name of an environment variable (since Kubernetes 1.34 nearly all is good).
-pub(super) fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     let good = name.chars().all(|c| c.is_ascii() && !c.is_ascii_control() && c != '=');
     (!good).then(|| {
         "a valid environment variable name must consist only of printable ASCII characters other than '='"

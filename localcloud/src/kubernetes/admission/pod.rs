@@ -1,149 +1,164 @@
-//! What a pod's spec must be, wherever it stands.
+//! What a pod's spec must be, wherever it stands. Probes, lifecycle hooks and spread constraints are not looked at.
 
 use serde_json::Value;
 
 use super::super::api::status::FieldError;
 use super::super::object::{list, number, text};
-use super::super::quantity;
-use super::names;
+use super::{container, names, volumes};
 
 /// Checks a pod's spec at `path`.
 pub(super) fn spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    volumes::volumes(spec, path, errors);
     if list(spec, "/containers").is_empty() {
         errors.push(FieldError::required(format!("{path}.containers"), ""));
     }
-    let mut seen = Vec::new();
-    for group in ["initContainers", "containers"] {
+    for group in ["containers", "initContainers"] {
         for (at, one) in list(spec, &format!("/{group}")).iter().enumerate() {
             let path = format!("{path}.{group}[{at}]");
-            container(one, &path, errors);
+            let others = if group == "containers" {
+                &list(spec, "/containers")[..at]
+            } else {
+                list(spec, "/containers")
+            };
             let name = text(one, "/name");
-            if !name.is_empty() && seen.contains(&name) {
+            if !name.is_empty() && others.iter().any(|other| text(other, "/name") == name) {
                 errors.push(FieldError::duplicate(format!("{path}.name"), &name.into()));
             }
-            seen.push(name);
+            container::container(one, spec, &path, errors);
         }
     }
-    let policy = text(spec, "/restartPolicy");
-    if !matches!(policy, "" | "Always" | "OnFailure" | "Never") {
-        errors.push(FieldError::unsupported(
-            format!("{path}.restartPolicy"),
-            &policy.into(),
-            &["Always", "Never", "OnFailure"],
-        ));
+    choices(spec, path, errors);
+    places(spec, path, errors);
+    identities(&spec["securityContext"], &format!("{path}.securityContext"), errors);
+    if let Some(value) = number(spec, "/activeDeadlineSeconds").filter(|value| *value < 1) {
+        let why = "must be between 1 and 2147483647, inclusive";
+        errors.push(FieldError::invalid(format!("{path}.activeDeadlineSeconds"), &value.into(), why));
     }
-    for field in ["terminationGracePeriodSeconds", "activeDeadlineSeconds"] {
-        let at_least = i64::from(field == "activeDeadlineSeconds");
-        if let Some(value) = number(spec, &format!("/{field}")).filter(|value| *value < at_least) {
-            let why = if at_least == 0 {
-                "must be greater than or equal to 0"
-            } else {
-                "must be between 1 and 2147483647, inclusive"
-            };
+    for (at, toleration) in list(spec, "/tolerations").iter().enumerate() {
+        self::toleration(toleration, &format!("{path}.tolerations[{at}]"), errors);
+    }
+    for (at, gate) in list(spec, "/schedulingGates").iter().enumerate() {
+        let name = text(gate, "/name");
+        let wrong = names::qualified(name);
+        errors.extend(
+            wrong.map(|why| FieldError::invalid(format!("{path}.schedulingGates[{at}]"), &name.into(), &why)),
+        );
+    }
+    affinity(&spec["affinity"], &format!("{path}.affinity"), errors);
+}
+
+/// Fields that take one of a few words.
+fn choices(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    for (field, known) in [
+        ("restartPolicy", &["Always", "OnFailure", "Never"][..]),
+        ("dnsPolicy", &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]),
+    ] {
+        container::choice(spec, field, known, path, errors);
+    }
+}
+
+/// Where it may run, and what it is called there.
+fn places(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let selector = spec.get("nodeSelector").and_then(Value::as_object);
+    for (key, value) in selector.into_iter().flatten() {
+        let field = format!("{path}.nodeSelector");
+        let (of_key, of_value) =
+            (names::qualified(key), names::label_value(value.as_str().unwrap_or_default()));
+        errors.extend(of_key.map(|why| FieldError::invalid(&field, &key.as_str().into(), &why)));
+        errors.extend(of_value.map(|why| FieldError::invalid(&field, value, &why)));
+    }
+    for (field, is_label) in [("nodeName", false), ("hostname", true), ("subdomain", true)] {
+        let value = text(spec, &format!("/{field}"));
+        let wrong = match value {
+            "" => None,
+            value if is_label => names::label(value, 63),
+            value => names::subdomain(value, 253),
+        };
+        errors.extend(wrong.map(|why| FieldError::invalid(format!("{path}.{field}"), &value.into(), &why)));
+    }
+}
+
+/// Users and groups, of a pod or a container.
+pub(super) fn identities(context: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    for field in ["runAsUser", "runAsGroup"] {
+        if let Some(value) =
+            number(context, &format!("/{field}")).filter(|value| !(0..=2_147_483_647).contains(value))
+        {
+            let why = "must be between 0 and 2147483647, inclusive";
             errors.push(FieldError::invalid(format!("{path}.{field}"), &value.into(), why));
         }
     }
-    tolerations(spec, path, errors);
-    volumes(spec, path, errors);
+    if let Some(profile) = context.get("seccompProfile") {
+        let known = ["Localhost", "RuntimeDefault", "Unconfined"];
+        container::choice(profile, "type", &known, &format!("{path}.seccompProfile"), errors);
+    }
 }
 
-fn container(container: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let name = text(container, "/name");
-    if name.is_empty() {
-        errors.push(FieldError::required(format!("{path}.name"), ""));
-    } else if let Some(why) = names::label(name, 63) {
-        errors.push(FieldError::invalid(format!("{path}.name"), &name.into(), &why));
+fn toleration(toleration: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let part = |field: &str| text(toleration, &format!("/{field}"));
+    let (key, operator, effect) = (part("key"), part("operator"), part("effect"));
+    let field = |name: &str| format!("{path}.{name}");
+    if let Some(why) = names::qualified(key).filter(|_| !key.is_empty()) {
+        errors.push(FieldError::invalid(field("key"), &key.into(), &why));
     }
-    for (at, variable) in list(container, "/env").iter().enumerate() {
-        let path = format!("{path}.env[{at}]");
-        match text(variable, "/name") {
-            "" => errors.push(FieldError::required(format!("{path}.name"), "")),
-            name => errors.extend(
-                names::variable(name)
-                    .map(|why| FieldError::invalid(format!("{path}.name"), &name.into(), &why)),
-            ),
-        }
-        if variable.get("valueFrom").is_some() && !text(variable, "/value").is_empty() {
-            errors.push(FieldError::invalid(
-                format!("{path}.valueFrom"),
-                &"".into(),
-                "may not be specified when `value` is not empty",
-            ));
-        }
+    if key.is_empty() && operator != "Exists" {
+        let why =
+            "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
+        errors.push(FieldError::invalid(field("operator"), &operator.into(), why));
     }
-    resources(container, path, errors);
+    if toleration.get("tolerationSeconds").is_some() && effect != "NoExecute" {
+        let why = "effect must be 'NoExecute' when `tolerationSeconds` is set";
+        errors.push(FieldError::invalid(field("effect"), &effect.into(), why));
+    }
+    if operator == "Exists" && !part("value").is_empty() {
+        let why = "value must be empty when `operator` is 'Exists'";
+        errors.push(FieldError::invalid(field("operator"), &part("value").into(), why));
+    }
+    container::choice(toleration, "operator", &["Equal", "Exists"], path, errors);
+    container::choice(toleration, "effect", &["NoSchedule", "PreferNoSchedule", "NoExecute"], path, errors);
 }
 
-fn resources(container: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let amounts = |group: &str| container.pointer(&format!("/resources/{group}")).and_then(Value::as_object);
-    for group in ["limits", "requests"] {
-        for (name, amount) in amounts(group).into_iter().flatten() {
-            let field = format!("{path}.resources.{group}[{name}]");
-            match quantity::millis(amount.as_str().unwrap_or_default()) {
-                None => errors.push(FieldError::invalid(field, amount, "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")),
-                Some(size) if size < 0 => errors.push(FieldError::invalid(field, amount, "must be greater than or equal to 0")),
-                Some(size) => {
-                    let limit = amounts("limits").and_then(|limits| limits.get(name)).and_then(Value::as_str);
-                    if group == "requests" && limit.and_then(quantity::millis).is_some_and(|limit| size > limit) {
-                        let why = format!("must be less than or equal to {name} limit of {}", limit.unwrap_or_default());
-                        errors.push(FieldError::invalid(format!("{path}.resources.requests"), amount, &why));
-                    }
-                }
+const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+
+fn affinity(affinity: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    if let Some(nodes) = affinity.pointer(&format!("/nodeAffinity/{REQUIRED}")) {
+        let (path, terms) =
+            (format!("{path}.nodeAffinity.{REQUIRED}.nodeSelectorTerms"), list(nodes, "/nodeSelectorTerms"));
+        if terms.is_empty() {
+            errors.push(FieldError::required(&path, "must have at least one node selector term"));
+        }
+        for (at, term) in terms.iter().enumerate() {
+            let known = ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"];
+            expressions(term, &known, &format!("{path}[{at}]"), errors);
+        }
+    }
+    for kind in ["podAffinity", "podAntiAffinity"] {
+        for (at, term) in list(affinity, &format!("/{kind}/{REQUIRED}")).iter().enumerate() {
+            let (path, key) = (format!("{path}.{kind}.{REQUIRED}[{at}]"), text(term, "/topologyKey"));
+            let known = ["In", "NotIn", "Exists", "DoesNotExist"];
+            expressions(&term["labelSelector"], &known, &format!("{path}.labelSelector"), errors);
+            if key.is_empty() {
+                errors.push(FieldError::required(format!("{path}.topologyKey"), "can not be empty"));
+            }
+            for why in names::qualified_all(key) {
+                errors.push(FieldError::invalid(format!("{path}.topologyKey"), &key.into(), &why));
             }
         }
     }
 }
 
-fn tolerations(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    for (at, toleration) in list(spec, "/tolerations").iter().enumerate() {
-        let path = format!("{path}.tolerations[{at}]");
-        let operator = text(toleration, "/operator");
-        if !matches!(operator, "" | "Equal" | "Exists") {
-            errors.push(FieldError::unsupported(
-                format!("{path}.operator"),
-                &operator.into(),
-                &["Equal", "Exists"],
-            ));
-        }
-        if operator == "Exists" && !text(toleration, "/value").is_empty() {
-            errors.push(FieldError::invalid(
-                format!("{path}.operator"),
-                toleration,
-                "value must be empty when `operator` is 'Exists'",
-            ));
-        }
-        if text(toleration, "/key").is_empty() && operator != "Exists" {
+fn expressions(selector: &Value, known: &[&str], path: &str, errors: &mut Vec<FieldError>) {
+    for (at, expression) in list(selector, "/matchExpressions").iter().enumerate() {
+        let (path, operator) = (format!("{path}.matchExpressions[{at}]"), text(expression, "/operator"));
+        if !known.contains(&operator) {
             errors.push(FieldError::invalid(
                 format!("{path}.operator"),
                 &operator.into(),
-                "operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
+                "not a valid selector operator",
             ));
-        }
-    }
-}
-
-fn volumes(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let volumes = list(spec, "/volumes");
-    for (at, volume) in volumes.iter().enumerate() {
-        let (field, name) = (format!("{path}.volumes[{at}].name"), text(volume, "/name"));
-        if name.is_empty() {
-            errors.push(FieldError::required(field, ""));
-        } else if let Some(why) = names::label(name, 63) {
-            errors.push(FieldError::invalid(field, &name.into(), &why));
-        } else if volumes[..at].iter().any(|other| text(other, "/name") == name) {
-            errors.push(FieldError::duplicate(field, &name.into()));
-        }
-    }
-    for group in ["initContainers", "containers"] {
-        for (at, container) in list(spec, &format!("/{group}")).iter().enumerate() {
-            for (mount_at, mount) in list(container, "/volumeMounts").iter().enumerate() {
-                let name = text(mount, "/name");
-                if !volumes.iter().any(|volume| text(volume, "/name") == name) {
-                    let field = format!("{path}.{group}[{at}].volumeMounts[{mount_at}].name");
-                    let message = format!("Not found: \"{name}\"");
-                    errors.push(FieldError { reason: "FieldValueNotFound", field, message });
-                }
-            }
+        } else if matches!(operator, "In" | "NotIn") && list(expression, "/values").is_empty() {
+            let why = "must be specified when `operator` is 'In' or 'NotIn'";
+            errors.push(FieldError::required(format!("{path}.values"), why));
         }
     }
 }

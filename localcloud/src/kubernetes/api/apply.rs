@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::super::admission;
+use super::super::kinds::Kind;
 use super::super::object;
-use super::super::schema::Merge;
-use super::fields::{self, FieldSet, Place, item_element};
+use super::super::schema::{Merge, Shape};
+use super::fields::{self, FieldSet, field_shape, item_element};
 use super::managed::{self, Owner, Writer};
 
 /// A field that the manager declares otherwise than its owner does.
@@ -33,9 +35,9 @@ pub(crate) struct Application<'a> {
 impl Application<'_> {
     /// The object after the application, or the conflicts that forbid it.
     pub(crate) fn run(&self) -> Result<Value, Vec<Conflict>> {
-        let mut owners = managed::owners(self.live);
+        let mut owners = self.owners();
         let declared = managed::only_owned(FieldSet::of(self.declared, self.kind));
-        let mut merged = merge("", self.live, self.declared, &Place::root(self.kind));
+        let mut merged = merge(self.live, self.declared, &Shape::root(self.kind));
 
         let mine = managed::entry(&mut owners, self.writer, object::text(self.declared, "/apiVersion"));
         let mut given_up = std::mem::replace(&mut mine.fields, declared.clone());
@@ -46,17 +48,37 @@ impl Application<'_> {
         for owner in &others {
             held.union(&owner.fields);
         }
-        remove("", &mut merged, &given_up, &held, &Place::root(self.kind));
+        remove(&mut merged, &given_up, &held, &Shape::root(self.kind));
 
         let difference = fields::compare(self.live, &merged, self.kind);
         let changed = managed::only_owned(difference.changed);
         self.settle(others, &changed, &difference.removed)?;
+        // What changes nothing but who owns it is not dated.
         let before = managed::owners(self.live).into_iter().find(|owner| is_same(owner, &mine));
-        let unchanged = before.filter(|before| before.fields == mine.fields && changed.is_empty());
-        let time = unchanged.map_or_else(|| object::seconds(self.now), |before| before.time);
+        let is_same_object = changed.is_empty() && difference.removed.is_empty();
+        let time = match before {
+            Some(before) if is_same_object && before.fields == mine.fields => before.time,
+            None if is_same_object => String::new(),
+            _ => object::seconds(self.now),
+        };
         managed::entry(&mut owners, self.writer, "").time = time;
         managed::set_owners(&mut merged, &owners);
         Ok(merged)
+    }
+
+    /// The owners so far. What is there without any was made before anybody applied.
+    fn owners(&self) -> Vec<Owner> {
+        let mut owners = managed::owners(self.live);
+        if owners.is_empty() && self.live.pointer("/metadata/uid").is_some() {
+            let nothing = Kind::named(self.kind).map(admission::zero).unwrap_or_default();
+            let difference = fields::compare(&nothing, self.live, self.kind);
+            let writer = Writer { manager: "before-first-apply", applies: false, subresource: "" };
+            let before = managed::entry(&mut owners, writer, object::text(self.live, "/apiVersion"));
+            before.fields = managed::only_owned(difference.changed);
+            before.fields.remove(&["f:status"]);
+            before.time = object::seconds(self.now);
+        }
+        owners
     }
 
     /// Moves ownership of what changed to the manager, unless that takes force and there is none.
@@ -91,7 +113,7 @@ fn describe(owner: &Owner) -> String {
         text = format!("{text} with subresource \"{}\"", owner.subresource);
     }
     if !owner.applies {
-        text = format!("{text} using {} at {}", owner.api_version, owner.time);
+        text = format!("{text} using {}", owner.api_version);
     }
     text
 }
@@ -110,14 +132,13 @@ pub(crate) fn conflict_message(conflicts: &[Conflict]) -> String {
     format!("Apply failed with {} conflicts: {}", conflicts.len(), told.collect::<Vec<_>>().join("\n"))
 }
 
-fn merge<'a>(element: &str, live: &'a Value, declared: &'a Value, place: &Place<'a>) -> Value {
-    let rule = if element.starts_with("k:") { Merge::Fields } else { place.merge(declared) };
-    match (live, declared, rule) {
+fn merge<'a>(live: &'a Value, declared: &'a Value, shape: &Shape) -> Value {
+    match (live, declared, shape.merge(declared)) {
         (Value::Object(live), Value::Object(declared), Merge::Fields) => {
             let mut merged = live.clone();
             for (name, value) in declared {
                 let value = match live.get(name) {
-                    Some(live) => merge("", live, value, &place.field(name)),
+                    Some(live) => merge(live, value, &field_shape(shape, name)),
                     None => value.clone(),
                 };
                 merged.insert(name.clone(), value);
@@ -125,8 +146,8 @@ fn merge<'a>(element: &str, live: &'a Value, declared: &'a Value, place: &Place<
             Value::Object(merged)
         }
         (Value::Array(live), Value::Array(declared), Merge::ByKeys(keys)) => {
-            let element = |item: &Value| item_element(item, keys);
-            let same = |live: &'a Value, declared: &'a Value| merge("k:", live, declared, place);
+            let element = |item: &Value| item_element(item, keys, shape);
+            let same = |live: &'a Value, declared: &'a Value| merge(live, declared, &shape.item());
             Value::Array(merge_lists(live, declared, element, same))
         }
         (Value::Array(live), Value::Array(declared), Merge::Set) => {
@@ -161,17 +182,17 @@ fn merge_lists<'a>(
 }
 
 /// Removes the given-up fields that nobody holds. Tells whether nothing of the value is left.
-fn remove(element: &str, value: &mut Value, given_up: &FieldSet, held: &FieldSet, place: &Place<'_>) -> bool {
+fn remove(value: &mut Value, given_up: &FieldSet, held: &FieldSet, shape: &Shape) -> bool {
     if given_up.member && held.is_empty() {
         return true;
     }
-    let rule = if element.starts_with("k:") { Merge::Fields } else { place.merge(value) };
+    let rule = shape.merge(value);
     let nobody = FieldSet::default();
     let mut removed_any = false;
-    let mut goes = |element: &str, child: &mut Value, place: &Place<'_>| {
+    let mut goes = |element: &str, child: &mut Value, shape: &Shape| {
         let Some(given_up) = given_up.children.get(element) else { return false };
         let held = held.children.get(element).unwrap_or(&nobody);
-        let goes = remove(element, child, given_up, held, place);
+        let goes = remove(child, given_up, held, shape);
         removed_any |= goes;
         goes
     };
@@ -180,17 +201,17 @@ fn remove(element: &str, value: &mut Value, given_up: &FieldSet, held: &FieldSet
             let kept: Map<String, Value> = std::mem::take(map)
                 .into_iter()
                 .filter_map(|(name, mut child)| {
-                    let goes = goes(&format!("f:{name}"), &mut child, &place.field(&name));
+                    let goes = goes(&format!("f:{name}"), &mut child, &field_shape(shape, &name));
                     (!goes).then_some((name, child))
                 })
                 .collect();
             *map = kept;
         }
         (Value::Array(items), Merge::ByKeys(keys)) => {
-            items.retain_mut(|item| !goes(&item_element(item, keys), item, place));
+            items.retain_mut(|item| !goes(&item_element(item, keys, shape), item, &shape.item()));
         }
         (Value::Array(items), Merge::Set) => {
-            items.retain_mut(|item| !goes(&format!("v:{item}"), item, place));
+            items.retain_mut(|item| !goes(&format!("v:{item}"), item, &shape.item()));
         }
         _ => {}
     }

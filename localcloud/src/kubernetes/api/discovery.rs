@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::super::kinds::{KINDS, Kind, VERBS};
+use super::super::kinds::{KINDS, Kind};
 use super::status::Refusal;
 
 /// The version whose behaviour the cluster has.
 pub(super) fn version() -> Value {
     json!({
         "major": "1", "minor": "34", "gitVersion": "v1.34.1-provision", "gitCommit": "", "gitTreeState": "clean",
+        "emulationMajor": "1", "emulationMinor": "34", "minCompatibilityMajor": "1", "minCompatibilityMinor": "33",
         "buildDate": "2025-09-09T00:00:00Z", "goVersion": "", "compiler": "rustc",
         "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
     })
@@ -53,26 +54,36 @@ pub(super) fn resources(group: &str) -> Result<Value, Refusal> {
     let resources: Vec<Value> =
         KINDS.iter().filter(|kind| kind.group == group).flat_map(|kind| entries(kind)).collect();
     let version = if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") };
-    match resources.as_slice() {
-        [] => Err(Refusal::unknown_path()),
-        _ => Ok(
-            json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": resources}),
-        ),
+    if resources.is_empty() {
+        return Err(Refusal::unknown_path());
     }
+    let mut list = json!({"kind": "APIResourceList", "groupVersion": version, "resources": resources});
+    // The list of the oldest group is as old.
+    if !group.is_empty() {
+        list["apiVersion"] = "v1".into();
+    }
+    Ok(list)
 }
 
 fn entries(kind: &Kind) -> Vec<Value> {
-    let mut entries = vec![json!({
+    let mut entry = json!({
         "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind,
-        "verbs": VERBS, "shortNames": kind.short,
-        "categories": if kind.namespaced && kind.has_status() { vec!["all"] } else { vec![] },
-    })];
+        "verbs": kind.verbs().collect::<Vec<_>>(),
+    });
+    if !kind.short.is_empty() {
+        entry["shortNames"] = json!(kind.short);
+    }
+    if kind.namespaced && kind.has_status() {
+        entry["categories"] = json!(["all"]);
+    }
+    let mut entries = vec![entry];
     for subresource in kind.subresources {
         let (shown, verbs) = match *subresource {
             "log" => (json!({"kind": kind.kind}), json!(["get"])),
             "eviction" => {
                 (json!({"kind": "Eviction", "group": "policy", "version": "v1"}), json!(["create"]))
             }
+            "binding" => (json!({"kind": "Binding"}), json!(["create"])),
             "finalize" => (json!({"kind": kind.kind}), json!(["update"])),
             _ => (json!({"kind": kind.kind}), json!(["get", "patch", "update"])),
         };

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::super::schema::{self, Merge};
+use super::super::schema::{Merge, Shape};
 
 /// A set of fields: a tree whose edges are path elements (`f:name`, `k:{"name":"x"}`, `v:"x"`).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,98 +16,64 @@ pub(crate) struct FieldSet {
     pub(crate) children: BTreeMap<String, FieldSet>,
 }
 
-/// Where in an object of which kind a value is.
-#[derive(Clone)]
-pub(crate) struct Place<'a> {
-    kind: &'a str,
-    path: Vec<&'a str>,
-}
-
-impl<'a> Place<'a> {
-    /// The object itself.
-    pub(crate) fn root(kind: &'a str) -> Self {
-        Self { kind, path: vec![] }
-    }
-
-    /// A field of it; items of lists are at the place of their list.
-    pub(crate) fn field(&self, name: &'a str) -> Self {
-        let mut path = self.path.clone();
-        path.push(name);
-        Self { kind: self.kind, path }
-    }
-
-    /// How the value here merges.
-    pub(crate) fn merge(&self, value: &Value) -> Merge {
-        match value {
-            Value::Object(_) if self.path.is_empty() => Merge::Fields,
-            Value::Object(_) => schema::merge(self.kind, &self.path, false),
-            Value::Array(_) => schema::merge(self.kind, &self.path, true),
-            _ => Merge::Atomic,
-        }
-    }
-}
-
-/// The fields of an object, or the items of a list that is merged by key or value, by path element;
+/// The fields of an object, or the items of a list that is merged by key or value, by path element, with what each is;
 /// nothing for a value that is one piece.
-pub(crate) fn parts<'a>(value: &'a Value, place: &Place<'a>) -> Option<Vec<(String, &'a Value, Place<'a>)>> {
-    match (value, place.merge(value)) {
-        (Value::Object(map), Merge::Fields) if !map.is_empty() => {
-            Some(map.iter().map(|(name, value)| (format!("f:{name}"), value, place.field(name))).collect())
+pub(crate) fn parts<'a>(value: &'a Value, shape: &Shape) -> Option<Vec<(String, &'a Value, Shape)>> {
+    match (value, shape.merge(value)) {
+        (Value::Object(map), Merge::Fields) => {
+            let part = |(name, value): (&'a String, &'a Value)| {
+                (format!("f:{name}"), value, field_shape(shape, name))
+            };
+            Some(map.iter().map(part).collect())
         }
-        (Value::Array(items), Merge::ByKeys(keys)) if !items.is_empty() => {
-            // Inside an item, the item's own fields follow the list's name.
-            let inside = |item: &'a Value| (item_element(item, keys), item, place.clone());
-            Some(items.iter().map(inside).collect())
+        (Value::Array(items), Merge::ByKeys(keys)) => {
+            Some(items.iter().map(|item| (item_element(item, keys, shape), item, shape.item())).collect())
         }
-        (Value::Array(items), Merge::Set) if !items.is_empty() => {
-            Some(items.iter().map(|item| (format!("v:{item}"), item, place.clone())).collect())
+        (Value::Array(items), Merge::Set) => {
+            Some(items.iter().map(|item| (format!("v:{item}"), item, shape.item())).collect())
         }
         _ => None,
     }
 }
 
+/// What a field is; one that the kind does not have is one piece.
+pub(crate) fn field_shape(shape: &Shape, name: &str) -> Shape {
+    shape.field(name).unwrap_or_else(|| Shape::root(""))
+}
+
 /// The path element of a list item: its keys, in order, as JSON.
-pub(crate) fn item_element(item: &Value, keys: &[&str]) -> String {
+pub(crate) fn item_element(item: &Value, keys: &[&str], shape: &Shape) -> String {
     let mut found = BTreeMap::new();
     for key in keys {
-        let value = item.get(*key).cloned().or_else(|| schema::default_key(key).map(Value::from));
+        let value = item.get(*key).cloned().or_else(|| shape.default_key(key).map(Value::from));
         found.insert(*key, value.unwrap_or(Value::Null));
     }
     format!("k:{}", super::super::object::to_json(&found))
-}
-
-/// The parts of a list item are those of an object, whatever the rule of its list says.
-pub(crate) fn item_parts<'a>(
-    element: &str,
-    value: &'a Value,
-    place: &Place<'a>,
-) -> Option<Vec<(String, &'a Value, Place<'a>)>> {
-    match value {
-        Value::Object(map) if element.starts_with("k:") => {
-            Some(map.iter().map(|(name, value)| (format!("f:{name}"), value, place.field(name))).collect())
-        }
-        _ if element.starts_with("v:") => None,
-        _ => parts(value, place),
-    }
 }
 
 impl FieldSet {
     /// Every field that a value has.
     pub(crate) fn of(value: &Value, kind: &str) -> Self {
         let mut set = Self::default();
-        set.add("", value, &Place::root(kind));
+        set.add("", value, &Shape::root(kind));
         set.member = false;
         set
     }
 
-    fn add(&mut self, element: &str, value: &Value, place: &Place<'_>) {
-        let Some(parts) = item_parts(element, value, place) else {
+    fn add(&mut self, element: &str, value: &Value, shape: &Shape) {
+        let is_item = element.starts_with("k:");
+        let Some(parts) = parts(value, shape) else {
             self.member = true;
             return;
         };
-        self.member |= element.starts_with("k:");
-        for (element, value, place) in parts {
-            self.children.entry(element.clone()).or_default().add(&element, value, &place);
+        // An object without fields is itself declared; a list without items declares nothing.
+        self.member |= is_item || value.is_object() && parts.is_empty();
+        for (element, value, shape) in parts {
+            let mut child = Self::default();
+            child.add(&element, value, &shape);
+            if !child.is_empty() {
+                self.children.entry(element).or_default().union(&child);
+            }
         }
     }
 
@@ -186,12 +152,13 @@ impl FieldSet {
         paths
     }
 
+    /// Kubernetes tells the fields at a place before it goes below any of them.
     fn collect(&self, here: &str, paths: &mut Vec<String>) {
-        if self.member {
-            paths.push(here.to_owned());
-        }
-        for (element, child) in &self.children {
-            child.collect(&format!("{here}{}", shown(element)), paths);
+        let children =
+            || self.children.iter().map(|(element, child)| (format!("{here}{}", shown(element)), child));
+        paths.extend(children().filter(|(_, child)| child.member).map(|(path, _)| path));
+        for (path, child) in children() {
+            child.collect(&path, paths);
         }
     }
 }
@@ -225,44 +192,44 @@ pub(crate) struct Difference {
 /// Compares two states of an object.
 pub(crate) fn compare(old: &Value, new: &Value, kind: &str) -> Difference {
     let mut difference = Difference::default();
-    let place = Place::root(kind);
-    compare_at("", Some(old), Some(new), &place, &mut difference.changed, &mut difference.removed);
+    let shape = Shape::root(kind);
+    compare_at(Some(old), Some(new), &shape, &mut difference.changed, &mut difference.removed);
     difference
 }
 
 fn compare_at(
-    element: &str,
     old: Option<&Value>,
     new: Option<&Value>,
-    place: &Place<'_>,
+    shape: &Shape,
     changed: &mut FieldSet,
     removed: &mut FieldSet,
 ) {
     if old == new {
         return;
     }
-    let old_parts = old.and_then(|old| item_parts(element, old, place));
-    let new_parts = new.and_then(|new| item_parts(element, new, place));
-    let is_whole_object = matches!(element, "" | "f:spec" | "f:status" | "f:metadata" | "f:template");
+    let old_parts = old.and_then(|old| parts(old, shape));
+    let new_parts = new.and_then(|new| parts(new, shape));
     match (old, new) {
-        (None, Some(_)) => changed.member = new_parts.is_none() || !is_whole_object,
-        (Some(_), None) => removed.member = old_parts.is_none() || !is_whole_object,
+        (None, Some(_)) => changed.member = true,
+        (Some(_), None) => removed.member = true,
+        // A list that is merged by its items is only its items.
+        (Some(Value::Null), Some(_)) => changed.member = new_parts.is_none(),
         // One piece on either side: the whole has changed.
-        _ if old_parts.is_none() && new_parts.is_none() => changed.member = true,
+        _ if old_parts.is_none() || new_parts.is_none() => changed.member = true,
         _ => {}
     }
-    let old_parts: BTreeMap<_, _> =
-        old_parts.into_iter().flatten().map(|(element, value, place)| (element, (value, place))).collect();
-    let new_parts: BTreeMap<_, _> =
-        new_parts.into_iter().flatten().map(|(element, value, place)| (element, (value, place))).collect();
+    let by_element = |parts: Option<Vec<(String, &Value, Shape)>>| -> BTreeMap<String, (Value, Shape)> {
+        let parts = parts.into_iter().flatten();
+        parts.map(|(element, value, shape)| (element, (value.clone(), shape))).collect()
+    };
+    let (old_parts, new_parts) = (by_element(old_parts), by_element(new_parts));
     let gone = old_parts.iter().filter(|(element, _)| !new_parts.contains_key(*element));
-    for (element, place) in gone.chain(&new_parts).map(|(element, (_, place))| (element, place)) {
+    for (element, (_, shape)) in gone.chain(&new_parts) {
         let (mut child_changed, mut child_removed) = (FieldSet::default(), FieldSet::default());
-        let side = |parts: &BTreeMap<String, (&Value, Place<'_>)>| {
-            parts.get(element).map(|(value, _)| (*value).clone())
-        };
+        let side =
+            |parts: &BTreeMap<String, (Value, Shape)>| parts.get(element).map(|(value, _)| value.clone());
         let (before, after) = (side(&old_parts), side(&new_parts));
-        compare_at(element, before.as_ref(), after.as_ref(), place, &mut child_changed, &mut child_removed);
+        compare_at(before.as_ref(), after.as_ref(), shape, &mut child_changed, &mut child_removed);
         for (set, child) in [(&mut *changed, child_changed), (&mut *removed, child_removed)] {
             if !child.is_empty() {
                 set.children.insert(element.clone(), child);

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::controllers::schedule::Schedule;
+use super::super::kinds::POD;
 use super::super::{quantity, selector};
 use super::apply::Application;
 use super::fields::FieldSet;
@@ -37,7 +38,7 @@ pub(crate) fn merges(bytes: &[u8]) {
     let Some((target, patch)) = values(bytes) else { return };
     let (mut merged, mut strategic) = (target.clone(), target);
     patch::merge(&mut merged, &patch);
-    patch::strategic(&mut strategic, &patch, "Pod");
+    let _ = patch::strategic(&mut strategic, &patch, "Pod");
     check(&merged);
     check(&strategic);
 }
@@ -77,7 +78,7 @@ pub(crate) fn selectors(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let object = json!({"metadata": {"name": "x", "labels": {"a": "1"}}});
     let _ = selector::Labels::parse(&text).map(|labels| labels.accepts(&object));
-    let _ = selector::Fields::parse(&text).map(|fields| fields.accepts(&object));
+    let _ = selector::Fields::parse(&text, &POD).map(|fields| fields.accepts(&object));
 }
 
 pub(crate) fn quantity(bytes: &[u8]) {

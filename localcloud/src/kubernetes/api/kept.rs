@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::super::object::{self, entries};
-use super::status::Refusal;
+use super::status::{FieldError, Refusal};
 use super::target::Target;
 
 /// What the server owns in the metadata: requests do not change it.
@@ -38,16 +38,22 @@ pub(super) fn keep_identity(
         return Err(wrong_name(given, name));
     }
     let seen = object::text(wanted, "/metadata/resourceVersion");
+    if !seen.is_empty() && seen.parse::<u64>().is_err() {
+        return Err(Refusal::plain(format!("strconv.ParseUint: parsing {seen:?}: invalid syntax")));
+    }
     if !seen.is_empty() && seen != "0" && seen != object::text(live, "/metadata/resourceVersion") {
         return Err(Refusal::stale(target.kind, name));
     }
     let uid = object::uid(wanted);
     if !uid.is_empty() && uid != object::uid(live) {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            object::uid(live)
-        );
-        return Err(Refusal::conflict(target.kind, name, &why));
+        // The server looks at it twice.
+        let error = || FieldError::invalid("metadata.uid", &uid.into(), "field is immutable");
+        return Err(Refusal::invalid(target.kind, name, &[error(), error()]));
+    }
+    let elsewhere = object::namespace(wanted);
+    if !elsewhere.is_empty() && elsewhere != object::namespace(live) {
+        let message = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Refusal::bad_request(message));
     }
     let metadata = object::metadata(wanted);
     for field in SERVERS.iter().chain(&["name", "namespace"]) {
@@ -57,6 +63,24 @@ pub(super) fn keep_identity(
         }
     }
     Ok(())
+}
+
+/// A replacement that names a uid is of that object and no later one.
+pub(super) fn keep_uid(target: &Target, live: &Value, wanted: &Value) -> Result<(), Refusal> {
+    let (have, want) = (object::uid(live), object::uid(wanted));
+    if want.is_empty() || want == have {
+        return Ok(());
+    }
+    let (kind, name) = (target.kind, object::name(live));
+    let key = [kind.plural, object::namespace(live), name]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("/");
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {want}, UID in object meta: {have}"
+    );
+    Err(Refusal::conflict(kind, name, &why))
 }
 
 /// A write to the object leaves its status alone, one to its status leaves the rest.

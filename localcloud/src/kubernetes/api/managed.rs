@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::super::kinds::Kind;
 use super::super::object;
 use super::fields::{self, FieldSet};
 
@@ -27,17 +28,14 @@ pub(crate) struct Writer<'a> {
 }
 
 /// Fields that belong to the server, or say which object it is: nobody owns them.
-const UNOWNED: [&[&str]; 12] = [
+const UNOWNED: [&[&str]; 9] = [
     &["f:apiVersion"],
     &["f:kind"],
     &["f:metadata", "f:name"],
     &["f:metadata", "f:namespace"],
     &["f:metadata", "f:uid"],
     &["f:metadata", "f:creationTimestamp"],
-    &["f:metadata", "f:deletionTimestamp"],
-    &["f:metadata", "f:deletionGracePeriodSeconds"],
     &["f:metadata", "f:generation"],
-    &["f:metadata", "f:generateName"],
     &["f:metadata", "f:managedFields"],
     &["f:metadata", "f:resourceVersion"],
 ];
@@ -78,9 +76,12 @@ pub(crate) fn set_owners(object: &mut Value, owners: &[Owner]) {
     let write = |owner: &Owner| {
         let mut entry = json!({
             "manager": owner.manager, "operation": if owner.applies { "Apply" } else { "Update" },
-            "apiVersion": owner.api_version, "time": owner.time,
+            "apiVersion": owner.api_version,
             "fieldsType": "FieldsV1", "fieldsV1": owner.fields.to_json(),
         });
+        if !owner.time.is_empty() {
+            entry["time"] = owner.time.clone().into();
+        }
         if !owner.subresource.is_empty() {
             entry["subresource"] = owner.subresource.clone().into();
         }
@@ -113,6 +114,17 @@ pub(crate) fn only_owned(mut set: FieldSet) -> FieldSet {
     set
 }
 
+/// Takes out the half of an object that a write through `subresource` does not reach.
+fn only_reached(mut set: FieldSet, kind: &str, subresource: &str) -> FieldSet {
+    let has_status = Kind::named(kind).is_some_and(Kind::has_status);
+    match subresource {
+        "" if has_status => set.remove(&["f:status"]),
+        "status" => set.remove(&["f:spec"]),
+        _ => {}
+    }
+    set
+}
+
 /// The writer's entry among the owners, made if it is not there.
 pub(crate) fn entry<'a>(owners: &'a mut Vec<Owner>, writer: Writer<'_>, api_version: &str) -> &'a mut Owner {
     let at = owners.iter().position(|owner| owner.is(writer)).unwrap_or(owners.len());
@@ -125,7 +137,8 @@ pub(crate) fn entry<'a>(owners: &'a mut Vec<Owner>, writer: Writer<'_>, api_vers
 /// An ordinary write took place: what it changed is the writer's now, and nobody else's.
 pub(crate) fn track(before: &Value, after: &mut Value, kind: &str, writer: Writer<'_>, now: Timestamp) {
     let difference = fields::compare(before, after, kind);
-    let (changed, removed) = (only_owned(difference.changed), only_owned(difference.removed));
+    let reached = |set| only_reached(only_owned(set), kind, writer.subresource);
+    let (changed, removed) = (reached(difference.changed), reached(difference.removed));
     // A client that sends an empty list wants ownership forgotten; one that sends none does not.
     let source = if after.pointer("/metadata/managedFields").is_some() { &*after } else { before };
     let mut owners = owners(source);

@@ -7,9 +7,10 @@ mod discovery;
 mod fields;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+mod json;
 mod kept;
 mod log;
-mod managed;
+pub(crate) mod managed;
 mod openapi;
 mod patch;
 mod pki;
@@ -54,6 +55,18 @@ pub(crate) struct Api {
     pub(crate) calls: Calls,
 }
 
+/// What answers a path that no group has.
+fn nothing_here() -> Response {
+    (http::StatusCode::NOT_FOUND, "404 page not found\n").into_response()
+}
+
+/// What answers a request that made nothing of its own.
+fn done_with() -> Response {
+    let done =
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+    (http::StatusCode::CREATED, axum::Json(done)).into_response()
+}
+
 impl Api {
     /// Answers a request that has proved who it is.
     pub(crate) async fn answer(self: &Arc<Self>, request: Request<axum::body::Body>) -> Response {
@@ -67,7 +80,8 @@ impl Api {
             Some(Place::Resource(target)) => self.resource(target, request).await,
             Some(place) if request.method() == Method::GET => Self::about_itself(&place, &request),
             Some(_) => Err(Refusal::method_not_allowed()),
-            None => Err(Refusal::unknown_path()),
+            None if target::is_of_known_group(request.uri().path()) => Err(Refusal::unknown_path()),
+            None => Ok(nothing_here()),
         };
         answered.unwrap_or_else(IntoResponse::into_response)
     }
@@ -99,6 +113,9 @@ impl Api {
         request: Request<axum::body::Body>,
     ) -> Result<Response, Refusal> {
         let parameters = Parameters::of(&request)?;
+        if !parameters.is_acceptable() {
+            return Err(Refusal::not_acceptable());
+        }
         let method = request.method().clone();
         match (method.as_str(), target.name.as_deref(), target.subresource.as_str()) {
             ("GET", None, _) if parameters.truth("watch") => self.watch(&target, &parameters),
@@ -106,18 +123,21 @@ impl Api {
             ("GET", Some(name), "log") => self.log(&target, name, &parameters),
             ("GET", Some(name), "" | "status") => self.get(&target, name, &parameters),
             ("POST", None, _) => {
-                let object = body::object(request).await?;
+                let object = body::object(request, target.kind).await?;
                 self.create(&target, object, &parameters)
             }
             ("POST", Some(name), "eviction") => {
-                let eviction = body::object(request).await?;
-                let options = eviction.get("deleteOptions").cloned().unwrap_or_default();
-                self.delete(&target, name, &options, &parameters)?;
-                let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-                Ok((http::StatusCode::CREATED, axum::Json(done)).into_response())
+                let eviction = body::object(request, target.kind).await?.value;
+                self.delete(&target, name, eviction.get("deleteOptions"), &parameters)?;
+                Ok(done_with())
+            }
+            ("POST", Some(name), "binding") => {
+                let binding = body::object(request, target.kind).await?.value;
+                self.bind(&target, name, &binding)?;
+                Ok(done_with())
             }
             ("PUT", Some(name), "" | "status" | "finalize") => {
-                let object = body::object(request).await?;
+                let object = body::object(request, target.kind).await?;
                 self.replace(&target, name, object, &parameters)
             }
             ("PATCH", Some(name), "" | "status") => {
@@ -126,11 +146,11 @@ impl Api {
             }
             ("DELETE", Some(name), "") => {
                 let options = body::options(request).await?;
-                self.delete(&target, name, &options, &parameters)
+                self.delete(&target, name, options.as_ref(), &parameters)
             }
             ("DELETE", None, _) => {
                 let options = body::options(request).await?;
-                self.delete_all(&target, &options, &parameters)
+                self.delete_all(&target, options.as_ref(), &parameters)
             }
             _ => Err(Refusal::method_not_allowed()),
         }

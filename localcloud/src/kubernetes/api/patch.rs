@@ -3,8 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::object::{DEEPEST, depth, entries, list, text};
-use super::super::schema::Merge;
-use super::fields::{Place, item_element};
+use super::super::schema::{self, Patch, Type};
 
 /// JSON merge patch (RFC 7386).
 pub(crate) fn merge(target: &mut Value, patch: &Value) {
@@ -22,27 +21,42 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// Strategic merge patch: lists that are maps by key merge item by item, with Kubernetes'
-/// directives `$patch`, `$deleteFromPrimitiveList/…`, `$setElementOrder/…` and `$retainKeys`.
-pub(crate) fn strategic(target: &mut Value, patch: &Value, kind: &str) {
-    strategic_at(target, patch, &Place::root(kind));
+/// Strategic merge patch: lists that are maps by key merge item by item, with Kubernetes' directives `$patch`,
+/// `$deleteFromPrimitiveList/…`, `$setElementOrder/…` and `$retainKeys`. The error is what the server says of a patch
+/// that makes no sense.
+pub(crate) fn strategic(target: &mut Value, patch: &Value, kind: &str) -> Result<(), String> {
+    strategic_at(target, patch, schema::of(kind))
 }
 
-fn strategic_at(target: &mut Value, patch: &Value, place: &Place<'_>) {
+/// How a field of a type is patched, and the type of what is in it.
+fn rule(own: Option<&'static Type>, name: &str) -> (Patch, Option<&'static Type>) {
+    let field = own.and_then(|own| own.field(name));
+    field.map_or((Patch::Replace, None), |field| {
+        (field.patch, Some(field.shape).filter(|shape| !shape.map).and_then(|shape| schema::of(shape.kind)))
+    })
+}
+
+fn strategic_at(target: &mut Value, patch: &Value, own: Option<&'static Type>) -> Result<(), String> {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
-        return;
+        return Ok(());
     };
     match text_of(patch, "$patch") {
+        "" | "merge" => {}
         "replace" => {
             *target = Value::Object(without_directives(patch));
-            return;
+            return Ok(());
         }
         "delete" => {
-            *target = Value::Null;
-            return;
+            *target = Value::Object(Map::new());
+            return Ok(());
         }
-        _ => {}
+        other => {
+            return Err(format!(
+                "unknown patch type: {other} in map: {}",
+                shown(&Value::Object(patch.clone()))
+            ));
+        }
     }
     let target = entries(target);
     if let Some(Value::Array(retained)) = patch.get("$retainKeys") {
@@ -58,68 +72,107 @@ fn strategic_at(target: &mut Value, patch: &Value, place: &Place<'_>) {
         } else if value.is_null() {
             target.remove(name);
         } else {
-            let place = place.field(name);
+            let (rule, inner) = rule(own, name);
             let slot = target.entry(name.as_str()).or_insert(Value::Null);
-            match (value, place.merge(value)) {
-                (Value::Array(items), Merge::ByKeys(keys)) => merge_items(slot, items, keys, &place),
-                (Value::Array(items), Merge::Set) => merge_set(slot, items),
-                _ => strategic_at(slot, value, &place),
-            }
-            if slot.is_null() {
-                target.remove(name);
+            match (value, rule) {
+                (Value::Array(items), Patch::MergeBy("")) => merge_set(slot, items),
+                (Value::Array(items), Patch::MergeBy(key)) => merge_items(slot, items, key, inner)?,
+                _ => strategic_at(slot, value, inner)?,
             }
         }
     }
     for (name, order) in patch {
         let Some(field) = name.strip_prefix("$setElementOrder/") else { continue };
         if let (Some(Value::Array(items)), Value::Array(order)) = (target.get_mut(field), order) {
-            let merge = place.field(field).merge(&Value::Array(items.clone()));
-            let keys = if let Merge::ByKeys(keys) = merge { keys } else { &[] };
+            let (rule, _) = rule(own, field);
             let rank = |item: &Value| {
-                let same = |wanted: &Value| match keys {
-                    [] => wanted == item,
-                    keys => keys.iter().all(|key| wanted.get(*key) == item.get(*key)),
+                let same = |wanted: &Value| match rule {
+                    Patch::MergeBy(key) if !key.is_empty() => wanted.get(key) == item.get(key),
+                    _ => wanted == item,
                 };
                 order.iter().position(same).unwrap_or(usize::MAX)
             };
             items.sort_by_key(rank);
         }
     }
+    Ok(())
 }
 
-fn merge_items(slot: &mut Value, items: &[Value], keys: &[&str], place: &Place<'_>) {
+fn merge_items(
+    slot: &mut Value,
+    items: &[Value],
+    key: &str,
+    own: Option<&'static Type>,
+) -> Result<(), String> {
     if items.iter().any(|item| text(item, "/$patch") == "replace") {
         *slot = items.iter().filter(|item| item.get("$patch").is_none()).cloned().collect();
-        return;
+        return Ok(());
     }
-    let mut merged: Vec<Value> = match slot.take() {
+    let live: Vec<Value> = match slot.take() {
         Value::Array(items) => items,
         _ => vec![],
     };
+    let mut merged = live.clone();
     for item in items {
-        let element = item_element(item, keys);
-        let at = merged.iter().position(|held| item_element(held, keys) == element);
+        let Some(name) = item.get(key) else {
+            return Err(format!("map: {} does not contain declared merge key: {key}", shown(item)));
+        };
+        let at = merged.iter().position(|held| held.get(key) == Some(name));
         match (text(item, "/$patch"), at) {
             ("delete", at) => drop(at.map(|at| merged.remove(at))),
-            (_, Some(at)) => strategic_at(&mut merged[at], item, place),
+            (_, Some(at)) => strategic_at(&mut merged[at], item, own)?,
             (_, None) => {
                 let mut new = Value::Null;
-                strategic_at(&mut new, item, place);
+                strategic_at(&mut new, item, own)?;
                 merged.push(new);
             }
         }
     }
-    *slot = Value::Array(merged);
+    *slot = Value::Array(in_order(merged, &live, items, key));
+    Ok(())
+}
+
+/// The items of the patch in its order, and each other one before the item of the patch that it stood before.
+fn in_order(merged: Vec<Value>, live: &[Value], items: &[Value], key: &str) -> Vec<Value> {
+    let place = |list: &[Value], item: &Value| list.iter().position(|held| held.get(key) == item.get(key));
+    let (patched, others): (Vec<Value>, Vec<Value>) =
+        merged.into_iter().partition(|item| place(items, item).is_some());
+    let mut patched: Vec<Value> = patched;
+    patched.sort_by_key(|item| place(items, item));
+    let (mut ordered, mut others) = (Vec::new(), others.into_iter().peekable());
+    for item in patched {
+        // What only the patch has comes before all that is left.
+        let here = place(live, &item);
+        while here.is_some_and(|here| others.peek().is_some_and(|other| place(live, other) < Some(here))) {
+            ordered.extend(others.next());
+        }
+        ordered.push(item);
+    }
+    ordered.extend(others);
+    ordered
+}
+
+/// A value as Go prints it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(" ")),
+        Value::Object(map) => {
+            let mut entries: Vec<String> =
+                map.iter().map(|(name, value)| format!("{name}:{}", shown(value))).collect();
+            entries.sort();
+            format!("map[{}]", entries.join(" "))
+        }
+        other => other.to_string(),
+    }
 }
 
 fn merge_set(slot: &mut Value, items: &[Value]) {
-    let mut merged = slot.as_array().cloned().unwrap_or_default();
-    for item in items {
-        if !merged.contains(item) {
-            merged.push(item.clone());
-        }
-    }
-    *slot = Value::Array(merged);
+    let live = slot.as_array().cloned().unwrap_or_default();
+    let others = live.iter().filter(|item| !items.contains(item));
+    // As in lists of objects: what only the patch has comes first.
+    *slot = items.iter().chain(others).cloned().collect();
 }
 
 fn text_of<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
@@ -170,9 +223,15 @@ fn one(target: &mut Value, operation: &Value) -> Option<()> {
     match operation.get("op")?.as_str()? {
         "add" => add(target, path, fitting(path, value()?)?),
         "remove" => take(target, path).map(drop),
+        // As the server's library has it, what is not there in an object is added.
         "replace" => {
-            *target.pointer_mut(path)? = fitting(path, value()?)?;
-            Some(())
+            let value = fitting(path, value()?)?;
+            if let Some(found) = target.pointer_mut(path) {
+                *found = value;
+                return Some(());
+            }
+            matches!(parent(target, path)?, (Value::Object(_), _)).then_some(())?;
+            add(target, path, value)
         }
         "move" => {
             let moved = take(target, operation.get("from")?.as_str()?)?;
@@ -237,7 +296,7 @@ mod tests {
         let patch = json!({"spec": {
             "$setElementOrder/containers": [{"name": "b"}, {"name": "a"}],
             "containers": [{"name": "a", "args": ["r"], "env": [{"name": "Y", "value": "2"}, {"name": "X", "$patch": "delete"}]}]}});
-        strategic(&mut pod, &patch, "Pod");
+        strategic(&mut pod, &patch, "Pod").expect("a patch");
         assert_eq!(
             pod,
             json!({"spec": {"containers": [

@@ -1,50 +1,19 @@
-//! Reads objects in Kubernetes' protobuf, which `kubectl create` and typed clients send, as JSON. The
-//! messages are a table: name, then `number:field:type` of each field, as the struct tags of
-//! `k8s.io/api` v0.34 have them. Types: `s` text, `i` number, `b` truth, `y` bytes, `T` `U` times, `Q`
-//! quantity, `I` number or text, `F` embedded JSON, else a message; `*` before it: many, `%`: a map
-//! by text; `?` after it: present even when it is zero. A field without name is part of its message.
+//! Reads objects in Kubernetes' protobuf, which `kubectl create` and typed clients send, as JSON. The messages are the
+//! types of the schema; pointers are there even when what they point to is zero.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
 use base64::Engine as _;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::super::object::{micros, seconds};
+use super::super::schema;
 
 /// What every message starts with, before its envelope.
 const MAGIC: &[u8] = b"k8s\0";
 /// Messages in messages; the kinds need about ten.
 const DEEPEST: usize = 32;
-
-struct Field {
-    name: &'static str,
-    many: bool,
-    map: bool,
-    keeps_zero: bool,
-    kind: &'static str,
-}
-
-type Message = HashMap<u64, Field>;
-
-static MESSAGES: LazyLock<HashMap<&'static str, Message>> = LazyLock::new(|| {
-    let line = |line: &'static str| {
-        let mut words = line.split(' ');
-        let name = words.next().unwrap_or_default();
-        (name, words.filter_map(field).collect())
-    };
-    include_str!("protobuf.table").lines().map(line).collect()
-});
-
-fn field(word: &'static str) -> Option<(u64, Field)> {
-    let mut parts = word.splitn(3, ':');
-    let (number, name, kind) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
-    let keeps_zero = kind.ends_with('?');
-    let (many, map) = (kind.starts_with('*'), kind.starts_with('%'));
-    let kind = kind.trim_start_matches(['*', '%']).trim_end_matches('?');
-    Some((number, Field { name, many, map, keeps_zero, kind }))
-}
 
 /// Reads an object; None if the bytes are not one, or of a kind that is not in the table.
 pub(super) fn object(bytes: &[u8]) -> Option<Value> {
@@ -74,27 +43,28 @@ pub(super) fn object(bytes: &[u8]) -> Option<Value> {
 }
 
 fn message(kind: &str, bytes: &[u8], into: &mut Map<String, Value>, depth: usize) -> Option<()> {
-    let fields = MESSAGES.get(kind).filter(|_| depth < DEEPEST)?;
+    let fields = &schema::of(kind).filter(|_| depth < DEEPEST)?.fields;
     let mut reader = Reader(bytes);
     while !reader.0.is_empty() {
         let (number, wire) = reader.field()?;
         // A field of a newer client: its kind does not have it here.
-        let Some(field) = fields.get(&number) else { continue };
+        let Some(field) = fields.iter().find(|field| field.number == number) else { continue };
+        let shape = &field.shape;
         match (field.name, wire) {
-            ("", Wire::Bytes(bytes)) => message(field.kind, bytes, into, depth + 1)?,
-            (name, Wire::Bytes(bytes)) if field.map => {
-                let (key, value) = entry(field.kind, bytes, depth)?;
+            ("", Wire::Bytes(bytes)) => message(shape.kind, bytes, into, depth + 1)?,
+            (name, Wire::Bytes(bytes)) if shape.map => {
+                let (key, value) = entry(shape.kind, bytes, depth)?;
                 if let Value::Object(map) = into.entry(name).or_insert_with(|| Value::Object(Map::new())) {
                     map.insert(key, value);
                 }
             }
             (name, wire) => {
-                let value = value(field.kind, &wire, depth)?;
-                if field.many {
+                let value = value(shape.kind, &wire, depth)?;
+                if shape.many {
                     if let Value::Array(items) = into.entry(name).or_insert_with(|| Value::Array(vec![])) {
                         items.push(value);
                     }
-                } else if field.keeps_zero || !is_zero(&value) {
+                } else if shape.pointer || !is_zero(&value) {
                     into.insert(name.into(), value);
                 }
             }
@@ -118,7 +88,7 @@ fn entry(kind: &str, bytes: &[u8], depth: usize) -> Option<(String, Value)> {
 
 fn value(kind: &str, wire: &Wire<'_>, depth: usize) -> Option<Value> {
     Some(match (kind, wire) {
-        ("i", Wire::Number(number)) => number.cast_signed().into(),
+        ("i" | "l", Wire::Number(number)) => number.cast_signed().into(),
         ("b", Wire::Number(number)) => (*number != 0).into(),
         ("s", Wire::Bytes(bytes)) => std::str::from_utf8(bytes).ok()?.into(),
         ("y", Wire::Bytes(bytes)) => base64::engine::general_purpose::STANDARD.encode(bytes).into(),

@@ -12,6 +12,7 @@ use super::super::object::{self, condition, instant, list, number, text, truth};
 type Column = (&'static str, bool, fn(&Value, Timestamp) -> Value);
 
 /// Columns by kind; a kind that is not here shows name and age.
+#[expect(clippy::too_many_lines, reason = "a table of tables")]
 fn columns(kind: &Kind) -> &'static [Column] {
     match kind.kind {
         "Pod" => &[
@@ -22,6 +23,8 @@ fn columns(kind: &Kind) -> &'static [Column] {
             ("Age", false, age),
             ("IP", true, |pod, _| or_none(text(pod, "/status/podIP"))),
             ("Node", true, |pod, _| or_none(text(pod, "/spec/nodeName"))),
+            ("Nominated Node", true, |pod, _| or_none(text(pod, "/status/nominatedNodeName"))),
+            ("Readiness Gates", true, |_, _| "<none>".into()),
         ],
         "Job" => &[
             ("Name", false, name),
@@ -31,6 +34,7 @@ fn columns(kind: &Kind) -> &'static [Column] {
             ("Age", false, age),
             ("Containers", true, |job, _| containers(job, "/spec/template/spec", "name").into()),
             ("Images", true, |job, _| containers(job, "/spec/template/spec", "image").into()),
+            ("Selector", true, |job, _| labels(job, "/spec/selector/matchLabels")),
         ],
         "CronJob" => &[
             ("Name", false, name),
@@ -38,10 +42,18 @@ fn columns(kind: &Kind) -> &'static [Column] {
             ("Timezone", false, |cron, _| or_none(text(cron, "/spec/timeZone"))),
             ("Suspend", false, |cron, _| if truth(cron, "/spec/suspend") { "True" } else { "False" }.into()),
             ("Active", false, |cron, _| list(cron, "/status/active").len().into()),
-            ("Last Schedule", false, |cron, now| {
-                since(instant(cron, "/status/lastScheduleTime"), now).into()
+            ("Last Schedule", false, |cron, now| match instant(cron, "/status/lastScheduleTime") {
+                Some(at) => since(Some(at), now).into(),
+                None => "<none>".into(),
             }),
             ("Age", false, age),
+            ("Containers", true, |cron, _| {
+                containers(cron, "/spec/jobTemplate/spec/template/spec", "name").into()
+            }),
+            ("Images", true, |cron, _| {
+                containers(cron, "/spec/jobTemplate/spec/template/spec", "image").into()
+            }),
+            ("Selector", true, |cron, _| labels(cron, "/spec/jobTemplate/spec/selector/matchLabels")),
         ],
         "Node" => &[
             ("Name", false, name),
@@ -49,14 +61,23 @@ fn columns(kind: &Kind) -> &'static [Column] {
             ("Roles", false, |_, _| "<none>".into()),
             ("Age", false, age),
             ("Version", false, |node, _| text(node, "/status/nodeInfo/kubeletVersion").into()),
-            ("Internal-IP", true, |node, _| text(node, "/status/addresses/0/address").into()),
+            ("Internal-IP", true, |node, _| or_none(address(node, "InternalIP"))),
+            ("External-IP", true, |node, _| or_none(address(node, "ExternalIP"))),
+            ("OS-Image", true, |node, _| or_unknown(text(node, "/status/nodeInfo/osImage"))),
+            ("Kernel-Version", true, |node, _| or_unknown(text(node, "/status/nodeInfo/kernelVersion"))),
+            ("Container-Runtime", true, |node, _| {
+                or_unknown(text(node, "/status/nodeInfo/containerRuntimeVersion"))
+            }),
         ],
         "Event" => &[
             ("Last Seen", false, |event, now| since(instant(event, "/lastTimestamp"), now).into()),
             ("Type", false, |event, _| text(event, "/type").into()),
             ("Reason", false, |event, _| text(event, "/reason").into()),
             ("Object", false, |event, _| involved(event).into()),
+            ("Subobject", true, |event, _| text(event, "/involvedObject/fieldPath").into()),
+            ("Source", true, |event, _| text(event, "/source/component").into()),
             ("Message", false, |event, _| text(event, "/message").into()),
+            ("First Seen", true, |event, now| since(instant(event, "/firstTimestamp"), now).into()),
             ("Count", true, |event, _| number(event, "/count").unwrap_or(1).into()),
             ("Name", true, name),
         ],
@@ -65,7 +86,27 @@ fn columns(kind: &Kind) -> &'static [Column] {
             ("Status", false, |namespace, _| text(namespace, "/status/phase").into()),
             ("Age", false, age),
         ],
-        "ConfigMap" | "Secret" => {
+        "Secret" => &[
+            ("Name", false, name),
+            ("Type", false, |secret, _| text(secret, "/type").into()),
+            ("Data", false, |object, _| entries(object).into()),
+            ("Age", false, age),
+        ],
+        "ServiceAccount" => &[
+            ("Name", false, name),
+            ("Secrets", false, |account, _| list(account, "/secrets").len().into()),
+            ("Age", false, age),
+        ],
+        "Service" => &[
+            ("Name", false, name),
+            ("Type", false, |service, _| text(service, "/spec/type").into()),
+            ("Cluster-IP", false, |service, _| or_none(text(service, "/spec/clusterIP"))),
+            ("External-IP", false, |_, _| "<none>".into()),
+            ("Port(s)", false, |service, _| ports(service)),
+            ("Age", false, age),
+            ("Selector", true, |service, _| labels(service, "/spec/selector")),
+        ],
+        "ConfigMap" => {
             &[("Name", false, name), ("Data", false, |object, _| entries(object).into()), ("Age", false, age)]
         }
         "Lease" => &[
@@ -90,7 +131,12 @@ pub(super) fn table(
         .iter()
         .map(|(name, wide, _)| {
             let format = if *name == "Name" { "name" } else { "" };
-            json!({"name": name, "type": "string", "format": format, "description": "", "priority": i32::from(*wide)})
+            let shape = match *name {
+                "Suspend" => "boolean",
+                "Active" => "integer",
+                _ => "string",
+            };
+            json!({"name": name, "type": shape, "format": format, "description": "", "priority": i32::from(*wide)})
         })
         .collect();
     let row = |object: &Arc<Value>| {
@@ -99,11 +145,48 @@ pub(super) fn table(
         object::entries(&mut metadata).remove("managedFields");
         let partial =
             json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata});
-        json!({"cells": cells, "object": partial})
+        let mut row = json!({"cells": cells, "object": partial});
+        if let Some(ended) = Some(object).filter(|_| kind.kind == "Pod").and_then(|pod| ended(pod)) {
+            row["conditions"] = json!([ended]);
+        }
+        row
     };
     let rows: Vec<Value> = objects.iter().map(row).collect();
     let definitions = if with_columns { definitions } else { vec![] };
     json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": definitions, "rows": rows})
+}
+
+/// What is told of a pod that has ended: `kubectl` shows it apart.
+fn ended(pod: &Value) -> Option<Value> {
+    let (reason, message) = match text(pod, "/status/phase") {
+        "Succeeded" => ("Succeeded", "The pod has completed successfully."),
+        "Failed" => ("Failed", "The pod failed."),
+        _ => return None,
+    };
+    Some(json!({"type": "Completed", "status": "True", "reason": reason, "message": message}))
+}
+
+fn or_unknown(text: &str) -> Value {
+    if text.is_empty() { "<unknown>".into() } else { text.into() }
+}
+
+fn address<'a>(node: &'a Value, kind: &str) -> &'a str {
+    let found = list(node, "/status/addresses").iter().find(|address| text(address, "/type") == kind);
+    found.map_or("", |address| text(address, "/address"))
+}
+
+fn labels(object: &Value, pointer: &str) -> Value {
+    let labels = object.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+    let told: Vec<String> =
+        labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    or_none(&told.join(","))
+}
+
+fn ports(service: &Value) -> Value {
+    let told =
+        |port: &Value| format!("{}/{}", number(port, "/port").unwrap_or_default(), text(port, "/protocol"));
+    let told: Vec<String> = list(service, "/spec/ports").iter().map(told).collect();
+    or_none(&told.join(","))
 }
 
 fn name(object: &Value, _: Timestamp) -> Value {
@@ -216,7 +299,11 @@ fn containers(object: &Value, spec: &str, field: &str) -> String {
 }
 
 fn node_status(node: &Value) -> String {
-    let ready = if object::is_condition_true(node, "Ready") { "Ready" } else { "NotReady" };
+    let ready = match condition(node, "Ready") {
+        None => "Unknown",
+        Some(ready) if text(ready, "/status") == "True" => "Ready",
+        Some(_) => "NotReady",
+    };
     if truth(node, "/spec/unschedulable") { format!("{ready},SchedulingDisabled") } else { ready.into() }
 }
 

@@ -58,6 +58,16 @@ impl Place {
     }
 }
 
+/// Whether a path begins as those of a group that is served.
+pub(super) fn is_of_known_group(path: &str) -> bool {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    match parts.next() {
+        Some("api" | "openapi" | "version") => true,
+        Some("apis") => parts.next().is_none_or(|group| KINDS.iter().any(|kind| kind.group == group)),
+        _ => false,
+    }
+}
+
 impl Target {
     fn of(group: &str, parts: &[&str]) -> Option<Self> {
         let (namespace, parts) = match parts {

@@ -16,8 +16,8 @@ use super::super::kinds::Kind;
 use super::super::store::{Change, Event, Store};
 use super::Api;
 use super::body::Parameters;
-use super::read::Selection;
-use super::status::Refusal;
+use super::read::{Selection, no_revision};
+use super::status::{FieldError, Refusal};
 use super::table;
 use super::target::Target;
 
@@ -40,7 +40,7 @@ struct Watch {
 
 impl Api {
     pub(super) fn watch(&self, target: &Target, parameters: &Parameters) -> Result<Response, Refusal> {
-        let selection = Selection::of(parameters)?;
+        let selection = Selection::of(parameters, target.kind)?;
         let longest = parameters
             .number("timeoutSeconds")?
             .map_or(LONGEST, |seconds| Duration::from_secs(seconds).min(LONGEST));
@@ -57,7 +57,17 @@ impl Api {
             ready: VecDeque::new(),
             is_over: false,
         };
-        match parameters.number("resourceVersion")? {
+        let revision = parameters
+            .get("resourceVersion")
+            .map(|text| text.parse::<u64>().map_err(|_| Refusal::plain(no_revision(text))));
+        if parameters.truth("sendInitialEvents")
+            && parameters.get("resourceVersionMatch") != Some("NotOlderThan")
+        {
+            let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+            let error = FieldError::forbidden("resourceVersionMatch", why);
+            return Err(Refusal::invalid_options("ListOptions", error));
+        }
+        match revision.transpose()? {
             Some(revision) if revision > 0 && !parameters.truth("sendInitialEvents") => {
                 watch.revision = revision;
             }
@@ -119,8 +129,15 @@ impl Watch {
         };
         for change in changes {
             self.revision = change.revision;
-            if let Some(event) = self.event(&change) {
-                self.push(event, &change.object);
+            match (self.event(&change), &change.before) {
+                // It leaves what is watched: it is told as it was while it was in.
+                (Some("DELETED"), Some(before)) if change.event != Event::Deleted => {
+                    let mut last = Value::clone(before);
+                    last["metadata"]["resourceVersion"] = change.revision.to_string().into();
+                    self.push("DELETED", &Arc::new(last));
+                }
+                (Some(event), _) => self.push(event, &change.object),
+                (None, _) => {}
             }
         }
     }

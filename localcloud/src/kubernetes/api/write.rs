@@ -12,10 +12,11 @@ use super::super::store::{self, Key, StoreError};
 use super::Api;
 use super::apply::Application;
 use super::body::{Parameters, Patch};
-use super::kept::{SERVERS, keep_identity, keep_other_half, wrong_name};
+use super::json::Document;
+use super::kept::{SERVERS, keep_identity, keep_other_half, keep_uid, wrong_name};
 use super::managed::{self, Writer};
 use super::patch;
-use super::status::Refusal;
+use super::status::{FieldError, Refusal};
 use super::target::Target;
 
 /// Why a write was not done.
@@ -49,13 +50,20 @@ impl Api {
     pub(super) fn create(
         &self,
         target: &Target,
-        mut object: Value,
+        document: Document,
         parameters: &Parameters,
     ) -> Result<Response, Refusal> {
+        parameters.check("CreateOptions")?;
+        let Document { value: mut object, twice } = document;
+        check_kind(target.kind, &object)?;
+        let warnings =
+            check_fields(target.kind, &mut object, &twice, parameters).map_err(Refusal::bad_request)?;
         Self::name(target, &mut object)?;
-        let warnings = check_fields(target.kind, &mut object, parameters)?;
+        if !object::text(&object, "/metadata/resourceVersion").is_empty() {
+            return Err(Refusal::plain("resourceVersion should not be set on objects to be created"));
+        }
         let writer = Writer { manager: parameters.manager(), applies: false, subresource: "" };
-        let stored = self.insert(target, object, Some(writer), parameters.is_dry_run()?)?;
+        let stored = self.insert(target, object, Some(writer), parameters.is_dry_run())?;
         Ok(answer(StatusCode::CREATED, &stored, &warnings))
     }
 
@@ -63,13 +71,26 @@ impl Api {
         &self,
         target: &Target,
         name: &str,
-        mut object: Value,
+        document: Document,
         parameters: &Parameters,
     ) -> Result<Response, Refusal> {
-        let warnings = check_fields(target.kind, &mut object, parameters)?;
+        parameters.check("UpdateOptions")?;
+        let Document { value: mut object, twice } = document;
+        check_kind(target.kind, &object)?;
+        let warnings =
+            check_fields(target.kind, &mut object, &twice, parameters).map_err(Refusal::bad_request)?;
+        if object::name(&object).is_empty() {
+            let message = format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            );
+            return Err(Refusal::bad_request(message));
+        }
         let writer =
             Writer { manager: parameters.manager(), applies: false, subresource: &target.subresource };
-        let stored = self.change(target, name, parameters, Some(writer), |_| Ok(object))?;
+        let stored = self.change(target, name, parameters, Some(writer), |live| {
+            keep_uid(target, live, &object)?;
+            Ok(object)
+        })?;
         Ok(answer(StatusCode::OK, &stored, &warnings))
     }
 
@@ -80,21 +101,35 @@ impl Api {
         patch: Patch,
         parameters: &Parameters,
     ) -> Result<Response, Refusal> {
+        parameters.check("PatchOptions")?;
+        if let Patch::Apply(declared) = patch {
+            return self.apply(target, name, declared, parameters);
+        }
+        if parameters.get("force").is_some() {
+            let error = FieldError::forbidden("force", "may not be specified for non-apply patch");
+            return Err(Refusal::invalid_options("PatchOptions", error));
+        }
         let mut warnings = Vec::new();
         let make = |live: &Value| {
             let mut object = live.clone();
             match &patch {
                 Patch::Merge(patch) => patch::merge(&mut object, patch),
-                Patch::Strategic(patch) => patch::strategic(&mut object, patch, target.kind.kind),
-                Patch::Json(patch) => patch::json(&mut object, patch).map_err(Refusal::bad_request)?,
+                Patch::Strategic(patch) => {
+                    patch::strategic(&mut object, patch, target.kind.kind).map_err(Refusal::plain)?;
+                }
+                Patch::Json(patch) => {
+                    patch::json(&mut object, patch).map_err(|_| Refusal::impossible_patch())?;
+                }
                 Patch::Apply(_) => {}
             }
-            warnings = check_fields(target.kind, &mut object, parameters)?;
+            let shown: Value = object.to_string().into();
+            is_still(target.kind, &object).map_err(|why| Refusal::invalid_patch(&shown, &why))?;
+            warnings = check_fields(target.kind, &mut object, &[], parameters).map_err(|why| {
+                let why = why.split_once(": ").map_or(why.as_str(), |(_, why)| why);
+                Refusal::invalid_patch(&shown, why)
+            })?;
             Ok(object)
         };
-        if let Patch::Apply(declared) = patch {
-            return self.apply(target, name, declared, parameters);
-        }
         let writer =
             Writer { manager: parameters.manager(), applies: false, subresource: &target.subresource };
         let stored = self.change(target, name, parameters, Some(writer), make)?;
@@ -109,36 +144,38 @@ impl Api {
         parameters: &Parameters,
     ) -> Result<Response, Refusal> {
         let Some(manager) = parameters.get("fieldManager") else {
-            let message = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
-            return Err(Refusal::bad_request(message));
+            let error = FieldError::required("fieldManager", "is required for apply patch");
+            return Err(Refusal::invalid_options("PatchOptions", error));
         };
         if !object::list(&declared, "/metadata/managedFields").is_empty() {
             return Err(Refusal::bad_request("metadata.managedFields must be nil"));
         }
-        if Kind::of(object::text(&declared, "/apiVersion"), object::text(&declared, "/kind"))
-            != Some(target.kind)
-        {
-            return Err(Refusal::bad_request(format!(
-                "the object to apply must be a {} of {}",
-                target.kind.kind,
-                target.kind.api_version()
-            )));
+        let (version, kind) =
+            (object::text(&declared, "/apiVersion").to_owned(), object::text(&declared, "/kind").to_owned());
+        if Kind::of(&version, &kind) != Some(target.kind) {
+            let version = if version.contains('/') { version } else { format!("/{version}") };
+            return Err(Refusal::bad_request(format!("invalid object type: {version}, Kind={kind}")));
         }
         object::metadata(&mut declared).entry("name").or_insert_with(|| name.into());
-        Self::name(target, &mut declared)?;
         if object::name(&declared) != name {
             return Err(wrong_name(object::name(&declared), name));
         }
-        let warnings = check_fields(target.kind, &mut declared, parameters)?;
+        Self::name(target, &mut declared)?;
+        admission::declared(target.kind, &mut declared).map_err(Refusal::plain)?;
+        let warnings = Vec::new();
         let other_half = if target.subresource == "status" { "spec" } else { "status" };
-        entries(&mut declared).remove(other_half);
+        if target.kind.has_status() {
+            entries(&mut declared).remove(other_half);
+        }
         let writer = Writer { manager, applies: true, subresource: &target.subresource };
         let applied = |live: &Value| {
             let force = parameters.truth("force");
             let now = self.store.clock().now();
             let application =
                 Application { kind: target.kind.kind, live, declared: &declared, writer, force, now };
-            application.run().map_err(|conflicts| Refusal::apply_conflict(&conflicts))
+            let mut merged = application.run().map_err(|conflicts| Refusal::apply_conflict(&conflicts))?;
+            admission::known_fields(target.kind, &mut merged).map_err(Refusal::bad_request)?;
+            Ok(merged)
         };
         if self.store.get(&target.key(name)).is_some() {
             let stored = self.change(target, name, parameters, None, applied)?;
@@ -147,37 +184,27 @@ impl Api {
         if !target.subresource.is_empty() {
             return Err(Refusal::not_found(target.kind, name));
         }
-        if declared.pointer("/metadata/uid").is_some()
-            || declared.pointer("/metadata/resourceVersion").is_some()
-        {
-            return Err(Refusal::conflict(
-                target.kind,
-                name,
-                "uid or resourceVersion given, but there is no such object",
-            ));
+        if let Some(uid) = declared.pointer("/metadata/uid") {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {}, and no existing object was found",
+                uid.as_str().unwrap_or_default()
+            );
+            return Err(Refusal::conflict(target.kind, name, &why));
         }
-        let stored = self.insert(target, applied(&json!({}))?, None, parameters.is_dry_run()?)?;
+        let stored = self.insert(target, applied(&json!({}))?, None, parameters.is_dry_run())?;
         Ok(answer(StatusCode::CREATED, &stored, &warnings))
     }
 
     /// Gives a new object its name and namespace.
     fn name(target: &Target, object: &mut Value) -> Result<(), Refusal> {
-        let kind = (object::text(object, "/apiVersion"), object::text(object, "/kind"));
-        if kind != ("", "") && Kind::of(kind.0, kind.1) != Some(target.kind) {
-            return Err(Refusal::bad_request(format!(
-                "the object is a {} of {:?}, but the request is for {}",
-                kind.1, kind.0, target.kind.plural
-            )));
-        }
         let namespace = object::namespace(object).to_owned();
         match &target.namespace {
             Some(wanted) if namespace.is_empty() => {
                 drop(object::metadata(object).insert("namespace".into(), wanted.clone().into()));
             }
             Some(wanted) if *wanted != namespace => {
-                let message = format!(
-                    "the namespace of the provided object does not match the namespace sent on the request: {namespace}, {wanted}"
-                );
+                let message =
+                    "the namespace of the provided object does not match the namespace sent on the request";
                 return Err(Refusal::bad_request(message));
             }
             Some(_) => {}
@@ -205,32 +232,31 @@ impl Api {
             self.check_namespace(namespace, target.kind, &name)?;
         }
         let metadata = object::metadata(&mut object);
-        metadata.retain(|field, _| !SERVERS.contains(&field.as_str()));
+        metadata.retain(|field, _| field == "generation" || !SERVERS.contains(&field.as_str()));
         if target.kind.has_status() {
             entries(&mut object).remove("status");
         }
-        let bare = object.clone();
-        admission::prepare_new(target.kind, &mut object);
+        admission::fill(target.kind, &mut object);
+        if let Some(writer) = writer {
+            let now = self.store.clock().now();
+            // The server's defaults belong to who made the object; what the cluster adds after them does not.
+            let nothing = admission::zero(target.kind);
+            managed::track(&nothing, &mut object, target.kind.kind, writer, now);
+        }
+        admission::admit(target.kind, &mut object);
         let errors = admission::validate(target.kind, &object);
         if !errors.is_empty() {
             return Err(Refusal::invalid(target.kind, &name, &errors));
         }
-        if let Some(writer) = writer {
-            let now = self.store.clock().now();
-            // The server's defaults belong to who made the object, as on the truth.
-            managed::track(
-                &json!({"apiVersion": bare["apiVersion"]}),
-                &mut object,
-                target.kind.kind,
-                writer,
-                now,
-            );
-        }
+        admission::complete(target.kind, &mut object);
         if is_dry {
             let taken = self.store.get(&target.key(&name)).is_some();
             object::metadata(&mut object)
                 .insert("creationTimestamp".into(), object::seconds(self.store.clock().now()).into());
             return if taken { Err(Refusal::already_exists(target.kind, &name)) } else { Ok(object) };
+        }
+        if self.store.get(&target.key(&name)).is_some_and(|live| object::is_deleting(&live)) {
+            return Err(Refusal::still_being_deleted(target.kind, &name));
         }
         let stored = self
             .store
@@ -244,10 +270,7 @@ impl Api {
             return Err(Refusal::not_found(&kinds::NAMESPACE, namespace));
         };
         if object::is_deleting(&found) {
-            return Err(Refusal::forbidden(format!(
-                "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
-                kind.resource()
-            )));
+            return Err(Refusal::namespace_terminating(kind, name, namespace));
         }
         Ok(())
     }
@@ -268,7 +291,8 @@ impl Api {
             keep_identity(target, name, object, &mut wanted)?;
             keep_other_half(target, object, &mut wanted);
             admission::fill(target.kind, &mut wanted);
-            let mut errors = admission::validate(target.kind, &wanted);
+            let mut errors = admission::new_finalizers(object, &wanted);
+            errors.extend(admission::validate(target.kind, &wanted));
             errors.extend(admission::changes(target.kind, object, &wanted));
             if !errors.is_empty() {
                 return Err(Refusal::invalid(target.kind, name, &errors).into());
@@ -282,10 +306,11 @@ impl Api {
             }
             Ok(())
         };
-        if parameters.is_dry_run()? {
+        if parameters.is_dry_run() {
             let live = self.store.get(&key).ok_or_else(|| Refusal::not_found(target.kind, name))?;
             let mut object = Value::clone(&live);
             step(&mut object).map_err(|error| error.refusal(target.kind, name))?;
+            store::count_generation(target.kind, &live, &mut object);
             return Ok(object);
         }
         let stored =
@@ -294,27 +319,65 @@ impl Api {
     }
 }
 
-/// Refuses or tells fields that the kind does not have, as `fieldValidation` asks.
+/// A patch leaves an object of its kind.
+fn is_still(kind: &'static Kind, object: &Value) -> Result<(), String> {
+    let (version, found) = (object::text(object, "/apiVersion"), object::text(object, "/kind"));
+    if Kind::of(version, found) == Some(kind) {
+        return Ok(());
+    }
+    Err(format!(
+        "no kind \"{found}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\""
+    ))
+}
+
+/// The object is of the kind that the request is for.
+fn check_kind(kind: &'static Kind, object: &Value) -> Result<(), Refusal> {
+    let (version, found) = (object::text(object, "/apiVersion"), object::text(object, "/kind"));
+    if version.is_empty() && found.is_empty() {
+        return Ok(());
+    }
+    let refuse = |why: String| {
+        Err(Refusal::bad_request(format!(
+            "{found} in version \"{}\" cannot be handled as a {}: {why}",
+            version.rsplit('/').next().unwrap_or_default(),
+            kind.kind
+        )))
+    };
+    match Kind::of(version, found) {
+        Some(known) if known == kind => Ok(()),
+        Some(known) => {
+            let group = |kind: &Kind| if kind.group.is_empty() { "core" } else { kind.group };
+            refuse(format!(
+                "converting (v1.{}) to ({}.{}): unknown conversion",
+                known.kind,
+                group(kind),
+                kind.kind
+            ))
+        }
+        None => refuse(format!(
+            "no kind \"{found}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\""
+        )),
+    }
+}
+
+/// Refuses or tells fields that the kind does not have, or that stand twice, as `fieldValidation` asks.
 fn check_fields(
     kind: &'static Kind,
     object: &mut Value,
+    twice: &[String],
     parameters: &Parameters,
-) -> Result<Vec<String>, Refusal> {
-    let unknown = admission::known_fields(kind, object).map_err(Refusal::bad_request)?;
-    let told: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
-    match parameters.get("fieldValidation").unwrap_or("Warn") {
+) -> Result<Vec<String>, String> {
+    let unknown = admission::known_fields(kind, object)?;
+    let told = twice.iter().map(|path| format!("duplicate field \"{path}\""));
+    let told: Vec<String> =
+        told.chain(unknown.iter().map(|path| format!("unknown field \"{path}\""))).collect();
+    match parameters.get("fieldValidation") {
         _ if told.is_empty() => Ok(vec![]),
-        "Ignore" => Ok(vec![]),
-        "Warn" => Ok(told),
-        "Strict" => Err(Refusal::bad_request(format!(
-            "{} in version \"v1\" cannot be handled as a {}: strict decoding error: {}",
-            kind.kind,
-            kind.kind,
-            told.join(", ")
-        ))),
-        other => Err(Refusal::bad_request(format!(
-            "fieldValidation: Unsupported value: \"{other}\": supported values: \"Ignore\", \"Warn\", \"Strict\""
-        ))),
+        Some("Ignore") => Ok(vec![]),
+        Some("Strict") => {
+            Err(admission::refused(kind, &format!("strict decoding error: {}", told.join(", "))))
+        }
+        _ => Ok(told),
     }
 }
 

@@ -10,7 +10,7 @@ use super::super::admission;
 use super::super::api::{Deletion, Propagation, delete};
 use super::super::events::Recorder;
 use super::super::kinds::{CRON_JOB, JOB};
-use super::super::object::{self, controller_uid, instant, number, section, text, truth};
+use super::super::object::{self, controller_uid, entries, instant, list, number, text, truth};
 use super::super::store::{Change, Key, Store};
 use super::Controller;
 use super::schedule::Schedule;
@@ -42,19 +42,14 @@ impl Controller for CronJobs {
     fn reconcile(&self, key: &Key) -> Option<Timestamp> {
         let cron = self.store.get(key).filter(|cron| !object::is_deleting(cron))?;
         let jobs = self.jobs_of(&cron);
-        self.show_active(key, &jobs);
         self.forget_finished(&cron, &jobs);
-        if truth(&cron, "/spec/suspend") {
-            return None;
+        let mut status = cron.get("status").cloned().unwrap_or_else(|| json!({}));
+        self.note_jobs(&cron, &jobs, &mut status);
+        let again = self.start_if_due(&cron, &mut status);
+        if cron.get("status") != Some(&status) {
+            self.store.amend(key, |cron| cron["status"] = status);
         }
-        let schedule = Schedule::parse(text(&cron, "/spec/schedule")).ok()?;
-        let now = self.store.clock().now();
-        let last = instant(&cron, "/status/lastScheduleTime")
-            .or_else(|| instant(&cron, "/metadata/creationTimestamp"))?;
-        if let Some(due) = latest(&schedule, last, now) {
-            self.start(key, &cron, &jobs, due, now);
-        }
-        schedule.next(now)
+        again
     }
 }
 
@@ -66,70 +61,99 @@ impl CronJobs {
         jobs
     }
 
-    fn start(&self, key: &Key, cron: &Value, jobs: &[Arc<Value>], due: Timestamp, now: Timestamp) {
-        let late = number(cron, "/spec/startingDeadlineSeconds")
-            .is_some_and(|most| now.duration_since(due).as_secs() > most);
-        let active: Vec<_> = jobs.iter().filter(|job| !is_finished(job)).collect();
-        let goes = match text(cron, "/spec/concurrencyPolicy") {
-            _ if late => {
-                self.recorder.warning(
-                    &CRON_JOB,
-                    cron,
-                    "MissSchedule",
-                    &format!("Missed scheduled time to start a job: {due}"),
-                );
-                false
-            }
-            "Forbid" if !active.is_empty() => {
-                self.recorder.normal(
-                    &CRON_JOB,
-                    cron,
-                    "JobAlreadyActive",
-                    "Not starting job because prior execution is running and concurrency policy is Forbid",
-                );
-                false
-            }
-            "Replace" => {
-                for job in active {
-                    let deletion =
-                        Deletion { propagation: Some(Propagation::Background), ..Deletion::default() };
-                    let _ = delete(&self.store, &Key::of(&JOB, job), &deletion);
+    /// Brings the list of active Jobs up to date: those that it has started and that have not ended.
+    fn note_jobs(&self, cron: &Value, jobs: &[Arc<Value>], status: &mut Value) {
+        let mut active = list(status, "/active").to_vec();
+        for job in jobs {
+            let at = active.iter().position(|held| object::uid_of_reference(held) == object::uid(job));
+            match (at, is_finished(job)) {
+                (None, false) => {
+                    let message = format!(
+                        "Saw a job that the controller did not create or forgot: {}",
+                        object::name(job)
+                    );
+                    self.recorder.warning(&CRON_JOB, cron, "UnexpectedJob", &message);
                 }
-                true
-            }
-            _ => true,
-        };
-        if goes {
-            // The name tells the minute, so that no minute has two.
-            let name = format!("{}-{}", object::name(cron), due.as_second() / 60);
-            let job = job_of(cron, &name);
-            if self.store.create(&JOB, job).is_ok() {
-                self.recorder.normal(&CRON_JOB, cron, "SuccessfulCreate", &format!("Created job {name}"));
+                (Some(at), true) => {
+                    active.remove(at);
+                    let how = if object::is_condition_true(job, "Complete") { "Complete" } else { "Failed" };
+                    let message = format!("Saw completed job: {}, condition: {how}", object::name(job));
+                    self.recorder.normal(&CRON_JOB, cron, "SawCompletedJob", &message);
+                }
+                _ => {}
             }
         }
-        self.store.amend(key, |cron| {
-            section(cron, "status").insert("lastScheduleTime".into(), object::seconds(due).into());
+        active.retain(|held| {
+            let is_there = jobs.iter().any(|job| object::uid(job) == object::uid_of_reference(held));
+            if !is_there {
+                let message = format!("Active job went missing: {}", text(held, "/name"));
+                self.recorder.normal(&CRON_JOB, cron, "MissingJob", &message);
+            }
+            is_there
         });
+        let done = jobs.iter().filter_map(|job| instant(job, "/status/completionTime")).max();
+        if let Some(done) = done.max(instant(status, "/lastSuccessfulTime")) {
+            status["lastSuccessfulTime"] = object::seconds(done).into();
+        }
+        set_active(status, active);
     }
 
-    fn show_active(&self, key: &Key, jobs: &[Arc<Value>]) {
-        let reference = |job: &Arc<Value>| {
-            json!({"apiVersion": "batch/v1", "kind": "Job", "name": object::name(job),
-                "namespace": object::namespace(job), "uid": object::uid(job)})
-        };
-        let active: Vec<Value> = jobs.iter().filter(|job| !is_finished(job)).map(reference).collect();
-        let done = jobs.iter().filter_map(|job| instant(job, "/status/completionTime")).max();
-        self.store.amend(key, |cron| {
-            let status = section(cron, "status");
-            if active.is_empty() {
-                status.remove("active");
-            } else {
-                status.insert("active".into(), active.into());
+    /// Starts a Job if one is due; when to look again.
+    fn start_if_due(&self, cron: &Value, status: &mut Value) -> Option<Timestamp> {
+        if truth(cron, "/spec/suspend") {
+            return None;
+        }
+        let schedule = Schedule::parse(text(cron, "/spec/schedule")).ok()?;
+        let now = self.store.clock().now();
+        let last =
+            instant(status, "/lastScheduleTime").or_else(|| instant(cron, "/metadata/creationTimestamp"))?;
+        let deadline = number(cron, "/spec/startingDeadlineSeconds");
+        // What is older than the deadline was not missed: it is over.
+        let oldest = deadline.and_then(|most| now.checked_sub(SignedDuration::from_secs(most)).ok());
+        let missed = missed(&schedule, oldest.map_or(last, |oldest| oldest.max(last)), now);
+        if missed.many {
+            let message = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew";
+            self.recorder.warning(&CRON_JOB, cron, "TooManyMissedTimes", message);
+        }
+        if let Some(due) = missed.latest {
+            self.start(cron, status, due);
+        }
+        schedule.next(now)
+    }
+
+    fn start(&self, cron: &Value, status: &mut Value, due: Timestamp) {
+        let mut active = list(status, "/active").to_vec();
+        match text(cron, "/spec/concurrencyPolicy") {
+            "Forbid" if !active.is_empty() => {
+                let message =
+                    "Not starting job because prior execution is running and concurrency policy is Forbid";
+                self.recorder.normal(&CRON_JOB, cron, "JobAlreadyActive", message);
+                return;
             }
-            if let Some(done) = done {
-                status.insert("lastSuccessfulTime".into(), object::seconds(done).into());
+            "Replace" => {
+                for held in std::mem::take(&mut active) {
+                    self.delete(cron, text(&held, "/name"));
+                }
             }
-        });
+            _ => {}
+        }
+        // The name tells the minute, so that no minute has two.
+        let name = format!("{}-{}", object::name(cron), due.as_second() / 60);
+        if let Ok(job) = self.store.create(&JOB, job_of(cron, &name, due)) {
+            self.recorder.normal(&CRON_JOB, cron, "SuccessfulCreate", &format!("Created job {name}"));
+            active.push(json!({"apiVersion": "batch/v1", "kind": "Job", "name": name, "namespace": object::namespace(&job),
+                "uid": object::uid(&job), "resourceVersion": text(&job, "/metadata/resourceVersion")}));
+        }
+        set_active(status, active);
+        status["lastScheduleTime"] = object::seconds(due).into();
+    }
+
+    fn delete(&self, cron: &Value, name: &str) {
+        let key = Key::new(&JOB, object::namespace(cron), name);
+        let deletion = Deletion { propagation: Some(Propagation::Background), ..Deletion::default() };
+        if delete(&self.store, &key, &deletion).is_ok() {
+            self.recorder.normal(&CRON_JOB, cron, "SuccessfulDelete", &format!("Deleted job {name}"));
+        }
     }
 
     /// Deletes finished Jobs beyond the limits of the history.
@@ -144,43 +168,74 @@ impl CronJobs {
                 .iter()
                 .filter(|job| object::is_condition_true(job, condition) && !object::is_deleting(job))
                 .collect();
-            finished.sort_by_key(|job| instant(job, "/status/startTime"));
+            // Of those that began in one second, the one that was made first.
+            finished.sort_by_key(|job| (instant(job, "/status/startTime"), revision_of(job)));
             let extra = finished.len().saturating_sub(limit);
             for job in &finished[..extra] {
-                let deletion = Deletion { propagation: Some(Propagation::Background), ..Deletion::default() };
-                let _ = delete(&self.store, &Key::of(&JOB, job), &deletion);
+                self.delete(cron, object::name(job));
             }
         }
     }
 }
 
-/// The latest time that was due: of several that were missed only that is made up for. Looks back
-/// further and further, so that a frequent schedule is not walked through for years.
-fn latest(schedule: &Schedule, last: Timestamp, now: Timestamp) -> Option<Timestamp> {
+/// The starts that were missed.
+struct Missed {
+    /// Only the latest is made up for.
+    latest: Option<Timestamp>,
+    /// More than somebody may have meant.
+    many: bool,
+}
+
+/// Looks back further and further, so that a frequent schedule is not walked through for years.
+fn missed(schedule: &Schedule, last: Timestamp, now: Timestamp) -> Missed {
+    const MANY: usize = 100;
+    let mut first = schedule.next(last).filter(|next| *next <= now);
+    let begin = first;
+    let mut count = 0;
+    while let Some(at) = first.filter(|_| count <= MANY) {
+        count += 1;
+        first = schedule.next(at).filter(|next| *next <= now);
+    }
+    let many = count > MANY;
     for hours in [1, 24, 24 * 32, 24 * 366 * 8] {
         let from = now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(last).max(last);
-        let mut due = None;
+        let mut latest = None;
         let mut at = from;
         while let Some(next) = schedule.next(at).filter(|next| *next <= now) {
-            due = Some(next);
+            latest = Some(next);
             at = next;
         }
-        if due.is_some() || from == last {
-            return due;
+        if latest.is_some() || from == last {
+            return Missed { latest, many };
         }
     }
-    None
+    Missed { latest: begin, many }
+}
+
+fn set_active(status: &mut Value, active: Vec<Value>) {
+    if active.is_empty() {
+        entries(status).remove("active");
+    } else {
+        status["active"] = active.into();
+    }
+}
+
+/// The revision of the last change of a Job, which for finished ones tells which finished first.
+fn revision_of(job: &Value) -> u64 {
+    text(job, "/metadata/resourceVersion").parse().unwrap_or_default()
 }
 
 fn is_finished(job: &Value) -> bool {
     object::is_condition_true(job, "Complete") || object::is_condition_true(job, "Failed")
 }
 
-fn job_of(cron: &Value, name: &str) -> Value {
+fn job_of(cron: &Value, name: &str, due: Timestamp) -> Value {
     let mut job = cron["spec"]["jobTemplate"].clone();
     let metadata = object::metadata(&mut job);
     metadata.insert("name".into(), name.into());
     metadata.insert("namespace".into(), object::namespace(cron).into());
+    let annotations = entries(metadata.entry("annotations").or_insert(Value::Null));
+    annotations.insert("batch.kubernetes.io/cronjob-scheduled-timestamp".into(), object::seconds(due).into());
     metadata.insert("ownerReferences".into(), json!([object::controller_reference(&CRON_JOB, cron)]));
     admission::prepare_new(&JOB, &mut job);
     job

@@ -46,6 +46,8 @@ impl Controller for Garbage {
             };
             // Gone or replaced meanwhile: then there is nothing to collect.
             let _ = delete(&self.store, key, &deletion);
+        } else {
+            self.forget_gone_owners(key, &object);
         }
         None
     }
@@ -54,6 +56,20 @@ impl Controller for Garbage {
 impl Garbage {
     fn dependents(&self, uid: &str) -> Vec<(Key, Arc<Value>)> {
         self.store.find(|_, object| owners(object).any(|owner| uid_of_reference(owner) == uid))
+    }
+
+    /// Some of its owners are gone, others are there: it is theirs now.
+    fn forget_gone_owners(&self, key: &Key, object: &Value) {
+        let gone: Vec<&str> =
+            owners(object).filter(|owner| self.is_gone(object, owner)).map(uid_of_reference).collect();
+        if gone.is_empty() {
+            return;
+        }
+        self.store.amend(key, |object| {
+            if let Some(Value::Array(owners)) = object.pointer_mut("/metadata/ownerReferences") {
+                owners.retain(|owner| !gone.contains(&uid_of_reference(owner)));
+            }
+        });
     }
 
     /// All of its owners are gone.
@@ -84,8 +100,10 @@ impl Garbage {
         if has_finalizer(object, "foregroundDeletion") {
             let dependents = self.dependents(uid);
             for (dependent, found) in dependents.iter().filter(|(_, found)| !object::is_deleting(found)) {
+                // One that has no dependents of its own has nobody to wait for.
+                let waits = !self.dependents(object::uid(found)).is_empty();
                 let deletion = Deletion {
-                    propagation: Some(Propagation::Foreground),
+                    propagation: Some(if waits { Propagation::Foreground } else { Propagation::Background }),
                     uid: Some(object::uid(found).into()),
                     ..Deletion::default()
                 };

@@ -1,12 +1,14 @@
 //! Namespaces that are being deleted: their content goes first.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::super::api::{Deletion, Propagation, delete};
 use super::super::kinds::NAMESPACE;
-use super::super::object::{self, section};
+use super::super::object::{self, Condition, list, section, set_condition};
 use super::super::store::{Change, Event, Key, Store};
 use super::Controller;
 
@@ -39,9 +41,72 @@ impl Controller for Namespaces {
                 let _ = delete(&self.store, &key, &deletion);
             }
         }
+        let left = content();
+        if !left.is_empty() {
+            self.tell(key, &left);
+        }
         if content().is_empty() {
             self.store.amend(key, |namespace| drop(section(namespace, "spec").remove("finalizers")));
         }
         None
+    }
+}
+
+impl Namespaces {
+    /// Says in the status what the namespace waits for.
+    fn tell(&self, key: &Key, left: &[(Key, Arc<Value>)]) {
+        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+        let mut finalizers: BTreeMap<&str, usize> = BTreeMap::new();
+        for (key, object) in left {
+            *kinds.entry(format!("{}.{}", key.kind.plural, key.kind.group)).or_default() += 1;
+            for finalizer in list(object, "/metadata/finalizers").iter().filter_map(Value::as_str) {
+                *finalizers.entry(finalizer).or_default() += 1;
+            }
+        }
+        let kinds: Vec<String> =
+            kinds.iter().map(|(kind, count)| format!("{kind} has {count} resource instances")).collect();
+        let holders: Vec<String> = finalizers
+            .iter()
+            .map(|(finalizer, count)| format!("{finalizer} in {count} resource instances"))
+            .collect();
+        let remaining = format!("Some resources are remaining: {}", kinds.join(", "));
+        let held = format!("Some content in the namespace has finalizers remaining: {}", holders.join(", "));
+        let conditions = [
+            (
+                "NamespaceDeletionDiscoveryFailure",
+                false,
+                "ResourcesDiscovered",
+                "All resources successfully discovered",
+            ),
+            (
+                "NamespaceDeletionGroupVersionParsingFailure",
+                false,
+                "ParsedGroupVersions",
+                "All legacy kube types successfully parsed",
+            ),
+            (
+                "NamespaceDeletionContentFailure",
+                false,
+                "ContentDeleted",
+                "All content successfully deleted, may be waiting on finalization",
+            ),
+            ("NamespaceContentRemaining", true, "SomeResourcesRemain", remaining.as_str()),
+            if holders.is_empty() {
+                (
+                    "NamespaceFinalizersRemaining",
+                    false,
+                    "ContentHasNoFinalizers",
+                    "All content-preserving finalizers finished",
+                )
+            } else {
+                ("NamespaceFinalizersRemaining", true, "SomeFinalizersRemain", held.as_str())
+            },
+        ];
+        let now = self.store.clock().now();
+        self.store.amend(key, |namespace| {
+            for (kind, status, reason, message) in conditions {
+                set_condition(namespace, &Condition { kind, status, reason, message }, now);
+            }
+        });
     }
 }

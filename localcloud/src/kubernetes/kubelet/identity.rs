@@ -10,6 +10,9 @@ use super::super::nodes::NODE_ACCOUNT;
 use super::super::object::{self, text};
 use super::super::store::{Key, Store};
 
+/// Reads an annotation of a service account.
+pub(crate) type Annotation = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// What a pod is in Kubernetes.
 pub(crate) struct PodAccount {
     pub(crate) namespace: String,
@@ -20,7 +23,7 @@ pub(crate) struct PodAccount {
     /// The account that its node runs as.
     pub(crate) node_account: String,
     /// An annotation of its service account, as it is at the moment.
-    pub(crate) annotation: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub(crate) annotation: Annotation,
 }
 
 /// Gives pods their identities.

@@ -196,12 +196,15 @@ impl Drop for Limited {
     }
 }
 
+/// Makes a group of one version.
+type Kind = fn(PathBuf) -> Memory;
+
 /// Where groups may be made: for each hierarchy with the memory controller our own group and, in
 /// version 2, those above it, as groups with processes can't have limited ones below them.
-fn parents() -> Vec<(PathBuf, fn(PathBuf) -> Memory)> {
+fn parents() -> Vec<(PathBuf, Kind)> {
     let ours = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut parents: Vec<(PathBuf, fn(PathBuf) -> Memory)> = Vec::new();
+    let mut parents: Vec<(PathBuf, Kind)> = Vec::new();
     for line in mounts.lines() {
         let Some((left, right)) = line.split_once(" - ") else { continue };
         let mut fields = left.split(' ').skip(3);
@@ -226,9 +229,7 @@ fn parents() -> Vec<(PathBuf, fn(PathBuf) -> Memory)> {
                     controllers.is_ok_and(|names| names.split_whitespace().any(|name| name == "memory"))
                 };
                 parents.extend(
-                    above
-                        .filter(has_memory)
-                        .map(|folder| (folder.to_owned(), Memory::Unified as fn(PathBuf) -> Memory)),
+                    above.filter(has_memory).map(|folder| (folder.to_owned(), Memory::Unified as Kind)),
                 );
             }
             Some("cgroup")
@@ -237,7 +238,7 @@ fn parents() -> Vec<(PathBuf, fn(PathBuf) -> Memory)> {
                     .next()
                     .is_some_and(|options| options.split(',').any(|one| one == "memory")) =>
             {
-                parents.extend(own("memory").map(|own| (own, Memory::Legacy as fn(PathBuf) -> Memory)));
+                parents.extend(own("memory").map(|own| (own, Memory::Legacy as Kind)));
             }
             _ => {}
         }

@@ -152,7 +152,7 @@ impl Kubelet {
         let pods = self.store.list(&POD, None);
         for pod in pods.iter().filter(|pod| !self.is_lost(text(pod, "/spec/nodeName"))) {
             let runs = self.lives().contains_key(object::uid(pod));
-            let is_bound = !text(pod, "/spec/nodeName").is_empty();
+            let is_bound = !text(pod, "/spec/nodeName").is_empty() && !self.is_elsewhere(pod);
             match (is_bound, is_terminal(pod), object::is_deleting(pod), runs) {
                 (true, _, true, true) => {
                     self.stop(object::uid(pod), Stop { cut: Cut::Deleted, grace: grace(pod) });
@@ -175,6 +175,12 @@ impl Kubelet {
             }
         }
         *known = here;
+    }
+
+    /// Whether a pod is on a node that is no machine here: somebody made that node, and is its kubelet.
+    fn is_elsewhere(&self, pod: &Value) -> bool {
+        let node = self.store.get(&Key::new(&NODE, "", text(pod, "/spec/nodeName")));
+        node.is_some_and(|node| object::label(&node, "cloud.google.com/gke-nodepool").is_none())
     }
 
     fn begin(self: &Arc<Self>, pod: &Arc<Value>) {
@@ -213,7 +219,7 @@ impl Kubelet {
         let Some(orders) = self.lives().get(uid).cloned() else { return };
         orders.stop.send_if_modified(|order| {
             let sooner = order.is_none_or(|order| stop.grace < order.grace);
-            let first = order.map(|order| order.cut).filter(|_| stop.cut != Cut::PowerCut);
+            let first = order.map(|order| order.cut).filter(|_| stop.cut != Cut::Powerless);
             if sooner {
                 *order = Some(Stop { cut: first.unwrap_or(stop.cut), ..stop });
             }
@@ -239,7 +245,7 @@ impl Kubelet {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(node.into());
         for pod in self.store.list(&POD, None) {
             if text(&pod, "/spec/nodeName") == node {
-                self.stop(object::uid(&pod), Stop { cut: Cut::PowerCut, grace: Duration::ZERO });
+                self.stop(object::uid(&pod), Stop { cut: Cut::Powerless, grace: Duration::ZERO });
             }
         }
     }

@@ -262,7 +262,7 @@ impl Life {
                     return;
                 }
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let starves = tokio::select! {
             exit = process.ended() => return exit,
@@ -350,7 +350,7 @@ impl Life {
 
     /// Whether the node's machine has stopped.
     fn is_powerless(&self) -> bool {
-        self.stop().is_some_and(|stop| stop.cut == Cut::PowerCut)
+        self.stop().is_some_and(|stop| stop.cut == Cut::Powerless)
     }
 
     fn stop(&self) -> Option<Stop> {

@@ -32,7 +32,7 @@ pub(super) enum Cut {
     NodeShutdown,
     Deadline,
     /// The machine has no power: nobody is told.
-    PowerCut,
+    Powerless,
 }
 
 impl Container {

@@ -36,9 +36,9 @@ impl TaintEviction {
         let now = self.store.clock().now();
         let taints = list(node, "/spec/taints").iter().filter(|taint| text(taint, "/effect") == "NoExecute");
         let due = |taint: &Value| match tolerated(pod, taint) {
-            None => Some(now),
-            Some(None) => None,
-            Some(Some(time)) => {
+            Tolerated::Not => Some(now),
+            Tolerated::ForEver => None,
+            Tolerated::For(time) => {
                 let since = instant(taint, "/timeAdded").unwrap_or_else(|| self.first_seen(pod, now));
                 Some(since + self.store.clock().scaled(time))
             }
@@ -104,13 +104,24 @@ impl Controller for TaintEviction {
     }
 }
 
-/// For how long a pod tolerates a taint: none if not at all, for ever without a time.
-fn tolerated(pod: &Value, taint: &Value) -> Option<Option<Duration>> {
+/// For how long a pod tolerates a taint.
+#[derive(Debug, PartialEq)]
+enum Tolerated {
+    Not,
+    For(Duration),
+    ForEver,
+}
+
+fn tolerated(pod: &Value, taint: &Value) -> Tolerated {
     let tolerations = list(pod, "/spec/tolerations").iter().filter(|one| tolerates(one, taint));
     let mut times = tolerations.map(|one| number(one, "/tolerationSeconds")).peekable();
-    times.peek()?;
-    let shortest = times.flatten().min();
-    Some(shortest.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0))))
+    if times.peek().is_none() {
+        return Tolerated::Not;
+    }
+    match times.flatten().min() {
+        None => Tolerated::ForEver,
+        Some(seconds) => Tolerated::For(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
+    }
 }
 
 #[cfg(test)]
@@ -126,9 +137,10 @@ mod tests {
         let for_ever = json!({"key": "broken", "operator": "Exists"});
         let a_minute = json!({"key": "broken", "value": "disk", "tolerationSeconds": 60});
         let another = json!({"key": "broken", "operator": "Exists", "effect": "NoSchedule"});
-        assert_eq!(tolerated(&pod(json!([])), &taint), None);
-        assert_eq!(tolerated(&pod(json!([another])), &taint), None);
-        assert_eq!(tolerated(&pod(json!([for_ever])), &taint), Some(None));
-        assert_eq!(tolerated(&pod(json!([for_ever, a_minute])), &taint), Some(Some(Duration::from_secs(60))));
+        assert_eq!(tolerated(&pod(json!([])), &taint), Tolerated::Not);
+        assert_eq!(tolerated(&pod(json!([another])), &taint), Tolerated::Not);
+        assert_eq!(tolerated(&pod(json!([for_ever])), &taint), Tolerated::ForEver);
+        let both = pod(json!([for_ever, a_minute]));
+        assert_eq!(tolerated(&both, &taint), Tolerated::For(Duration::from_mins(1)));
     }
 }

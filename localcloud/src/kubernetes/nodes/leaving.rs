@@ -22,7 +22,7 @@ const POWERLESS: &str = "provision.local/power-cut";
 /// How long the control plane waits for word of a node before it gives the node up.
 const UNHEARD: Duration = Duration::from_secs(50);
 /// How long it takes until somebody looks whether its machine is still there.
-const LOOKED_FOR: Duration = Duration::from_secs(60);
+const LOOKED_FOR: Duration = Duration::from_mins(1);
 
 /// Whether a node takes no more pods because it goes, or is gone.
 pub(super) fn is_leaving(node: &Value) -> bool {

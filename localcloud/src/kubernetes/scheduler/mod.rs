@@ -54,7 +54,9 @@ impl Controller for Scheduler {
 
 /// Whether a pod waits for a node.
 pub(crate) fn is_pending(pod: &Value) -> bool {
+    let scheduler = text(pod, "/spec/schedulerName");
     text(pod, "/spec/nodeName").is_empty()
+        && matches!(scheduler, "" | "default-scheduler")
         && !is_terminal(pod)
         && !is_deleting(pod)
         && list(pod, "/spec/schedulingGates").is_empty()

@@ -53,11 +53,11 @@ async fn waits(scene: &Scene, name: &str, reason: &str) -> String {
 /// The processes that have a text in their environment.
 fn processes_with(marker: &str) -> Vec<String> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let marked = entries.filter(|entry| {
+    let found = entries.filter(|entry| {
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         String::from_utf8_lossy(&environment).contains(marker)
     });
-    marked.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    found.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 async fn nobody_with(marker: &str) {

@@ -40,8 +40,9 @@ async fn the_local_kubernetes_repeats_the_transcripts() {
     install_tls();
     let local = local::Local::start().await;
     let judge = |case: &str, seen: &str| {
-        let wanted = differences::apply(case, &transcript::read(case));
-        transcript::difference("the real server", &wanted, "the local one", seen)
+        let (wanted, seen) = (differences::compared(&transcript::read(case)), differences::compared(seen));
+        let (wanted, seen) = (&differences::apply(&wanted), &seen);
+        transcript::difference("the real server", wanted, "the local one", seen)
     };
     run(local.server(), judge).await;
     local.stop().await;

@@ -54,6 +54,9 @@ impl Normal {
                 length += usize::from(rest[length..].starts_with('Z'));
                 read.push_str("<time>");
                 rest = &rest[length..];
+            } else if let Some(after) = rest.strip_prefix("\"resourceVersion\":\"") {
+                read.push_str("\"resourceVersion\":\"<revision>");
+                rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
             } else if rest.starts_with("0xc0") && shape(rest, "0xchhhhhhhhh").is_some() {
                 read.push_str("<address>");
                 rest = rest[3..].trim_start_matches(|c: char| c.is_ascii_hexdigit());
@@ -94,6 +97,64 @@ fn shape(text: &str, pattern: &str) -> Option<usize> {
         (wanted, found) => found == Some(wanted),
     });
     fits.then_some(pattern.len())
+}
+
+/// A body without what no two runs share: which of several managers of one second comes first, and what the parts of a
+/// control plane wrote themselves, of which the local one keeps no account.
+pub(super) fn settled(body: &Value) -> Value {
+    match body {
+        Value::Object(map) => {
+            let field = |(name, value): (&String, &Value)| {
+                let mut value = settled(value);
+                if name == "managedFields"
+                    && let Some(managers) = value.as_array_mut()
+                {
+                    managers.retain(|manager| manager["manager"] != "kube-controller-manager");
+                    managers.sort_by_key(|manager| {
+                        ["operation", "manager", "subresource"].map(|key| manager[key].to_string())
+                    });
+                }
+                if name == "causes"
+                    && let Some(causes) = value
+                        .as_array_mut()
+                        .filter(|causes| causes.iter().all(|cause| cause["reason"] == "FieldManagerConflict"))
+                {
+                    causes.sort_by_key(|cause| ["message", "field"].map(|key| cause[key].to_string()));
+                }
+                let is_nothing = name == "managedFields" && value.as_array().is_some_and(Vec::is_empty);
+                (!is_nothing).then(|| (name.clone(), value))
+            };
+            Value::Object(map.iter().filter_map(field).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(settled).collect()),
+        Value::String(text) => without_numbers(text).into(),
+        other => other.clone(),
+    }
+}
+
+/// A message without the object that it quotes whole, and without revisions.
+fn without_numbers(text: &str) -> String {
+    let mut text = text.to_owned();
+    if let (Some(start), Some(end)) = (
+        text.find("patch: Invalid value: \"{")
+            .or_else(|| text.starts_with("Invalid value: \"{\\\"apiV").then_some(0)),
+        text.rfind("}\": "),
+    ) {
+        let start = start + text[start..].find('{').unwrap_or(0);
+        text.replace_range(start..=end, "<the patched object>");
+    }
+    // The server quotes objects as its own inner types have them.
+    while let Some(start) = text.find("Invalid value: {")
+        && let Some(length) = text[start..].find("}: ")
+    {
+        text.replace_range(start + 15..=start + length, "<an object>");
+    }
+    if let Some(start) = text.find("in record (")
+        && let Some(length) = text[start..].find(')')
+    {
+        text.replace_range(start + 11..start + length, "<revision>");
+    }
+    text
 }
 
 /// Values that only say when or how often something was written.

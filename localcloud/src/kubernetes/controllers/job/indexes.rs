@@ -27,6 +27,11 @@ impl Indexes {
         self.0.contains(&index)
     }
 
+    /// How many are in both.
+    pub(super) fn common(&self, other: &Self) -> i64 {
+        i64::try_from(self.0.intersection(&other.0).count()).unwrap_or(i64::MAX)
+    }
+
     pub(super) fn len(&self) -> i64 {
         i64::try_from(self.0.len()).unwrap_or(i64::MAX)
     }

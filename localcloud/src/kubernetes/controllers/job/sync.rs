@@ -73,7 +73,7 @@ impl<'a> Sync<'a> {
         self.start_or_suspend();
         match self.failure(policy) {
             Some(failure) => self.fail(&failure),
-            None if self.is_complete() => self.complete(),
+            None if self.success().is_some() => self.complete(),
             None if truth(self.job, "/spec/suspend") => self.delete_pods(usize::MAX, |_| true),
             None => self.manage(),
         }
@@ -86,7 +86,16 @@ impl<'a> Sync<'a> {
     }
 
     fn set_condition(&mut self, kind: &str, status: bool, reason: &str, message: &str) {
+        let before = object::condition(&self.status, kind).cloned();
         set_condition(&mut self.status, &Condition { kind, status, reason, message }, self.now);
+        let conditions = self.status.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+        for condition in conditions.into_iter().flatten().filter(|held| text(held, "/type") == kind) {
+            let looked = before.as_ref().filter(|before| before.get("status") == condition.get("status"));
+            condition["lastProbeTime"] = match looked.and_then(|before| before.get("lastProbeTime")) {
+                Some(at) => at.clone(),
+                None => object::seconds(self.now).into(),
+            };
+        }
     }
 
     pub(super) fn later(&mut self, at: Timestamp) {
@@ -123,11 +132,16 @@ impl<'a> Sync<'a> {
                 }
             } else if self.has_failed(&pod) {
                 self.jobs.failed_at(&pod, self.now);
+                if self.is_next_to_be_replaced(&pod) {
+                    continue;
+                }
                 match judge(&self.job["spec"], &pod) {
                     Verdict::Ignore => {}
                     verdict => {
                         failed.insert(uid);
-                        self.judge_index(&pod, &verdict);
+                        if object::condition(&self.status, "FailureTarget").is_none() {
+                            self.judge_index(&pod, &verdict);
+                        }
                         if let Verdict::FailJob(message) = verdict {
                             failure = Some(Failure::new("PodFailurePolicy", message));
                         }
@@ -172,7 +186,36 @@ impl<'a> Sync<'a> {
     /// A pod that is being deleted counts as failed at once, unless only failed ones are replaced.
     pub(super) fn has_failed(&self, pod: &Value) -> bool {
         let only_failed = text(self.job, "/spec/podReplacementPolicy") == "Failed";
-        text(pod, "/status/phase") == "Failed" || (is_deleting(pod) && !only_failed)
+        // What a Job that has failed or has enough takes down counts as failed at once.
+        let is_ending = object::condition(&self.status, "FailureTarget").is_some();
+        text(pod, "/status/phase") == "Failed" || (is_deleting(pod) && (!only_failed || is_ending))
+    }
+
+    /// The last failed pod of an index tells how often the index has failed, and when: it is held until its replacement
+    /// is there, and counts only then.
+    fn is_next_to_be_replaced(&self, pod: &Value) -> bool {
+        let Some(limit) = number(self.job, "/spec/backoffLimitPerIndex") else { return false };
+        let Some(index) =
+            pods::index(pod).filter(|index| self.completions.is_some_and(|below| *index < below))
+        else {
+            return false;
+        };
+        let is_over = match judge(&self.job["spec"], pod) {
+            Verdict::FailIndex | Verdict::FailJob(_) => true,
+            Verdict::Ignore => false,
+            Verdict::Count => i64::from(Failures::before(pod).counted) >= limit,
+        };
+        let has_target = object::condition(&self.status, "FailureTarget").is_some();
+        let failures = Failures::before(pod).all();
+        let is_newer = |other: &Arc<Value>| {
+            pods::index(other) == Some(index) && Failures::before(other).all() > failures
+        };
+        let is_replaced = self.pods.iter().any(is_newer);
+        !is_over
+            && !has_target
+            && !is_replaced
+            && !self.completed.contains(index)
+            && !self.failed.contains(index)
     }
 
     fn judge_index(&mut self, pod: &Value, verdict: &Verdict) {
@@ -188,10 +231,10 @@ impl<'a> Sync<'a> {
         let was_suspended = is_condition_true(self.job, "Suspended");
         if suspended && !was_suspended {
             self.set_condition("Suspended", true, "JobSuspended", "Job suspended");
-            section(&mut self.status, "status").remove("startTime");
             self.jobs.recorder.normal(&JOB, self.job, "Suspended", "Job suspended");
         } else if !suspended && was_suspended {
             self.set_condition("Suspended", false, "JobResumed", "Job resumed");
+            self.set("startTime", object::seconds(self.now).into());
             self.jobs.recorder.normal(&JOB, self.job, "Resumed", "Job resumed");
         }
         if !suspended && instant(&self.status, "/status/startTime").is_none() {
@@ -249,6 +292,26 @@ impl<'a> Sync<'a> {
         }
     }
 
+    /// Why the Job has succeeded, if it has.
+    fn success(&self) -> Option<(String, String)> {
+        if let Some(met) = object::condition(&self.status, "SuccessCriteriaMet") {
+            return Some((text(met, "/reason").into(), text(met, "/message").into()));
+        }
+        if self.is_complete() {
+            return Some(("CompletionsReached".into(), "Reached expected number of succeeded pods".into()));
+        }
+        let rules = list(self.job, "/spec/successPolicy/rules");
+        let fits = |rule: &Value| {
+            let among = rule.get("succeededIndexes").and_then(Value::as_str);
+            let wanted = among.map(|among| Indexes::parse(among, self.completions.unwrap_or(0)));
+            let done = wanted.as_ref().map_or(self.completed.len(), |wanted| self.completed.common(wanted));
+            let all = wanted.map_or(i64::MAX, |wanted| wanted.len());
+            done >= number(rule, "/succeededCount").unwrap_or(all)
+        };
+        let at = rules.iter().position(fits)?;
+        Some(("SuccessPolicy".into(), format!("Matched rules at index {at}")))
+    }
+
     fn is_complete(&self) -> bool {
         match self.completions {
             Some(all) => self.succeeded() >= all,
@@ -268,18 +331,27 @@ impl<'a> Sync<'a> {
     /// The Job fails once its last pod has ended.
     fn fail(&mut self, failure: &Failure) {
         self.set_condition("FailureTarget", true, &failure.reason, &failure.message);
-        for pod in self.active() {
-            let _ = delete(&self.jobs.store, &Key::of(&POD, &pod), &Deletion::default());
-        }
-        self.reload();
+        self.delete_failing();
         if self.active().is_empty() && self.terminating() == 0 {
             self.set_condition("Failed", true, &failure.reason, &failure.message);
             self.jobs.recorder.warning(&JOB, self.job, &failure.reason, &failure.message);
         }
     }
 
+    /// What still runs ends with the Job, and counts as failed with it.
+    fn delete_failing(&mut self) {
+        for pod in self.active() {
+            if delete(&self.jobs.store, &Key::of(&POD, &pod), &Deletion::default()).is_ok() {
+                let message = format!("Deleted pod: {}", object::name(&pod));
+                self.jobs.recorder.normal(&JOB, self.job, "SuccessfulDelete", &message);
+            }
+        }
+        self.reload();
+    }
+
     fn complete(&mut self) {
-        let (reason, message) = ("CompletionsReached", "Reached expected number of succeeded pods");
+        let (reason, message) = self.success().unwrap_or_default();
+        let (reason, message) = (reason.as_str(), message.as_str());
         self.set_condition("SuccessCriteriaMet", true, reason, message);
         self.delete_pods(usize::MAX, |_| true);
         if self.active().is_empty() && self.terminating() == 0 {

@@ -91,6 +91,9 @@ async fn twice(s: &mut Session, policy: &str) {
     last_scheduled(s, "2025-06-01T00:00:00Z").await;
     s.wait("cronjobs/c", |cron| cron["status"]["active"].is_array()).await;
     s.quietly(Method::PATCH, MERGE, "cronjobs/c", json!({"spec": {"schedule": "0 0 2 1 *"}})).await;
+    // Another schedule is looked at when it is due; any other change at once.
+    s.quietly(Method::PATCH, MERGE, "cronjobs/c", json!({"metadata": {"annotations": {"changed": "yes"}}}))
+        .await;
 }
 
 pub(super) async fn allows(s: &mut Session) {
@@ -109,6 +112,11 @@ pub(super) async fn forbids(s: &mut Session) {
 
 pub(super) async fn replaces(s: &mut Session) {
     twice(s, "Replace").await;
+    s.wait("events?fieldSelector=involvedObject.kind%3DCronJob", |list| {
+        let made = |event: &&Value| event["reason"] == "SuccessfulCreate";
+        list["items"].as_array().is_some_and(|events| events.iter().filter(made).count() == 2)
+    })
+    .await;
     events(s, &["SuccessfulDelete"]).await;
     s.wait("cronjobs/c", |cron| {
         cron["status"]["lastScheduleTime"].as_str().is_some_and(|at| at.starts_with("2026-01-02"))

@@ -49,8 +49,10 @@ pub(super) async fn finalizers(s: &mut Session) {
     make(s, map("c", json!({}))).await;
     s.delete("configmaps/c", None).await;
     s.quietly(Method::POST, "application/json", "jobs", job("j", json!({"suspend": true}))).await;
+    s.wait("jobs/j", |job| job["status"]["conditions"].is_array()).await;
     s.delete("jobs/j?propagationPolicy=Background", None).await;
     s.quietly(Method::POST, "application/json", "jobs", job("k", json!({"suspend": true}))).await;
+    s.wait("jobs/k", |job| job["status"]["conditions"].is_array()).await;
     s.delete("jobs/k", None).await;
 }
 

@@ -5,6 +5,7 @@ mod cron;
 mod delete;
 mod jobs;
 mod objects;
+mod product;
 mod read;
 mod validation;
 mod write;
@@ -32,5 +33,6 @@ pub(super) const ALL: &[Case] = cases! {
     jobs: indexed_runs fixed_count work_queue backoff_limit restart_on_failure per_index max_failed_indexes policy_ignores
         policy_fails_the_job policy_fails_the_index policy_by_condition replaced_when_failed replaced_when_terminating
         suspends elastic parallelism deadline_and_ttl success_policy nothing_to_do deletion orphaned manual_selector;
+    product: manifests;
     cron: template fires allows forbids replaces deadline history too_many_missed;
 };

@@ -12,7 +12,8 @@ async fn each(s: &mut Session, path: &str, base: &Value, wrong: &[Value]) {
         let mut body = base.clone();
         lay(&mut body, patch);
         let answer = s.exchange(&s.ask(Method::POST, &format!("{path}?dryRun=All")).json(&body)).await;
-        s.note(&format!("{path} with {patch}: {}", answer.code));
+        let shown: String = patch.to_string().chars().take(200).collect();
+        s.note(&format!("{path} with {shown}: {}", answer.code));
         let body = answer.body();
         s.tell(&if answer.code < 300 {
             Value::Null
@@ -63,7 +64,6 @@ pub(super) async fn metadata(s: &mut Session) {
             json!({"metadata": {"labels": {"Up.Per/a": "b"}}}),
             json!({"metadata": {"annotations": {"a b": "x"}}}),
             json!({"metadata": {"annotations": {"UPPER/x": "any thing"}}}),
-            json!({"metadata": {"generateName": "Up-", "name": null}}),
             json!({"metadata": {"annotations": {"a": big}}}),
             json!({"data": {"a b": "x"}}),
             json!({"data": {"..": "x"}}),
@@ -114,7 +114,7 @@ pub(super) async fn metadata(s: &mut Session) {
 pub(super) async fn pods(s: &mut Session) {
     let container = |patch: Value| json!({"spec": {"containers": [patch]}});
     each(s, "pods", &pod("a"), &[
-        json!({"spec": {"containers": []}}), json!({"spec": {"containers": null}}), json!({"spec": null}), json!({"metadata": {"name": "A"}}),
+        json!({"spec": {"containers": null}}), json!({"spec": null}), json!({"metadata": {"name": "A"}}),
         container(json!({"name": null})), container(json!({"name": "A_"})), container(json!({"name": "a".repeat(64)})), container(json!({"image": null})), container(json!({"image": " img"})),
         json!({"spec": {"containers": [{"name": "x", "image": "i"}, {"name": "x", "image": "i"}]}}),
         json!({"spec": {"initContainers": [{"name": "main", "image": "i"}]}}),
