@@ -87,8 +87,17 @@ fn block(plan: &Plan, at: usize, change: &Change, open: &str) -> String {
         format!("{} {}{lost}", code(&format!("{sign} {}", change.address)), plain_html(&remark(plan, at)));
     match fields.is_empty() {
         true => format!("\n- {title}\n"),
-        false => folded(&title, open, &shortened(&fields, LONGEST)),
+        false => folded(&title, open, &shortened(&outdented(&fields), LONGEST)),
     }
+}
+
+/// A diff is only coloured if its signs begin their lines.
+fn outdented(fields: &str) -> String {
+    let outdented = |line: &str| {
+        let line = line.strip_prefix("        ").or(line.strip_prefix("      ")).unwrap_or(line);
+        format!("{line}\n")
+    };
+    fields.lines().map(outdented).collect()
 }
 
 /// All creations as one list, as long as there is room; returns how many of them are not in it.

@@ -15,7 +15,7 @@ use super::read::{self, Key, Node};
 use super::texts::{Layer, Text, Texts};
 
 /// The key of an overlay that takes keys away.
-const REMOVE: &str = "remove";
+pub(super) const REMOVE: &str = "remove";
 
 /// All of the texts as one table, as far as they can be read.
 pub(super) fn merged(texts: &Texts) -> (DeTable<'_>, Vec<Problem>) {
@@ -111,7 +111,7 @@ fn remove(paths: &Node<'_>, root: &mut DeTable<'_>) -> Vec<Problem> {
             Ok(steps) => {
                 remove_one(&steps, root).map(|(what, help)| Problem::new(path.span(), what).help(help))
             }
-            Err(problem) => Some(Problem { span: path.span(), ..problem }),
+            Err(problem) => Some(Problem::new(path.span(), problem.message).help(HELP)),
         }
     };
     paths.iter().filter_map(one).collect()

@@ -42,22 +42,35 @@ struct Placed<'a> {
 }
 
 pub(super) fn stack(path: &Path, env: Option<&str>, texts: Texts) -> Result<Stack, Invalid> {
-    let (root, mut problems) = layers::merged(&texts);
+    let (root, broken) = layers::merged(&texts);
+    let mut problems = Vec::new();
     let header = header(&root, env, &texts, &mut problems);
     let tables = tables(&root, &mut problems);
     let (places, declared): (Vec<_>, Vec<_>) = tables.into_iter().map(Placed::split).unzip();
     let header = header.unwrap_or_else(any_header);
     let mut stack = Stack { path: path.to_owned(), env: None, header, declared, written: Written::default() };
     check(&stack, &root, &places, &mut problems);
-    if problems.is_empty() {
+    if problems.is_empty() && broken.is_empty() {
         check_whole(&stack, &root, &places, &mut problems);
     }
+    let problems = without_cascades(&texts, broken, problems);
     if !problems.is_empty() {
         return Err(Invalid::new(texts, problems));
     }
     stack.env = env.filter(|_| is_named_by_env(&root, &texts)).map(str::to_owned);
     stack.written = Written::of(&root, &texts);
     Ok(stack)
+}
+
+/// Of what is wrong beside broken syntax, what does not come of it: whatever else is on a line that
+/// could not be read, and what is missing where a text could not be read to its end.
+fn without_cascades(texts: &Texts, broken: Vec<Problem>, problems: Vec<Problem>) -> Vec<Problem> {
+    let comes_of_it = |problem: &Problem| {
+        let missing = problem.message.starts_with("missing ") && !broken.is_empty();
+        missing || broken.iter().any(|b| texts.same_line(b.span.start, problem.span.start))
+    };
+    let real: Vec<Problem> = problems.into_iter().filter(|problem| !comes_of_it(problem)).collect();
+    broken.into_iter().chain(real).collect()
 }
 
 /// Whether the environment is part of the stack's name: whoever names the stack beyond the stack
@@ -113,6 +126,7 @@ fn tables<'a>(root: &'a DeTable<'a>, problems: &mut Vec<Problem>) -> Vec<Placed<
         let Some(table) = TABLES.into_iter().find(|table| table.name() == name) else {
             let kinds = || TABLES.into_iter().map(AnyTable::name).chain(["stack"]);
             let help = match nearest(name, kinds()) {
+                _ if name == layers::REMOVE => "only an overlay, stack.NAME.toml, takes keys away".to_owned(),
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the kinds are {}", kinds().collect::<Vec<_>>().join(", ")),
             };
@@ -189,7 +203,9 @@ fn check(
                 problems.push(dangling(&reference, &scope).placed(node, head));
             }
         }
-        let own = declared.spec.problems(&declared.key, &scope);
+        let mut own = declared.spec.problems(&declared.key, &scope);
+        // What could not be read is not also missing.
+        own.retain(|problem| !problem.is_about_unread(node, problems));
         problems.extend(own.into_iter().map(|problem| problem.placed(node, head)));
     }
 }
@@ -239,7 +255,8 @@ fn is_in(root: &DeTable<'_>, table: &str, key: &str) -> bool {
 
 fn dangling(reference: &super::Reference, scope: &super::Scope) -> FieldProblem {
     let super::Reference { field, table, key } = reference;
-    let help = match nearest(key, scope.keys(table)) {
+    let bare = key.strip_prefix(table).and_then(|key| key.strip_prefix('.'));
+    let help = match bare.filter(|key| scope.has(table, key)).or(nearest(key, scope.keys(table))) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => match scope.keys(table).collect::<Vec<_>>() {
             keys if keys.is_empty() => format!("the file has no {table}: add [{table}.{key}]"),
@@ -256,6 +273,17 @@ impl<'a> Placed<'a> {
 }
 
 impl FieldProblem {
+    /// Whether it is about a table of whose values one could not be read.
+    fn is_about_unread(&self, node: &Node<'_>, problems: &[Problem]) -> bool {
+        let mut here = node.get_ref();
+        for step in &self.field {
+            let Some(value) = here.as_table().and_then(|table| table.get(step.as_str())) else { break };
+            here = value.get_ref();
+        }
+        let unread = |value: &Node<'_>| problems.iter().any(|problem| problem.span == value.span());
+        here.as_table().is_some_and(|table| table.values().any(unread))
+    }
+
     /// Finds the place of the field: as deep as the file goes along its path.
     fn placed(self, node: &Node<'_>, head: &Range<usize>) -> Problem {
         let mut span = head.clone();

@@ -138,20 +138,29 @@ pub(crate) fn keep<'a>(table: &mut DeTable<'a>, wanted: impl Fn(&Key<'a>) -> boo
 /// serde's words, in the words of people who write files.
 fn plain(message: &str) -> String {
     let mut text = message.to_owned();
+    if text.starts_with("invalid value") {
+        text = text.replace("u32", "a whole number from 0 to 4294967295");
+        text = text.replace("u64", "a whole number, 0 or more");
+    }
     for (from, to) in [
         ("invalid type: ", "wrong type: "),
         ("u32", "a whole number"),
         ("u64", "a whole number"),
         ("i64", "a whole number"),
-        ("struct ", "a table: "),
         ("a map", "a table"),
         ("unknown variant", "unknown value"),
+        ("unknown field", "unknown key"),
+        ("a sequence", "an array"),
         ("sequence", "an array"),
         ("map", "a table"),
     ] {
         text = text.replace(from, to);
     }
-    text
+    // The names of our types mean nothing to anybody else.
+    match text.split_once("struct ") {
+        Some((before, _)) => format!("{before}a table"),
+        None => text,
+    }
 }
 
 /// Parses a document: its root, and the first syntax error of each line, since recovery cascades.
@@ -162,8 +171,25 @@ pub(super) fn document(text: &str) -> (DeTable<'_>, Vec<Problem>) {
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         if problems.last().is_none_or(|last| line_of(last.span.start) != line_of(span.start)) {
-            problems.push(Problem::new(span, error.message()));
+            problems.push(syntax(text, span, error.message()));
         }
     }
     (root.into_inner(), problems)
+}
+
+/// A syntax error, with what to do about the commonest.
+fn syntax(text: &str, span: Range<usize>, message: &str) -> Problem {
+    let found = text.get(span.clone()).unwrap_or_default();
+    let rest = text.get(span.start..).unwrap_or_default();
+    match message.split(',').next().unwrap_or_default() {
+        "invalid boolean" | "string values must be quoted" => Problem::new(span, "a text needs quotes")
+            .help(format!("write \"{}\"", found.trim_matches(['“', '”', '‘', '’']))),
+        "key with no value"
+            if rest.starts_with(':') || text.get(..span.start).is_some_and(|t| t.ends_with(':')) =>
+        {
+            Problem::new(span, "a key and its value have a `=` between them").help("this is TOML, not YAML")
+        }
+        "duplicate key" => Problem::new(span, format!("`{found}` is there twice")).help("drop one of them"),
+        _ => Problem::new(span, message),
+    }
 }

@@ -58,6 +58,12 @@ impl Texts {
             Some(text) => format!("{}:{}", text.name, text.line(place)),
         }
     }
+
+    /// Whether two places are on one line of one text.
+    pub(crate) fn same_line(&self, a: usize, b: usize) -> bool {
+        let line = |place| self.at(place).map(|text| (text.start, text.line(place)));
+        line(a) == line(b)
+    }
 }
 
 impl Text {
