@@ -251,7 +251,7 @@ mod tests {
         <details><summary><code>~ node&#95;pool.main/workers</code> in place</summary>
 
         ```diff
-              max_nodes: 10 → 12
+        max_nodes: 10 → 12
         ```
 
         </details>
@@ -259,10 +259,10 @@ mod tests {
         <details><summary><code>~ job.fx</code> in place</summary>
 
         ```diff
-              sql:
-                - select a
-                + select b
-                  from input
+        sql:
+        - select a
+        + select b
+          from input
         ```
 
         </details>

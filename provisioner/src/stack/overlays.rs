@@ -120,7 +120,7 @@ fn an_overlay_takes_keys_away() {
     1 | remove = ["cluster.main.pol.steady", 7, "a..b", "topic.none"]
       |                                         ^^^^^^
       |
-      = help: write it as --set job.fx.max_workers=3
+      = help: write it as remove = ["cluster.main.pool.steady.nodes"]
 
     error: the files have no `topic.none`
      --> stack.prod.toml:1:49

@@ -180,16 +180,22 @@ pub(super) fn document(text: &str) -> (DeTable<'_>, Vec<Problem>) {
 /// A syntax error, with what to do about the commonest.
 fn syntax(text: &str, span: Range<usize>, message: &str) -> Problem {
     let found = text.get(span.clone()).unwrap_or_default();
-    let rest = text.get(span.start..).unwrap_or_default();
     match message.split(',').next().unwrap_or_default() {
+        "string values must be quoted" if found.trim().is_empty() => {
+            Problem::new(span, "no value after the `=`")
+        }
         "invalid boolean" | "string values must be quoted" => Problem::new(span, "a text needs quotes")
             .help(format!("write \"{}\"", found.trim_matches(['“', '”', '‘', '’']))),
-        "key with no value"
-            if rest.starts_with(':') || text.get(..span.start).is_some_and(|t| t.ends_with(':')) =>
-        {
+        "key with no value" if has_colon(text, &span) => {
             Problem::new(span, "a key and its value have a `=` between them").help("this is TOML, not YAML")
         }
         "duplicate key" => Problem::new(span, format!("`{found}` is there twice")).help("drop one of them"),
         _ => Problem::new(span, message),
     }
+}
+
+/// Whether a `:` stands where a `=` should.
+fn has_colon(text: &str, span: &Range<usize>) -> bool {
+    let (before, after) = text.split_at_checked(span.start).unwrap_or((text, ""));
+    before.trim_end().ends_with(':') || after.starts_with(':')
 }

@@ -82,7 +82,7 @@ retry = { min = "10s", mx = "5s" }
     9 | ack_deadline = "5s"
       |                ^^^^
 
-    error: wrong type: integer `7`, expected a string
+    error: wrong type: integer `7`, expected a time, such as "90s" or "1h30m"
       --> stack.toml:10:13
        |
     10 | retention = 7
@@ -359,7 +359,7 @@ fn broken_syntax_is_shown_where_it_breaks() {
     5 | | [bucket.data]
       | |_^
 
-    error: string values must be quoted, expected literal string
+    error: no value after the `=`
      --> stack.toml:6:12
       |
     6 | location = 
