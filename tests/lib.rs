@@ -50,9 +50,23 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 impl Scenario {
-    /// The example of the repository: its stack.toml and its real data.
+    /// The example of the repository: its stack.toml and its real data. In its local cloud, as with
+    /// Google, new accounts and grants count only after a while.
+    ///
+    /// # Panics
+    /// If the local cloud does not start.
     #[must_use]
     pub fn fx() -> Self {
+        let scenario = Self::fx_on_a_fast_cloud();
+        scenario.expect(0, &["local", "up"]);
+        scenario.expect(0, &["local", "propagation", "--accounts", "1s", "--grants", "1s"]);
+        scenario
+    }
+
+    /// The example of the repository, with no local cloud yet; in the one that a command starts,
+    /// accounts and grants count at once.
+    #[must_use]
+    pub fn fx_on_a_fast_cloud() -> Self {
         let stack = std::fs::read_to_string(repository().join("stack.toml")).expect("the example stack");
         let scenario = Self::with(&stack);
         let from = repository().join("examples/fx");

@@ -30,7 +30,7 @@ impl WorkerConfig {
 #[serde(rename_all = "snake_case")]
 pub enum Handler {
     /// The built-in extract, transform, load.
-    Etl(EtlConfig),
+    Etl(Box<EtlConfig>),
     /// A program of the user's.
     Command(CommandConfig),
 }

@@ -20,7 +20,10 @@ mod run;
 
 pub use attempt::{Attempt, AttemptEnd, EndReason};
 pub use config::{CommandConfig, Handler, WorkerConfig};
-pub use etl::{BadRows, ColumnType, EtlConfig, Schema, size};
+pub use etl::{
+    BadRows, Column, ColumnType, Compression, EtlConfig, Format, HeaderValue, HttpConfig, Literal, Named,
+    Schema, SecretReference, TableConfig, seconds, size,
+};
 pub use item::{Item, ItemLine};
 pub use message::Message;
 pub use outcome::{Failure, FailureKind, Input, Output, Receipt, ReceiptKind};

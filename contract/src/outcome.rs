@@ -67,6 +67,9 @@ pub struct Input {
     /// `ETag` of an HTTP answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
+    /// `Last-Modified` of an HTTP answer, as it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
     /// Bytes read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::{self, Access};
 use crate::activity::{self, Activity};
-use crate::calls::{self, Calls, Connection};
+use crate::calls::{self, Calls, Connection, is_grpc};
 use crate::connections::{Connections, Place, serve, turn_away};
 use crate::error::ApiError;
 use crate::guard::guard;
@@ -49,7 +48,6 @@ pub(crate) fn frame(services: Router, port: u16, activity: Activity, calls: Call
     let services = services
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
-        .layer(from_fn(named_if_unknown))
         .layer(from_fn(rest::refuse_too_long))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(access, access::authorize))
@@ -110,7 +108,7 @@ async fn connection(stream: TcpStream, place: Place, router: Router, stopping: C
 /// clients believe that a resource is gone.
 pub(crate) async fn unknown(request: Request) -> Response {
     let path = request.uri().path();
-    if is_grpc(&request) {
+    if is_grpc(request.headers()) {
         return unsupported_method(path);
     }
     let what = format!("{} {path}", request.method());
@@ -119,24 +117,6 @@ pub(crate) async fn unknown(request: Request) -> Response {
         return ApiError::unimplemented(format!("{what}: not supported by the local cloud")).into_response();
     }
     ApiError::not_found(format!("{what}: there is nothing here")).into_response()
-}
-
-/// A service of gRPC that is there says of a method that is not only that.
-async fn named_if_unknown(request: Request, next: Next) -> Response {
-    let method = is_grpc(&request).then(|| request.uri().path().to_owned());
-    let answer = next.run(request).await;
-    let header = |name: &str| answer.headers().get(name).map_or(&b""[..], http::HeaderValue::as_bytes);
-    match method {
-        Some(method) if header("grpc-status") == b"12" && header("grpc-message").is_empty() => {
-            unsupported_method(&method)
-        }
-        _ => answer,
-    }
-}
-
-fn is_grpc(request: &Request) -> bool {
-    let kind = request.headers().get(CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 fn unsupported_method(path: &str) -> Response {

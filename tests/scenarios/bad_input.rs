@@ -31,7 +31,7 @@ fn no_stack_file_says_where_it_looked() {
 
 #[test]
 fn a_list_that_cannot_be_used_starts_nothing() {
-    let scenario = Scenario::fx();
+    let scenario = Scenario::fx_on_a_fast_cloud();
     scenario.write("empty.txt", "\n\n");
     scenario.write("binary.txt", b"\xff\xfe\n");
     for (list, words) in [
@@ -62,7 +62,7 @@ fn without_a_project_the_real_cloud_is_not_asked() {
 
 #[test]
 fn a_query_that_cannot_be_planned_is_found_before_anything_is_started() {
-    let scenario = Scenario::fx();
+    let scenario = Scenario::fx_on_a_fast_cloud();
     scenario.edit("FROM input", "FROM imput");
     scenario.write("one.txt", "USD\n");
     let run = ["run", "--local", "--yes", "--items", "one.txt"];

@@ -22,7 +22,6 @@ fn points(scenario: &Scenario) -> Vec<String> {
 #[test]
 fn an_apply_that_is_killed_at_a_named_point_is_simply_run_again() {
     let scenario = Scenario::fx();
-    scenario.expect(0, &["local", "up"]);
     for (method, resource, moment) in POINTS {
         let add = ["local", "fault", "add", method, "--resource", resource, "--kill", moment];
         let id = scenario.expect(0, &[&add[..], &["--caller", "provision", "--next", "1"]].concat());
@@ -57,7 +56,6 @@ fn id_of(printed: &str) -> u64 {
 #[test]
 fn errors_that_pass_do_not_stop_an_apply() {
     let scenario = Scenario::fx();
-    scenario.expect(0, &["local", "up"]);
     for fault in [
         ["container.clusters.create", "gke-quota"],
         ["cloudresourcemanager.projects.setIamPolicy", "iam-does-not-exist"],

@@ -9,7 +9,7 @@ const BUCKET: &str = "local-cloud-fx-data";
 
 #[test]
 fn the_quick_start_turns_every_currency_into_features() {
-    let scenario = Scenario::fx();
+    let scenario = Scenario::fx_on_a_fast_cloud();
     let report = scenario.json(0, &RUN);
     assert_eq!(report["items"], 32);
     assert_eq!(report["done"], 32);

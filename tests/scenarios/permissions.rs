@@ -18,7 +18,7 @@ const ACCOUNT: &str =
 
 /// The example, with runs that end soon if nothing moves.
 fn impatient(max_run_time: &str) -> Scenario {
-    let scenario = Scenario::fx();
+    let scenario = Scenario::fx_on_a_fast_cloud();
     scenario.write("two.txt", ITEMS);
     let pool = "pool = \"main/workers\"";
     scenario.edit(pool, &format!("{pool}\nitem_timeout = \"5s\"\nmax_run_time = \"{max_run_time}\""));

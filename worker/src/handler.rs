@@ -6,12 +6,12 @@ use clients::Bucket;
 use contract::{Input, Item, Stage};
 use futures::future::BoxFuture;
 
-/// A way to turn an item into one stored object.
+/// A way to turn an item into stored objects.
 pub trait Handler: Send + Sync {
-    /// Where the item's output belongs.
-    fn destination(&self, item: &Item) -> Result<ObjectAddress, HandlerError>;
+    /// What the outputs will be, as far as the item's key tells.
+    fn destination(&self, item: &Item) -> Result<Destination, HandlerError>;
 
-    /// Makes the output. Dropping the future must stop the work.
+    /// Makes the outputs. Dropping the future must stop the work.
     fn process<'a>(&'a self, work: Work<'a>) -> BoxFuture<'a, Result<Product, HandlerError>>;
 }
 
@@ -23,6 +23,15 @@ pub struct Work<'a> {
     pub storage: &'a Bucket,
     /// Told how far the work is.
     pub stage: &'a (dyn Fn(Stage) + Send + Sync),
+}
+
+/// What the outputs of an item will be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Exactly one, with this name.
+    One(ObjectAddress),
+    /// Any number, with names that only the work tells.
+    Several,
 }
 
 /// `gs://bucket/object`.
@@ -43,16 +52,25 @@ impl std::fmt::Display for ObjectAddress {
 /// What a handler made, not stored yet.
 #[derive(Debug)]
 pub struct Product {
-    /// The output.
-    pub body: Body,
-    /// What it was made from.
+    /// The outputs, each with a name of its own.
+    pub outputs: Vec<Artifact>,
+    /// What they were made from.
     pub inputs: Vec<Input>,
     /// Rows read.
     pub rows_in: Option<u64>,
     /// Rows left out because they did not fit.
     pub rows_rejected: Option<u64>,
-    /// Rows in the output.
+    /// Rows in the outputs.
     pub rows_out: Option<u64>,
+}
+
+/// One output, not stored yet.
+#[derive(Debug)]
+pub struct Artifact {
+    /// Where it belongs.
+    pub address: ObjectAddress,
+    /// What it is.
+    pub body: Body,
 }
 
 /// The bytes of an output; they can be sent more than once.

@@ -12,7 +12,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
 
 use crate::board::{Board, Count, Entry};
-use crate::handler::{HandlerError, Product, Work};
+use crate::handler::{Destination, HandlerError, Product, Work};
+use crate::one_output;
 use crate::patience::patiently;
 use crate::protocol::{Beginning, Begun, Ledger, Loaded, Place, Settled};
 use crate::pull::Delivery;
@@ -157,7 +158,9 @@ impl Workbench {
         begun: &Begun,
         entry: &Arc<Entry>,
     ) -> Result<Loaded, HandlerError> {
-        let destination = run.handler.destination(item)?;
+        let Destination::One(destination) = run.handler.destination(item)? else {
+            return Err(HandlerError::Permanent(anyhow!(one_output::ONLY)));
+        };
         let generation = match self.ledger.look(run, begun, &destination).await? {
             Place::Done(loaded) => return Ok(loaded),
             Place::Open(generation) => generation,

@@ -11,6 +11,7 @@ pub mod runs;
 pub mod protocol;
 pub mod item;
 pub mod handler;
+mod one_output;
 pub mod etl;
 
 // Around it: what others see, and when to leave.

@@ -11,8 +11,9 @@ use contract::{Handler as HandlerConfig, RunId, RunRecord, layout};
 use tokio::sync::Mutex;
 use tokio::try_join;
 
-use crate::etl::Etl;
+use crate::etl::{Etl, Host};
 use crate::handler::Handler;
+use crate::one_output;
 
 /// How old the knowledge that a run is open may be.
 const FRESH: Duration = Duration::from_secs(5);
@@ -106,10 +107,13 @@ impl Runs {
             return Err(format!("run.json has format {}, this worker reads {FORMAT}", record.format));
         }
         match &record.config.handler {
-            HandlerConfig::Etl(config) => match Etl::prepare(config, self.local_root.clone()).await {
-                Ok(etl) => Ok(Arc::new(etl)),
-                Err(wrong) => Err(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
-            },
+            HandlerConfig::Etl(config) => {
+                let host = Host::of_worker(self.local_root.clone());
+                match Etl::prepare(config, &host).await.and_then(one_output::only) {
+                    Ok(etl) => Ok(Arc::new(etl)),
+                    Err(wrong) => Err(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+                }
+            }
             HandlerConfig::Command(_) => {
                 Err("this version of worker does not run commands; use [job.….etl]".to_owned())
             }

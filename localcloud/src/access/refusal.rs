@@ -4,11 +4,11 @@
 use axum::Json;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
-use crate::calls::Call;
+use crate::calls::{Call, is_grpc};
 use crate::error::{ApiError, ErrorInfo};
 use crate::iam::Denied;
 
@@ -27,8 +27,7 @@ pub(super) enum Wire {
 
 impl Wire {
     pub(super) fn of(request: &Request, call: &Call) -> Self {
-        let kind = request.headers().get(CONTENT_TYPE);
-        if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+        if is_grpc(request.headers()) {
             return Self::Grpc;
         }
         if call.method.name.starts_with("storage.") { Self::Storage } else { Self::Rest }

@@ -45,6 +45,7 @@ pub use log::{Entry, Fate};
 #[cfg(test)]
 pub(crate) use methods::names as method_names;
 use request::Told;
+pub(crate) use request::is_grpc;
 use rules::Rules;
 pub use rules::SetFault;
 pub(crate) use stream::{Actions, Within};
@@ -195,7 +196,7 @@ pub(crate) fn by_bearing() -> Principals {
 /// Around all services of Google.
 pub(crate) async fn carry(State(calls): State<Calls>, request: Request, next: Next) -> Response {
     let wire = match request.uri().path() {
-        _ if request::is_grpc(request.headers()) => Wire::Grpc,
+        _ if is_grpc(request.headers()) => Wire::Grpc,
         path if path.contains("/storage/v1/") => Wire::Storage,
         _ => Wire::Rest,
     };

@@ -52,7 +52,7 @@ pub(super) async fn read(request: Request) -> Result<(Option<Told>, Request), Re
     }
 }
 
-pub(super) fn is_grpc(headers: &http::HeaderMap) -> bool {
+pub(crate) fn is_grpc(headers: &http::HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 

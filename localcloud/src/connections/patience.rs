@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use http::Request;
-use http::header::CONTENT_TYPE;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::calls::is_grpc;
 
 /// The longest pause between two pieces of a body.
 const PAUSE: Duration = Duration::from_mins(1);
@@ -23,10 +24,7 @@ struct Patient {
 /// The request, with a body that fails when it stalls. Streams of gRPC may be silent for as long as
 /// they like.
 pub(super) fn patiently(request: Request<Incoming>) -> Request<Body> {
-    let kind = request.headers().get(CONTENT_TYPE);
-    if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
-        || request.body().is_end_stream()
-    {
+    if is_grpc(request.headers()) || request.body().is_end_stream() {
         return request.map(Body::new);
     }
     request.map(|body| Body::new(Patient { body, pause: Box::pin(sleep(PAUSE)) }))

@@ -44,13 +44,16 @@ impl Pubsub {
         Ok(messages.iter().map(|message| message.id.to_string()).collect())
     }
 
-    /// Gives messages to the topic's subscriptions.
+    /// Gives messages to the topic's subscriptions: all to all of them, or, with an error, none.
     fn spread(&self, state: &mut State, topic: &str, messages: &[Arc<Message>]) -> Result<(), ApiError> {
         let subscribed = |settings: &Subscription| settings.topic == topic && !settings.detached;
-        for (name, live) in state.subscriptions.iter_mut().filter(|(_, live)| subscribed(&live.row.settings))
-        {
+        let subscriptions = || state.subscriptions.iter().filter(|(_, live)| subscribed(&live.row.settings));
+        self.save_messages(subscriptions().flat_map(|(name, live)| {
+            let passing = messages.iter().filter(|m| live.filter.passes(&m.content.attributes));
+            passing.map(move |message| (name.as_str(), message.as_ref()))
+        }))?;
+        for live in state.subscriptions.values_mut().filter(|live| subscribed(&live.row.settings)) {
             for message in messages.iter().filter(|m| live.filter.passes(&m.content.attributes)) {
-                self.save_message(name, message)?;
                 live.backlog.push(message.clone(), 0);
             }
             live.changed.send_replace(());

@@ -21,7 +21,7 @@ use super::topic::Topic;
 use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::iam::{Iam, Policy};
-use crate::journal::{Journal, Tables};
+use crate::journal::{Batch, Journal, Tables};
 
 const TOPICS: &str = "pubsub.topics";
 const SUBSCRIPTIONS: &str = "pubsub.subscriptions";
@@ -162,16 +162,23 @@ impl Pubsub {
         self.journal.delete(SUBSCRIPTIONS, name).map_err(|error| unwritten(&error))
     }
 
-    pub(super) fn save_message(&self, subscription: &str, message: &Message) -> Result<(), ApiError> {
-        let row = MessageRow {
-            subscription: subscription.into(),
-            id: message.id,
-            published: message.published,
-            content: std::borrow::Cow::Borrowed(&message.content),
-        };
-        self.journal
-            .put(MESSAGES, &message_key(subscription, message.id), &row)
-            .map_err(|error| unwritten(&error))
+    /// Writes messages down for the subscriptions that have them, all at once.
+    pub(super) fn save_messages<'a>(
+        &self,
+        messages: impl Iterator<Item = (&'a str, &'a Message)>,
+    ) -> Result<(), ApiError> {
+        let mut batch = Batch::default();
+        for (subscription, message) in messages {
+            let row = MessageRow {
+                subscription: subscription.into(),
+                id: message.id,
+                published: message.published,
+                content: std::borrow::Cow::Borrowed(&message.content),
+            };
+            let key = message_key(subscription, message.id);
+            batch.put(MESSAGES, &key, &row).map_err(|error| unwritten(&error.into()))?;
+        }
+        self.journal.commit(batch).map_err(|error| unwritten(&error))
     }
 
     /// Writes down how often a message was delivered in vain.

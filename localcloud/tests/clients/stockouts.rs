@@ -249,7 +249,8 @@ async fn pods_wait_for_a_zone_without_machines_and_others_take_their_place_elsew
     local.cloud.order(&Order::RestockAll).expect("obeyed");
     local.cloud.clock().advance(Duration::from_millis(2900)).expect("moved on");
     has(&kube, "workers", &[("b", 1)]).await;
-    local.cloud.clock().advance(Duration::from_millis(200)).expect("moved on");
+    // It doubles with every failure, up to half an hour on Google's clock.
+    local.cloud.clock().advance(Duration::from_secs(18)).expect("moved on");
     has(&kube, "workers", &[("a", 1), ("b", 1)]).await;
     local.cloud.clock().thaw().expect("running");
 }

@@ -28,7 +28,8 @@ struct Diagnostic {
     field: String,
     message: String,
     span: Option<Place>,
-    help: Option<String>,
+    #[serde(default)]
+    help: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -59,8 +60,8 @@ pub(super) async fn check(stack: &Stack) -> Result<bool> {
 impl Diagnostic {
     fn shown(&self, job: &str) -> String {
         let place = self.span.as_ref().map(|place| format!(" line {} column {}", place.line, place.column));
-        let help = self.help.as_ref().map(|help| format!("\n  help: {help}"));
-        let (place, help) = (place.unwrap_or_default(), help.unwrap_or_default());
+        let place = place.unwrap_or_default();
+        let help = self.help.iter().fold(String::new(), |all, help| all + "\n  help: " + help);
         format!("job.{job}.etl.{}{place}: {}{help}", self.field, self.message)
     }
 }

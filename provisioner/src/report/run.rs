@@ -157,7 +157,11 @@ mod tests {
             by: "ann@laptop".into(),
             count: 32,
             items_sha256: String::new(),
-            config: WorkerConfig { handler: Handler::Etl(etl), attempts: 5, item_timeout_seconds: 600 },
+            config: WorkerConfig {
+                handler: Handler::Etl(Box::new(etl)),
+                attempts: 5,
+                item_timeout_seconds: 600,
+            },
             config_sha256: String::new(),
             image: None,
             topic: String::new(),

@@ -27,18 +27,20 @@ pub(crate) fn table<T: DeserializeOwned + JsonSchema>(
 ) -> Option<T> {
     let mut value = value.clone();
     check_keys(&schema::<T>(), &mut value, head, problems);
+    let mut complete = true;
     loop {
         match T::deserialize(ValueDeserializer::from(value.clone())) {
             // Whatever else is wrong with it, others may refer to it.
-            Ok(read) => return Some(read),
+            Ok(read) => return complete.then_some(read),
             Err(error) => {
                 let span = error.span().unwrap_or_else(|| head.clone());
                 let missing = error.message().starts_with("missing field");
+                complete &= !missing;
                 if !missing {
                     problems.push(Problem::new(span.clone(), plain(error.message())));
                 }
                 // Without the value at fault, the next try tells of the next one.
-                if missing || !remove_at(&mut value, &span) {
+                if !remove_at(&mut value, &span) {
                     return None;
                 }
             }

@@ -192,14 +192,13 @@ command = { argv = ["true"] }
        |
        = help: did you mean "main/steady"?
 
-    error: CSV needs a `schema`
+    error: CSV and NDJSON need a `schema`
       --> stack.toml:16:9
        |
     16 | [job.fx.etl]
        |         ^^^
        |
-       = help: date = "date"
-               rate = "double"
+       = help: schema = { date = "date", rate = "double" }
 
     error: `{item}` may not choose the host or the bucket
       --> stack.toml:17:11
@@ -221,7 +220,7 @@ command = { argv = ["true"] }
     18 | load = "gs://data/features.txt"
        |        ^^^^^^^^^^^^^^^^^^^^^^^^
        |
-       = help: .csv or .parquet
+       = help: .csv, .ndjson, .jsonl or .parquet, and perhaps .gz or .zst; or set `load_format`
 
     error: how much a worker may use of a `z9-strange-2` is not known here
       --> stack.toml:22:8
@@ -238,6 +237,76 @@ command = { argv = ["true"] }
        | ^^^^^^^
        |
        = help: use [job.other.etl]
+    "#);
+}
+
+#[test]
+fn an_etl_is_checked_key_by_key() {
+    insta::assert_snapshot!(problems(r#"
+[topic.items]
+[subscription.work]
+topic = "items"
+[bucket.data]
+[cluster.main.pool.steady]
+nodes = 1
+[job.fx]
+subscription = "work"
+bucket = "data"
+pool = "main/steady"
+[job.fx.etl]
+extract = "gs://data/{item}"
+max_input = "9"
+schema = { day = "dat", rate = { type = "double", requird = true }, x = { min = 1 } }
+load = "gs://data/{item}/{day}.csv"
+rejects = "gs://data/rejects/{item}/{day}.csv"
+[job.fx.etl.tables.codes]
+from = "https://example.com/codes.csv"
+schema = { code = "string" }
+[job.fx.etl.http]
+idle_timeout = "soon"
+allowed_host = ["example.com"]
+"#), @r#"
+    error: `9` is not a size; write it as "256MiB" or "20GiB"
+      --> stack.toml:17:13
+       |
+    17 | max_input = "9"
+       |             ^^^
+
+    error: `dat` is not a type; there are `string`, `bool`, `int8`, `int16`, `int32`, `int`, `double`, `date`, `time`, `timestamp` and `decimal(18,4)`, of 1 to 38 digits
+      --> stack.toml:18:18
+       |
+    18 | schema = { day = "dat", rate = { type = "double", requird = true }, x = { min = 1 } }
+       |                  ^^^^^
+
+    error: unknown key `requird`
+      --> stack.toml:18:51
+       |
+    18 | schema = { day = "dat", rate = { type = "double", requird = true }, x = { min = 1 } }
+       |                                                   ^^^^^^^
+       |
+       = help: did you mean `required`?
+
+    error: missing key `type`
+      --> stack.toml:18:69
+       |
+    18 | schema = { day = "dat", rate = { type = "double", requird = true }, x = { min = 1 } }
+       |                                                                     ^
+       |
+       = help: The type of its values.
+
+    error: `soon` is not a time; write it as "90s", "10m" or "1h"
+      --> stack.toml:25:16
+       |
+    25 | idle_timeout = "soon"
+       |                ^^^^^^
+
+    error: unknown key `allowed_host`
+      --> stack.toml:26:1
+       |
+    26 | allowed_host = ["example.com"]
+       | ^^^^^^^^^^^^
+       |
+       = help: did you mean `allowed_hosts`?
     "#);
 }
 

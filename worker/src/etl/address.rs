@@ -10,15 +10,6 @@ use crate::handler::{HandlerError, ObjectAddress, permanent};
 /// Stands for the item.
 const ITEM: &str = "{item}";
 
-/// How rows are written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// Comma-separated, RFC 4180.
-    Csv,
-    /// Apache Parquet.
-    Parquet,
-}
-
 /// Where inputs come from.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Source {
@@ -27,11 +18,20 @@ pub(crate) enum Source {
     File(FileTemplate),
 }
 
-/// `gs://BUCKET/OBJECT` with `{item}` in OBJECT.
+/// `gs://BUCKET/OBJECT` with `{item}`, and perhaps columns in braces, in OBJECT.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ObjectTemplate {
     bucket: String,
-    object: String,
+    parts: Vec<Part>,
+}
+
+/// A piece of an object's name.
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Text(String),
+    Item,
+    /// The value of a column of the output.
+    Column(String),
 }
 
 /// `http(s)://…` with `{item}` after the authority.
@@ -44,29 +44,13 @@ pub(crate) struct FileTemplate(String);
 
 impl Source {
     /// Reads `extract`. The error is a sentence for the author of the stack.
-    pub(crate) fn parse(text: &str) -> Result<(Self, Format), String> {
-        let source = match text.split_once(':') {
-            Some(("gs", _)) => Self::Object(ObjectTemplate::parse(text)?),
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        Ok(match text.split_once(':') {
+            Some(("gs", _)) => Self::Object(ObjectTemplate::parse(text)?.without_columns()?),
             Some(("http" | "https", _)) => Self::Web(WebTemplate::parse(text)?),
             Some(("file", path)) => Self::File(FileTemplate(path.to_owned())),
             _ => return Err(format!("`{text}` begins with none of gs://, https://, http:// and file:")),
-        };
-        let path = match &source {
-            Self::Web(_) => text.split(['?', '#']).next().unwrap_or(text),
-            _ => text,
-        };
-        Ok((source, Format::of(path)?))
-    }
-}
-
-impl Format {
-    pub(crate) fn of(path: &str) -> Result<Self, String> {
-        let ending = |ending: &str| path.to_ascii_lowercase().ends_with(ending);
-        match (ending(".csv"), ending(".parquet")) {
-            (true, _) => Ok(Self::Csv),
-            (_, true) => Ok(Self::Parquet),
-            _ => Err(format!("`{path}` ends in neither .csv nor .parquet, so its format is unknown")),
-        }
+        })
     }
 }
 
@@ -81,21 +65,75 @@ impl ObjectTemplate {
         if bucket.contains(['{', '}']) {
             return Err(format!("`{text}`: {{item}} may not stand in the bucket's name"));
         }
-        Ok(Self { bucket: bucket.to_owned(), object: object.to_owned() })
+        let parts = parts(object).ok_or_else(|| format!("`{text}`: a brace has no other half"))?;
+        Ok(Self { bucket: bucket.to_owned(), parts })
+    }
+
+    /// Refuses columns where there are none yet.
+    pub(crate) fn without_columns(self) -> Result<Self, String> {
+        if let Some(column) = self.columns().next() {
+            return Err(format!("`{{{column}}}` stands for nothing here; the only placeholder is {ITEM}"));
+        }
+        Ok(self)
     }
 
     /// Whether each item has an address of its own.
     pub(crate) fn names_the_item(&self) -> bool {
-        self.object.contains(ITEM)
+        self.parts.contains(&Part::Item)
     }
 
+    /// The columns that divide the output.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+        self.parts
+            .iter()
+            .filter_map(|part| if let Part::Column(name) = part { Some(&name[..]) } else { None })
+    }
+
+    /// The address of an item, where no column is in it.
     pub(crate) fn fill(&self, item: &Item) -> Result<ObjectAddress, HandlerError> {
-        let object = self.object.replace(ITEM, &item.object_name());
+        self.fill_all(item, &[])
+    }
+
+    /// The address of an item's partition; `values` are the columns', spelled for a name.
+    pub(crate) fn fill_all(&self, item: &Item, values: &[String]) -> Result<ObjectAddress, HandlerError> {
+        let mut values = values.iter();
+        let mut object = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => object.push_str(text),
+                Part::Item => object.push_str(&item.object_name()),
+                Part::Column(_) => object.push_str(values.next().map_or("", |value| value)),
+            }
+        }
         if object.len() > 1024 {
             return Err(permanent!("the object's name for this item has more than 1,024 bytes"));
         }
         Ok(ObjectAddress { bucket: self.bucket.clone(), object })
     }
+}
+
+/// A template's pieces, or none if a brace stands alone.
+fn parts(text: &str) -> Option<Vec<Part>> {
+    let (mut parts, mut rest) = (Vec::new(), text);
+    while let Some(open) = rest.find('{') {
+        let close = open + rest[open..].find('}')?;
+        let (before, name) = (&rest[..open], &rest[open + 1..close]);
+        if before.contains('}') || name.is_empty() || name.contains('{') {
+            return None;
+        }
+        if !before.is_empty() {
+            parts.push(Part::Text(before.to_owned()));
+        }
+        parts.push(if name == "item" { Part::Item } else { Part::Column(name.to_owned()) });
+        rest = &rest[close + 1..];
+    }
+    if rest.contains('}') {
+        return None;
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest.to_owned()));
+    }
+    Some(parts)
 }
 
 impl WebTemplate {
@@ -161,11 +199,24 @@ mod tests {
     }
 
     #[test]
-    fn the_ending_tells_the_format() {
-        assert_eq!(Source::parse("gs://b/{item}.csv").expect("csv").1, Format::Csv);
-        assert_eq!(Source::parse("https://h/{item}.parquet?v=1").expect("parquet").1, Format::Parquet);
-        assert!(Source::parse("gs://b/{item}.txt").is_err());
+    fn the_scheme_tells_where_an_input_is() {
+        assert!(matches!(Source::parse("gs://b/{item}.csv"), Ok(Source::Object(_))));
+        assert!(matches!(Source::parse("https://h/{item}.csv"), Ok(Source::Web(_))));
+        assert!(matches!(Source::parse("file:{item}.csv"), Ok(Source::File(_))));
         assert!(Source::parse("ftp://b/{item}.csv").is_err());
+        assert!(Source::parse("gs://b/{item}/{date}.csv").is_err());
+    }
+
+    #[test]
+    fn columns_in_braces_divide_an_output() {
+        let template = ObjectTemplate::parse("gs://data/{item}/{date}-{ccy}.csv").expect("an address");
+        assert_eq!(template.columns().collect::<Vec<_>>(), ["date", "ccy"]);
+        let values = ["2026-01-31".to_owned(), "%2F".to_owned()];
+        let address = template.fill_all(&item("a"), &values).expect("a name");
+        assert_eq!(address.object, "a/2026-01-31-%2F.csv");
+        for wrong in ["{", "}", "{}", "{a{b}}", "{a}}", "x}{y"] {
+            assert!(ObjectTemplate::parse(&format!("gs://data/{wrong}")).is_err(), "{wrong}");
+        }
     }
 
     #[test]
@@ -184,8 +235,7 @@ mod tests {
         for sly in ["https:///{item}/x.csv", "https://\n/{item}/x.csv", "https://h\\{item}/x.csv"] {
             assert!(Source::parse(sly).is_err(), "{sly}");
         }
-        let (Source::Web(template), _) = Source::parse("https://example.com/{item}.csv").expect("a URL")
-        else {
+        let Source::Web(template) = Source::parse("https://example.com/{item}.csv").expect("a URL") else {
             panic!("a web source")
         };
         let url = template.fill(&item("@evil.com/#?x y")).expect("a URL");

@@ -10,8 +10,8 @@ use serde::Serialize;
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// The key of the configuration: `extract`, `schema`, `sql`, `load`, `handler`.
-    pub field: &'static str,
+    /// The key of the configuration: `extract`, `schema.rate`, `sql`, `tables.codes.from`.
+    pub field: String,
     /// What is wrong.
     pub message: String,
     /// Where in the SQL.
@@ -37,8 +37,8 @@ pub struct Span {
 
 impl Diagnostic {
     /// Something wrong with a whole value.
-    pub(crate) fn new(field: &'static str, message: String) -> Self {
-        Self { field, message, span: None, help: Vec::new() }
+    pub(crate) fn new(field: impl Into<String>, message: String) -> Self {
+        Self { field: field.into(), message, span: None, help: Vec::new() }
     }
 
     /// Something wrong with the SQL.

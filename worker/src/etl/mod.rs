@@ -1,62 +1,90 @@
 //! The built-in handler: extract an input, give it types, transform it in SQL, load the result.
 
 mod address;
+mod columns;
 mod compute;
-mod csv;
 mod diagnostic;
 mod extract;
+mod functions;
+mod host;
 mod load;
-mod numerics;
-mod parquet;
+mod pack;
+mod prepare;
 mod query;
+mod read;
 mod rows;
-mod schema;
 mod scratch;
+mod tables;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use contract::{BadRows, EtlConfig, Item, Schema, Stage};
+use contract::{BadRows, EtlConfig, Input, Item, Stage};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
+use datafusion::physical_plan::streaming::PartitionStream;
 use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, try_join_all};
 
-use self::address::{Format, ObjectTemplate, Source};
+use self::address::{ObjectTemplate, Source};
+use self::columns::Columns;
 use self::extract::{Fetched, Web};
-use self::query::Query;
-use crate::handler::{Handler, HandlerError, ObjectAddress, Product, Work};
+use self::load::{Form, Outputs};
+use self::query::{INPUT, Query};
+use self::read::{Policy, Rejects, Written};
+use self::tables::{Loaded, Table};
+use crate::handler::{Artifact, Destination, Handler, HandlerError, Product, Work};
 
 pub use self::diagnostic::{Diagnostic, Span};
+pub use self::host::{Host, Secrets};
 
 /// The engine with one configuration, made once for a run.
+#[derive(Debug)]
 pub struct Etl {
     source: Source,
     web: Web,
     local_root: Option<PathBuf>,
+    tables: Vec<Table>,
     transform: Arc<Transform>,
     columns: Option<SchemaRef>,
-    target: ObjectTemplate,
 }
 
 /// The part that computes.
+#[derive(Debug)]
 struct Transform {
-    input: Format,
-    schema: Schema,
+    input: Written,
+    columns: Arc<Columns>,
     bad_rows: BadRows,
+    rejects: Option<Rejecting>,
     query: Query,
-    output: Format,
+    target: ObjectTemplate,
+    form: Form,
+}
+
+/// Where rejected rows go.
+#[derive(Debug)]
+struct Rejecting {
+    target: ObjectTemplate,
+    form: Form,
 }
 
 impl Etl {
-    /// Checks a configuration whole, and plans its query where the schema is declared.
-    /// `local_root` is the folder that `file:` inputs may be read from.
-    pub async fn prepare(config: &EtlConfig, local_root: Option<PathBuf>) -> Result<Self, Vec<Diagnostic>> {
-        let mut etl = Self::parse(config, local_root)?;
-        if !config.schema.is_empty() {
+    /// Checks a configuration whole, and plans its query where the schemas are declared.
+    pub async fn prepare(config: &EtlConfig, host: &Host) -> Result<Self, Vec<Diagnostic>> {
+        let mut etl = prepare::engine(config, host)?;
+        if let Some(declared) = etl.declared() {
             let sql = config.sql.as_deref().unwrap_or_default();
-            let columns = etl.transform.query.columns(&schema::table(&config.schema)).await;
-            etl.columns = Some(columns.map_err(|error| vec![Diagnostic::of_query(sql, &error)])?);
+            let columns = etl.transform.query.columns(&declared).await;
+            let columns = columns.map_err(|error| vec![Diagnostic::of_query(sql, &error)])?;
+            let missing = etl.transform.target.columns().filter(|name| columns.index_of(name).is_err());
+            let missing = missing.map(|name| {
+                Diagnostic::new("load", format!("the output has no column `{name}` to divide it by"))
+            });
+            let missing: Vec<_> = missing.collect();
+            if !missing.is_empty() {
+                return Err(missing);
+            }
+            etl.columns = Some(columns);
         }
         Ok(etl)
     }
@@ -67,72 +95,89 @@ impl Etl {
         self.columns.as_ref()
     }
 
-    /// Everything that is wrong at once, or an engine.
-    fn parse(config: &EtlConfig, local_root: Option<PathBuf>) -> Result<Self, Vec<Diagnostic>> {
-        let mut wrong = Vec::new();
-        let mut note = |field, message| wrong.push(Diagnostic::new(field, message));
-        let source = Source::parse(&config.extract).map_err(|e| note("extract", e)).ok();
-        let target = ObjectTemplate::parse(&config.load).map_err(|e| note("load", e)).ok();
-        let output = Format::of(&config.load).map_err(|e| note("load", e)).ok();
-        if target.as_ref().is_some_and(|target| !target.names_the_item()) {
-            note("load", "there is no {item} in it: all items would have one output".to_owned());
-        }
-        if matches!(source, Some((Source::File(_), _))) && local_root.is_none() {
-            note("extract", "a `file:` input can only be read with --local; put it into a bucket".to_owned());
-        }
-        if config.schema.is_empty() && matches!(source, Some((_, Format::Csv))) {
-            note("schema", "a CSV input needs the names and types of its columns".to_owned());
-        }
-        let web = Web::new(local_root.is_some()).map_err(|e| note("extract", format!("{e:#}"))).ok();
-        let query = Query::parse(config.sql.as_deref(), config.memory).map_err(|e| wrong.push(e)).ok();
-        let (Some((source, input)), Some(target), Some(output), Some(web), Some(query), true) =
-            (source, target, output, web, query, wrong.is_empty())
-        else {
-            return Err(wrong);
-        };
-        let (schema, bad_rows) = (config.schema.clone(), config.bad_rows);
-        let transform = Arc::new(Transform { input, schema, bad_rows, query, output });
-        Ok(Self { source, web, local_root, transform, columns: None, target })
+    /// Whether an item may have any other number of outputs than one.
+    #[must_use]
+    pub fn makes_several(&self) -> bool {
+        self.transform.rejects.is_some() || self.transform.target.columns().next().is_some()
+    }
+
+    /// The columns of all tables, if all are declared.
+    fn declared(&self) -> Option<Vec<(String, SchemaRef)>> {
+        let columns = &self.transform.columns;
+        let input = (!columns.are_unknown()).then(|| (INPUT.to_owned(), columns.table().clone()));
+        let tables =
+            self.tables.iter().map(|table| Some((table.name().to_owned(), table.declared()?.clone())));
+        std::iter::once(input).chain(tables).collect()
     }
 
     async fn make(&self, work: &Work<'_>) -> Result<Product, HandlerError> {
         (work.stage)(Stage::Extract);
-        let fetched = extract::fetch(&self.source, work, &self.web, self.local_root.as_deref()).await?;
+        let root = self.local_root.as_ref();
+        let tables = self.tables.iter().map(|table| table.load(work, root));
+        let fetched = extract::fetch(
+            &self.source,
+            work,
+            &self.web,
+            root.map(PathBuf::as_path),
+            self.transform.input.largest,
+        );
+        let (tables, fetched) = futures::try_join!(try_join_all(tables), fetched)?;
         (work.stage)(Stage::Transform);
-        compute::compute(self.transform.clone().make(fetched, work.item.clone())).await?
+        compute::compute(self.transform.clone().make(fetched, tables, work.item.clone())).await?
     }
 }
 
 impl Transform {
-    /// Computes the output of an input that is here.
+    /// Computes the outputs of an input that is here.
     async fn make(
         self: Arc<Self>,
         Fetched { file, input }: Fetched,
+        tables: Vec<Loaded>,
         item: Item,
     ) -> Result<Product, HandlerError> {
-        let read = match self.input {
-            Format::Csv => csv::read(file, &self.schema, self.bad_rows).await?,
-            Format::Parquet => parquet::read(&file, &self.schema).await?,
-        };
-        let mut batches = self.query.run(Arc::new(read.rows), &item).await.map_err(|e| judged(&e))?;
-        let mut output = load::Output::new(self.output, &batches.schema())?;
-        while let Some(batch) = batches.next().await {
-            output.push(&batch.map_err(|e| judged(&e))?)?;
+        let read = read::read(file, self.input, &self.columns, self.policy()?).await?;
+        let mut named: Vec<(String, Arc<dyn PartitionStream>)> =
+            vec![(INPUT.to_owned(), Arc::new(read.rows))];
+        let mut inputs: Vec<Input> = vec![input];
+        for table in tables {
+            named.push((table.name, table.rows));
+            inputs.push(table.input);
         }
-        let (body, rows) = output.finish()?;
+        let mut batches = self.query.run(named, &item).await.map_err(|e| judged(&e))?;
+        let mut outputs = Outputs::new(&self.target, &item, self.form, batches.schema())?;
+        while let Some(batch) = batches.next().await {
+            outputs.push(&batch.map_err(|e| judged(&e))?)?;
+        }
+        let (mut outputs, rows) = outputs.finish()?;
+        if let (Some(rejects), Some(body)) = (&self.rejects, read.rejects) {
+            outputs.push(Artifact { address: rejects.target.fill(&item)?, body });
+        }
         Ok(Product {
-            body,
-            inputs: vec![input],
+            outputs,
+            inputs,
             rows_in: Some(read.total),
             rows_rejected: Some(read.rejected),
             rows_out: Some(rows),
         })
     }
+
+    fn policy(&self) -> Result<Policy, HandlerError> {
+        Ok(match (self.bad_rows, &self.rejects) {
+            (BadRows::Reject, Some(Rejecting { form, .. })) => {
+                Policy::Reject(Box::new(Rejects::new(form.format, form.compression)?))
+            }
+            (BadRows::Drop, _) => Policy::Drop,
+            (BadRows::Fail | BadRows::Reject, _) => Policy::Fail,
+        })
+    }
 }
 
 impl Handler for Etl {
-    fn destination(&self, item: &Item) -> Result<ObjectAddress, HandlerError> {
-        self.target.fill(item)
+    fn destination(&self, item: &Item) -> Result<Destination, HandlerError> {
+        if self.makes_several() {
+            return Ok(Destination::Several);
+        }
+        self.transform.target.fill(item).map(Destination::One)
     }
 
     fn process<'a>(&'a self, work: Work<'a>) -> BoxFuture<'a, Result<Product, HandlerError>> {

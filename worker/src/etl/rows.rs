@@ -21,7 +21,7 @@ use super::scratch::Reader;
 /// Rows that stay in memory, in bytes; the query's own limit comes on top.
 const MEMORY: usize = 32 << 20;
 
-/// All rows of one input.
+/// All rows of one input or table.
 #[derive(Debug)]
 pub(super) struct Rows {
     schema: SchemaRef,

@@ -59,11 +59,14 @@ impl Ledger {
         product: Product,
         mut generation: i64,
     ) -> Result<Loaded, HandlerError> {
+        let [made] = &product.outputs[..] else {
+            return Err(permanent!("{} outputs were made where one was promised", product.outputs.len()));
+        };
         let bucket = self.bucket.sibling(&at.bucket);
         let receipt = self.stored(run, begun, &product);
         let metadata = metadata(run, &receipt);
         for _ in 0..ROUNDS {
-            let written = upload(&bucket, &at.object, &product.body, metadata.clone(), generation).await?;
+            let written = upload(&bucket, &at.object, &made.body, metadata.clone(), generation).await?;
             if let Conditional::Stored(stored) = written {
                 let outputs = vec![output(at, &stored)];
                 let finished = Timestamp::now();

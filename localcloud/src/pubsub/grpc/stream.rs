@@ -7,13 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::Stream;
-use googleapis_tonic_google_storage_v2::google::rpc;
-use prost::Message as _;
 use tonic::{Status, Streaming};
 
 use super::convert;
 use crate::calls::{Actions, Within};
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorInfo};
 use crate::pubsub::backlog::Limit;
 use crate::pubsub::delivery::{Invalid, Taken, stream_deadline};
 use crate::pubsub::proto::streaming_pull_response::{
@@ -262,16 +260,10 @@ pub(super) fn refuse(Invalid(ack_ids): Invalid) -> Result<(), Status> {
     }
     let message = "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement ids have expired or the acknowledgement ids were malformed.";
     let metadata = ack_ids.into_iter().map(|id| (id, "PERMANENT_FAILURE_INVALID_ACK_ID".to_owned()));
-    let info = rpc::ErrorInfo {
-        reason: "EXACTLY_ONCE_ACKID_FAILURE".into(),
+    let info = ErrorInfo {
+        reason: "EXACTLY_ONCE_ACKID_FAILURE",
         domain: "pubsub.googleapis.com".into(),
         metadata: metadata.collect(),
     };
-    let detail = prost_types::Any {
-        type_url: "type.googleapis.com/google.rpc.ErrorInfo".into(),
-        value: info.encode_to_vec(),
-    };
-    let code = tonic::Code::InvalidArgument;
-    let status = rpc::Status { code: code.into(), message: message.into(), details: vec![detail] };
-    Err(Status::with_details(code, message, status.encode_to_vec().into()))
+    Err(ApiError::invalid_argument(message).with(info).into())
 }

@@ -1,6 +1,7 @@
 //! Makes what differs from run to run the same: uids, times, revisions, generated names, addresses in memory.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -44,12 +45,12 @@ impl Normal {
             let boundary = !read.ends_with(|c: char| c.is_ascii_alphanumeric());
             if boundary && let Some(length) = shape(rest, "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh") {
                 let number = self.number(&rest[..length]);
-                read.push_str(&format!("<uid {number}>"));
+                let _ = write!(read, "<uid {number}>");
                 rest = &rest[length..];
             } else if boundary && let Some(mut length) = shape(rest, "dddd-dd-ddTdd:dd:dd") {
                 let fraction = &rest[length..];
-                if fraction.starts_with('.') {
-                    length += 1 + fraction[1..].chars().take_while(char::is_ascii_digit).count();
+                if let Some(digits) = fraction.strip_prefix('.') {
+                    length += 1 + digits.chars().take_while(char::is_ascii_digit).count();
                 }
                 length += usize::from(rest[length..].starts_with('Z'));
                 read.push_str("<time>");
@@ -168,23 +169,25 @@ pub(super) fn show(value: &Value, indent: usize, into: &mut String) {
             let mut keys: Vec<&String> = map.keys().collect();
             keys.sort();
             for key in keys {
-                into.push_str(&format!("{pad}{key}:"));
+                let _ = write!(into, "{pad}{key}:");
                 below(&masked(key, &map[key]), key, indent, into);
             }
         }
         Value::Array(items) if !is_short(value) => {
             for item in items {
-                into.push_str(&format!("{pad}-"));
+                let _ = write!(into, "{pad}-");
                 below(item, "", indent, into);
             }
         }
-        _ => into.push_str(&format!("{pad}{}\n", sorted(value))),
+        _ => {
+            let _ = writeln!(into, "{pad}{}", sorted(value));
+        }
     }
 }
 
 fn below(value: &Value, key: &str, indent: usize, into: &mut String) {
     if is_short(value) || key == "fieldsV1" {
-        into.push_str(&format!(" {}\n", sorted(value)));
+        let _ = writeln!(into, " {}", sorted(value));
     } else {
         into.push('\n');
         show(value, indent + 1, into);

@@ -1,5 +1,6 @@
 //! One case's conversation with a server, written down as it goes.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -22,7 +23,7 @@ pub(super) struct Server {
     pub(super) speed_up: u32,
 }
 
-/// One request; made by [`Session::ask`].
+/// One request.
 pub(super) struct Ask<'a> {
     method: Method,
     path: String,
@@ -71,15 +72,15 @@ impl Session {
     /// Makes the case's namespace, unseen.
     pub(super) async fn begin(&mut self) {
         let namespace = json!({"metadata": {"name": self.namespace}});
-        let ask = self.ask(Method::POST, "/api/v1/namespaces").json(&namespace);
+        let ask = Ask::new(Method::POST, "/api/v1/namespaces").json(&namespace);
         assert_eq!(self.exchange(&ask).await.code, 201, "the case's namespace is made");
         // A node that has no kubelet: pods that are bound to it do as the case says.
         let node = json!({"metadata": {"name": "nowhere"}});
-        self.exchange(&self.ask(Method::POST, "/api/v1/nodes").json(&node)).await;
+        self.exchange(&Ask::new(Method::POST, "/api/v1/nodes").json(&node)).await;
         self.wait("serviceaccounts/default", |found| found["metadata"].is_object()).await;
         // The part of the server that looks at pods learns of the account a moment later.
         let pod = json!({"metadata": {"name": "x"}, "spec": {"schedulerName": "nobody", "containers": [{"name": "x", "image": "x"}]}});
-        let ask = self.ask(Method::POST, "pods?dryRun=All").json(&pod);
+        let ask = Ask::new(Method::POST, "pods?dryRun=All").json(&pod);
         let since = Instant::now();
         while self.exchange(&ask).await.code != 201 {
             assert!(since.elapsed() < DEADLINE, "{}: pods are not let in", self.namespace);
@@ -89,17 +90,6 @@ impl Session {
 
     pub(super) fn transcript(self) -> String {
         self.transcript
-    }
-
-    /// A request. A path without slash in front is one in the case's namespace: `jobs/x?dryRun=All`.
-    pub(super) fn ask<'a>(&self, method: Method, path: &str) -> Ask<'a> {
-        Ask {
-            method,
-            path: path.into(),
-            content_type: "application/json",
-            accept: "application/json",
-            body: None,
-        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -150,18 +140,20 @@ impl Session {
         self.transcript.push_str(&head);
         if let Some(body) = &ask.body {
             let body = self.normal.text(body);
-            self.transcript.push_str(&format!("{body}\n"));
+            let _ = writeln!(self.transcript, "{body}");
         }
     }
 
     fn write_answer(&mut self, answer: &Answer) {
-        self.transcript.push_str(&format!("=> {}\n", answer.code));
+        let _ = writeln!(self.transcript, "=> {}", answer.code);
         for warning in answer.headers.get_all(WARNING) {
-            self.transcript.push_str(&format!("Warning: {}\n", warning.to_str().unwrap_or("?")));
+            let _ = writeln!(self.transcript, "Warning: {}", warning.to_str().unwrap_or("?"));
         }
         match serde_json::from_str::<Value>(&answer.text) {
             Ok(body) => self.tell(&body),
-            Err(_) => self.transcript.push_str(&format!("{}\n\n", answer.text.trim_end())),
+            Err(_) => {
+                let _ = writeln!(self.transcript, "{}\n", answer.text.trim_end());
+            }
         }
     }
 
@@ -185,26 +177,26 @@ impl Session {
 
     /// Writes down what comes next.
     pub(super) fn note(&mut self, text: &str) {
-        self.transcript.push_str(&format!("# {text}\n"));
+        let _ = writeln!(self.transcript, "# {text}");
     }
 
     pub(super) async fn get(&mut self, path: &str) -> Value {
-        let ask = self.ask(Method::GET, path);
+        let ask = Ask::new(Method::GET, path);
         self.send(ask).await
     }
 
     pub(super) async fn post(&mut self, path: &str, body: Value) -> Value {
-        let ask = self.ask(Method::POST, path).json(&body);
+        let ask = Ask::new(Method::POST, path).json(&body);
         self.send(ask).await
     }
 
     pub(super) async fn put(&mut self, path: &str, body: Value) -> Value {
-        let ask = self.ask(Method::PUT, path).json(&body);
+        let ask = Ask::new(Method::PUT, path).json(&body);
         self.send(ask).await
     }
 
     pub(super) async fn patch(&mut self, kind: &'static str, path: &str, body: Value) -> Value {
-        let ask = self.ask(Method::PATCH, path).json(&body).typed(kind);
+        let ask = Ask::new(Method::PATCH, path).json(&body).typed(kind);
         self.send(ask).await
     }
 
@@ -213,7 +205,7 @@ impl Session {
     }
 
     pub(super) async fn delete(&mut self, path: &str, options: Option<Value>) -> Value {
-        let ask = self.ask(Method::DELETE, path);
+        let ask = Ask::new(Method::DELETE, path);
         let ask = if let Some(options) = options { ask.json(&options) } else { ask };
         self.send(ask).await
     }
@@ -226,7 +218,7 @@ impl Session {
         path: &str,
         body: Value,
     ) -> Value {
-        let ask = self.ask(method, path).typed(kind);
+        let ask = Ask::new(method, path).typed(kind);
         let ask = if body.is_null() { ask } else { ask.json(&body) };
         let answer = self.exchange(&ask).await;
         assert!(answer.code < 300, "{}: {path}: {} {}", self.namespace, answer.code, answer.text);
@@ -239,7 +231,7 @@ impl Session {
     pub(super) async fn wait(&mut self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let since = Instant::now();
         loop {
-            let found = self.exchange(&self.ask(Method::GET, path)).await.body();
+            let found = self.exchange(&Ask::new(Method::GET, path)).await.body();
             if wanted(&found) {
                 self.normal.note(&found);
                 return found;
@@ -267,6 +259,17 @@ impl Session {
 }
 
 impl<'a> Ask<'a> {
+    /// A request. A path without slash in front is one in the case's namespace: `jobs/x?dryRun=All`.
+    pub(super) fn new(method: Method, path: &str) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            content_type: "application/json",
+            accept: "application/json",
+            body: None,
+        }
+    }
+
     pub(super) fn json(self, body: &Value) -> Self {
         self.raw(body.to_string())
     }

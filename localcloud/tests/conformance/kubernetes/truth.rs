@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::session::Server;
 
 /// How long it may take to be ready on a busy machine; it is 4 s on an idle one.
-const LONGEST_START: Duration = Duration::from_secs(60);
+const LONGEST_START: Duration = Duration::from_mins(1);
 const TOKEN: &str = "conformance";
 /// Runs a program until its input ends, which it does with whoever holds the other end, however that dies.
 const WHILE_WANTED: &str = r#""$@" & cat >/dev/null; kill -9 $!; wait"#;
@@ -22,7 +22,7 @@ const CONTROLLERS: &str = "job-controller,cronjob-controller,garbage-collector-c
 pub(super) struct ControlPlane {
     server: Server,
     processes: Vec<Child>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl ControlPlane {
@@ -39,7 +39,7 @@ impl ControlPlane {
         let folder = tempfile::tempdir().expect("a folder");
         let [client, peer, api] = free_ports();
         write_credentials(folder.path(), api);
-        let mut started = Self { server: server(api), processes: vec![], _folder: folder };
+        let mut started = Self { server: server(api), processes: vec![], folder };
         started.spawn(Path::new("etcd"), &etcd(client, peer));
         started.spawn(&program, &api_server(client, api));
         started.is_ready().await;
@@ -52,7 +52,7 @@ impl ControlPlane {
     }
 
     fn spawn(&mut self, program: &Path, arguments: &[String]) {
-        let folder = self._folder.path();
+        let folder = self.folder.path();
         let name = arguments.first().map_or("", String::as_str).trim_start_matches('-');
         let log = File::create(folder.join(format!("{name}.log"))).expect("a log");
         let spawned = Command::new("sh")
@@ -86,7 +86,7 @@ impl ControlPlane {
 
     /// The last lines of what the processes say.
     fn logs(&self) -> String {
-        let files = std::fs::read_dir(self._folder.path()).into_iter().flatten().flatten();
+        let files = std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
         let logs = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "log"));
         let tail =
             |text: String| text.lines().rev().take(5).map(str::to_owned).collect::<Vec<_>>().join("\n");

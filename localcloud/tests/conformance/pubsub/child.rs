@@ -70,7 +70,6 @@ impl Child {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "the other process of `vanish::a_stopped_process`, and nothing alone"]
-#[expect(clippy::print_stdout, reason = "this is how it speaks to its parent")]
 async fn holds_one_message_and_acknowledges_it_after_a_pause() {
     let (Ok(url), Ok(subscription)) = (std::env::var(URL), std::env::var(SUBSCRIPTION)) else { return };
     let wire = Wire::connect(&url).await;

@@ -183,7 +183,7 @@ impl JobSpec {
     pub(crate) fn config(&self, scope: &Scope) -> Result<WorkerConfig> {
         let etl = self.etl.as_ref().map(|etl| etl::resolved(etl, scope)).transpose()?;
         let handler = match (etl, self.command.clone()) {
-            (Some(etl), _) => Handler::Etl(etl),
+            (Some(etl), _) => Handler::Etl(Box::new(etl)),
             (None, Some(command)) => Handler::Command(command),
             (None, None) => bail!("a job without `etl` or `command`"),
         };

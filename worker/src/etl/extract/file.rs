@@ -9,13 +9,13 @@ use anyhow::Context;
 use super::{Fetched, Scratch};
 use crate::handler::{HandlerError, permanent};
 
-pub(super) fn fetch(path: &Path, root: Option<&Path>) -> Result<Fetched, HandlerError> {
+pub(super) fn fetch(path: &Path, root: Option<&Path>, largest: u64) -> Result<Fetched, HandlerError> {
     let Some(root) = root else {
         return Err(permanent!("a `file:` input can only be read with --local; put it into a bucket"));
     };
     let found = resolve(path, root)?;
     let mut file = File::open(&found).with_context(|| format!("cannot open {}", found.display()))?;
-    let mut scratch = Scratch::new()?;
+    let mut scratch = Scratch::new(largest)?;
     let mut buffer = vec![0; 1 << 16];
     loop {
         match file.read(&mut buffer).with_context(|| format!("cannot read {}", found.display()))? {
@@ -23,7 +23,7 @@ pub(super) fn fetch(path: &Path, root: Option<&Path>) -> Result<Fetched, Handler
             read => scratch.push(&buffer[..read])?,
         }
     }
-    Ok(scratch.finish(format!("file:{}", path.display()), None, None))
+    Ok(scratch.finish(format!("file:{}", path.display())))
 }
 
 /// The file itself, with every symbolic link followed, if it lies under the root.
@@ -55,12 +55,13 @@ mod tests {
         std::fs::write(folder.path().join("secret.csv"), "a\n2\n").expect("a secret");
         std::os::unix::fs::symlink("../secret.csv", root.join("link.csv")).expect("a link");
 
-        let fetched = fetch(Path::new("in.csv"), Some(&root)).expect("an input");
+        let fetched = fetch(Path::new("in.csv"), Some(&root), 9).expect("an input");
         assert_eq!(fetched.input.size, Some(4));
         for outside in ["../secret.csv", "link.csv", "/etc/passwd", ".", "none.csv"] {
-            let refused = fetch(Path::new(outside), Some(&root)).err();
+            let refused = fetch(Path::new(outside), Some(&root), 9).err();
             assert!(matches!(refused, Some(HandlerError::Permanent(_))), "{outside}");
         }
-        assert!(matches!(fetch(Path::new("in.csv"), None).err(), Some(HandlerError::Permanent(_))));
+        assert!(matches!(fetch(Path::new("in.csv"), Some(&root), 3).err(), Some(HandlerError::Permanent(_))));
+        assert!(matches!(fetch(Path::new("in.csv"), None, 9).err(), Some(HandlerError::Permanent(_))));
     }
 }

@@ -6,19 +6,20 @@ mod web;
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use contract::Input;
+use clients::Bucket;
+use contract::{Input, size};
 
-use super::address::Source;
-use crate::handler::{HandlerError, Work, permanent};
+use super::address::{ObjectTemplate, Source};
+use crate::handler::{HandlerError, ObjectAddress, Work, permanent};
 
-/// Largest input, in bytes: a bound on the scratch folder, far above what one item should read.
-const LARGEST: u64 = 64 << 30;
-/// Longest silence of a source.
+pub(super) use self::web::Web;
+
+/// Longest silence of a storage service.
 const IDLE: Duration = Duration::from_mins(1);
 
 /// An input that has arrived.
@@ -27,48 +28,89 @@ pub(super) struct Fetched {
     pub(super) input: Input,
 }
 
-/// Fetches the item's input. `local_root` is the folder that `file:` may read, where that is allowed.
+/// Fetches the item's input of so many bytes at most. `local_root` is the folder that `file:` may
+/// read, where that is allowed.
 pub(super) async fn fetch(
     source: &Source,
     work: &Work<'_>,
     web: &Web,
     local_root: Option<&Path>,
+    largest: u64,
 ) -> Result<Fetched, HandlerError> {
     match source {
-        Source::Object(template) => object::fetch(&template.fill(work.item)?, work.storage).await,
-        Source::Web(template) => web.fetch(template.fill(work.item)?).await,
-        Source::File(template) => file::fetch(&template.fill(work.item), local_root),
+        Source::Web(template) => web.fetch(template.fill(work.item)?, largest).await,
+        Source::Object(template) => {
+            Place::Object(template.fill(work.item)?).fetch(work.storage, local_root, largest).await
+        }
+        Source::File(template) => {
+            Place::File(template.fill(work.item)).fetch(work.storage, local_root, largest).await
+        }
     }
 }
 
-pub(super) use web::Web;
+/// Where something is that is not on the web.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    Object(ObjectAddress),
+    File(PathBuf),
+}
+
+impl Place {
+    /// Reads an address without placeholders.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if let Some(path) = text.strip_prefix("file:") {
+            return Some(Self::File(path.into()));
+        }
+        let item = contract::Item(String::new());
+        ObjectTemplate::parse(text).ok()?.fill(&item).ok().map(Self::Object)
+    }
+
+    pub(super) async fn fetch(
+        &self,
+        storage: &Bucket,
+        local_root: Option<&Path>,
+        largest: u64,
+    ) -> Result<Fetched, HandlerError> {
+        match self {
+            Self::Object(address) => object::fetch(address, storage, largest).await,
+            Self::File(path) => file::fetch(path, local_root, largest),
+        }
+    }
+}
 
 /// A scratch file that measures what goes into it.
 struct Scratch {
     file: File,
     size: u64,
     crc32c: u32,
+    largest: u64,
 }
 
 impl Scratch {
-    fn new() -> anyhow::Result<Self> {
+    fn new(largest: u64) -> anyhow::Result<Self> {
         let file = tempfile::tempfile().context("cannot make a scratch file")?;
-        Ok(Self { file, size: 0, crc32c: 0 })
+        Ok(Self { file, size: 0, crc32c: 0, largest })
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), HandlerError> {
         self.size += bytes.len() as u64;
-        if self.size > LARGEST {
-            return Err(permanent!("the input is larger than {} GiB", LARGEST >> 30));
-        }
+        self.admit(self.size)?;
         self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
         Ok(self.file.write_all(bytes).context("cannot write to the scratch folder")?)
     }
 
-    /// `uri` and whatever identity the source gave.
-    fn finish(self, uri: String, generation: Option<i64>, etag: Option<String>) -> Fetched {
-        let crc32c = Some(format!("{:08x}", self.crc32c));
-        let input = Input { uri, generation, etag, size: Some(self.size), crc32c };
+    /// Whether an input of that size may come.
+    fn admit(&self, size: u64) -> Result<(), HandlerError> {
+        if size <= self.largest {
+            return Ok(());
+        }
+        Err(permanent!("the input is larger than {}; `max_input` is the bound", size::print(self.largest)))
+    }
+
+    /// What has arrived from there; the identity that the source gave is yet to be filled in.
+    fn finish(self, uri: String) -> Fetched {
+        let (size, crc32c) = (Some(self.size), Some(format!("{:08x}", self.crc32c)));
+        let input = Input { uri, generation: None, etag: None, last_modified: None, size, crc32c };
         Fetched { file: Arc::new(self.file), input }
     }
 }

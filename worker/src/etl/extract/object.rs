@@ -7,16 +7,22 @@ use tokio::time::timeout;
 use super::{Fetched, IDLE, Scratch};
 use crate::handler::{HandlerError, ObjectAddress, permanent};
 
-pub(super) async fn fetch(address: &ObjectAddress, storage: &Bucket) -> Result<Fetched, HandlerError> {
+pub(super) async fn fetch(
+    address: &ObjectAddress,
+    storage: &Bucket,
+    largest: u64,
+) -> Result<Fetched, HandlerError> {
     let bucket = storage.sibling(&address.bucket);
     let silent = |_| HandlerError::Retry(anyhow!("{address} sent nothing for {} s", IDLE.as_secs()));
     let opened = timeout(IDLE, bucket.open(&address.object)).await.map_err(silent)?;
     let Some(mut object) = opened.map_err(|error| HandlerError::Retry(error.into()))? else {
         return Err(permanent!("there is no input {address}"));
     };
-    let mut scratch = Scratch::new()?;
+    let mut scratch = Scratch::new(largest)?;
     while let Some(chunk) = timeout(IDLE, object.next()).await.map_err(silent)? {
         scratch.push(&chunk.map_err(|error| anyhow!(error).context(format!("cannot read {address}")))?)?;
     }
-    Ok(scratch.finish(address.to_string(), Some(object.object().generation), None))
+    let mut fetched = scratch.finish(address.to_string());
+    fetched.input.generation = Some(object.object().generation);
+    Ok(fetched)
 }

@@ -3,20 +3,15 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::super::session::{APPLY, MERGE, Session};
-
-fn map(name: &str, data: Value) -> Value {
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
-}
+use super::super::session::{APPLY, Ask, MERGE, Session};
+use super::objects::{map, merge};
 
 fn job(name: &str, spec: Value) -> Value {
     let mut job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {
         "suspend": true,
         "template": {"spec": {"restartPolicy": "Never", "automountServiceAccountToken": false,
             "containers": [{"name": "main", "image": "img"}]}}}});
-    for (field, value) in spec.as_object().into_iter().flatten() {
-        job["spec"][field] = value.clone();
-    }
+    merge(&mut job["spec"], spec);
     job
 }
 
@@ -239,16 +234,14 @@ pub(super) async fn errors(s: &mut Session) {
     s.apply("configmaps/a?fieldManager=one&fieldValidation=Ignore", unknown).await;
     let long = "m".repeat(129);
     s.apply(&format!("configmaps/a?fieldManager={long}"), map("a", json!({}))).await;
-    let broken = s.ask(Method::PATCH, "configmaps/a?fieldManager=one").raw("{".into()).typed(APPLY);
+    let broken = Ask::new(Method::PATCH, "configmaps/a?fieldManager=one").raw("{".into()).typed(APPLY);
     s.send(broken).await;
     let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  y: \"1\"\n  y: \"2\"\n";
-    let yaml_twice = s
-        .ask(Method::PATCH, "configmaps/a?fieldManager=one&fieldValidation=Strict")
+    let yaml_twice = Ask::new(Method::PATCH, "configmaps/a?fieldManager=one&fieldValidation=Strict")
         .raw(yaml.into())
         .typed(APPLY);
     s.send(yaml_twice).await;
-    let plain = s
-        .ask(Method::PATCH, "configmaps/a?fieldManager=one")
+    let plain = Ask::new(Method::PATCH, "configmaps/a?fieldManager=one")
         .json(&map("a", json!({})))
         .typed("application/json");
     s.send(plain).await;

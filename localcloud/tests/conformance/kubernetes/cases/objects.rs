@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 pub(super) fn map(name: &str, data: Value) -> Value {
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+    let mut map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+    map["data"] = data;
+    map
 }
 
 /// A pod that no scheduler takes.
@@ -34,7 +36,8 @@ pub(super) fn cron_job(name: &str, more: Value) -> Value {
     cron
 }
 
-fn merge(into: &mut Value, more: Value) {
+/// Sets the fields of `more`, deep.
+pub(super) fn merge(into: &mut Value, more: Value) {
     match (into, more) {
         (Value::Object(into), Value::Object(more)) => {
             for (field, value) in more {

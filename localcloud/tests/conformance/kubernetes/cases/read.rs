@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::super::session::{MERGE, Session};
+use super::super::session::{Ask, MERGE, Session};
 use super::objects::{map, pod};
 
 async fn make_maps(s: &mut Session, names: &[&str]) {
@@ -52,7 +52,7 @@ pub(super) async fn selectors(s: &mut Session) {
             "configmaps?labelSelector={}",
             selector.replace(' ', "%20").replace('=', "%3D").replace('>', "%3E")
         );
-        let answer = s.exchange(&s.ask(Method::GET, &path)).await;
+        let answer = s.exchange(&Ask::new(Method::GET, &path)).await;
         s.note(&format!("labelSelector {selector}: {}", answer.code));
         let body = answer.body();
         s.tell(&if answer.code == 200 { names(&body) } else { body });
@@ -86,14 +86,14 @@ pub(super) async fn selectors(s: &mut Session) {
         ("configmaps", "=a"),
     ] {
         let path = format!("{what}?fieldSelector={}", selector.replace(' ', "%20").replace('=', "%3D"));
-        let answer = s.exchange(&s.ask(Method::GET, &path)).await;
+        let answer = s.exchange(&Ask::new(Method::GET, &path)).await;
         s.note(&format!("{what} fieldSelector {selector}: {}", answer.code));
         let body = answer.body();
         s.tell(&if answer.code == 200 { names(&body) } else { body });
     }
     for selector in ["metadata.name=default", "status.phase=Active,metadata.name=default"] {
         let body = s
-            .exchange(&s.ask(
+            .exchange(&Ask::new(
                 Method::GET,
                 &format!("/api/v1/namespaces?fieldSelector={}", selector.replace('=', "%3D")),
             ))
@@ -109,10 +109,11 @@ pub(super) async fn pages(s: &mut Session) {
     let token = first["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
     s.quietly(Method::POST, "application/json", "configmaps", map("bb", json!({}))).await;
     let second =
-        s.exchange(&s.ask(Method::GET, &format!("configmaps?limit=2&continue={token}"))).await.body();
+        s.exchange(&Ask::new(Method::GET, &format!("configmaps?limit=2&continue={token}"))).await.body();
     s.tell(&second);
     let token = second["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
-    let third = s.exchange(&s.ask(Method::GET, &format!("configmaps?limit=9&continue={token}"))).await.body();
+    let third =
+        s.exchange(&Ask::new(Method::GET, &format!("configmaps?limit=9&continue={token}"))).await.body();
     s.tell(&third);
     s.get("configmaps?limit=2&labelSelector=tier%3Dy").await;
     s.get("configmaps?limit=1&continue=nonsense").await;
@@ -120,7 +121,7 @@ pub(super) async fn pages(s: &mut Session) {
     s.get("configmaps?limit=-1&labelSelector=app%3Da").await;
     let seen = third["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
     let exact = s
-        .exchange(&s.ask(
+        .exchange(&Ask::new(
             Method::GET,
             &format!("configmaps?limit=1&resourceVersion={seen}&resourceVersionMatch=Exact"),
         ))
@@ -135,7 +136,7 @@ pub(super) async fn pages(s: &mut Session) {
     s.get("configmaps/a?resourceVersion=nonsense").await;
     s.get("configmaps?resourceVersion=0&resourceVersionMatch=Exact").await;
     let future =
-        s.exchange(&s.ask(Method::GET, "configmaps?resourceVersion=999999999&timeoutSeconds=1")).await;
+        s.exchange(&Ask::new(Method::GET, "configmaps?resourceVersion=999999999&timeoutSeconds=1")).await;
     let message = future.body()["message"].as_str().unwrap_or_default().to_owned();
     s.note(&format!(
         "from the future: {} {}",
@@ -145,7 +146,7 @@ pub(super) async fn pages(s: &mut Session) {
 }
 
 pub(super) async fn watches(s: &mut Session) {
-    let began = s.exchange(&s.ask(Method::GET, "configmaps?labelSelector=app")).await.body();
+    let began = s.exchange(&Ask::new(Method::GET, "configmaps?labelSelector=app")).await.body();
     let from = began["metadata"]["resourceVersion"].as_str().expect("a revision").to_owned();
     make_maps(s, &["a", "b"]).await;
     s.quietly(Method::PATCH, MERGE, "configmaps/a", json!({"metadata": {"labels": {"tier": "z"}}})).await;
@@ -179,7 +180,7 @@ pub(super) async fn watches(s: &mut Session) {
         ("no seconds", "configmaps?watch=true&timeoutSeconds=x".to_owned()),
         ("one", "configmaps/kube-root-ca.crt?watch=true&timeoutSeconds=1".to_owned()),
     ] {
-        let answer = s.exchange(&s.ask(Method::GET, &path)).await;
+        let answer = s.exchange(&Ask::new(Method::GET, &path)).await;
         s.note(&format!("watch {note}: {} {:?}", answer.code, answer.headers.get("content-type")));
         let lines: Vec<Value> =
             answer.text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -197,14 +198,14 @@ pub(super) async fn watches(s: &mut Session) {
 }
 
 pub(super) async fn a_watch_follows(s: &mut Session) {
-    let began = s.exchange(&s.ask(Method::GET, "secrets")).await.body();
+    let began = s.exchange(&Ask::new(Method::GET, "secrets")).await.body();
     let from = began["metadata"]["resourceVersion"].as_str().expect("a revision").to_owned();
     let path = format!("secrets?watch=true&timeoutSeconds=2&resourceVersion={from}");
-    let ask = s.ask(Method::GET, &path);
+    let ask = Ask::new(Method::GET, &path);
     let writes = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let secret = json!({"metadata": {"name": "late"}, "stringData": {"a": "b"}});
-        s.exchange(&s.ask(Method::POST, "secrets").json(&secret)).await
+        s.exchange(&Ask::new(Method::POST, "secrets").json(&secret)).await
     };
     let (seen, _) = tokio::join!(s.exchange(&ask), writes);
     for line in seen.text.lines() {
@@ -236,7 +237,7 @@ pub(super) async fn refusals(s: &mut Session) {
         (Method::GET, "/api/v1/pods/none"),
         (Method::GET, "/api/v1/namespaces/none"),
     ] {
-        let ask = s.ask(method.clone(), path);
+        let ask = Ask::new(method.clone(), path);
         let ask = if method == Method::GET || method == Method::DELETE || method == Method::OPTIONS {
             ask
         } else {
@@ -249,7 +250,7 @@ pub(super) async fn refusals(s: &mut Session) {
         s.send(ask).await;
     }
     for accept in ["text/html", "application/vnd.nonsense", "*/*", "text/html, application/json"] {
-        let ask = s.ask(Method::GET, "configmaps/none").accept(accept);
+        let ask = Ask::new(Method::GET, "configmaps/none").accept(accept);
         s.send(ask).await;
     }
 }
@@ -320,7 +321,7 @@ pub(super) async fn tables(s: &mut Session) {
         "pods?includeObject=Object&fieldSelector=metadata.name%3Ddone",
         "pods/none",
     ] {
-        let answer = s.exchange(&s.ask(Method::GET, path).accept(TABLE)).await;
+        let answer = s.exchange(&Ask::new(Method::GET, path).accept(TABLE)).await;
         s.note(&format!("table of {path}: {}", answer.code));
         s.tell(&without_prose(answer.body()));
     }
@@ -328,7 +329,7 @@ pub(super) async fn tables(s: &mut Session) {
 
 pub(super) async fn discovery(s: &mut Session) {
     for path in ["/api", "/apis/batch", "/version", "/healthz", "/readyz", "/livez"] {
-        let answer = s.exchange(&s.ask(Method::GET, path)).await;
+        let answer = s.exchange(&Ask::new(Method::GET, path)).await;
         s.note(&format!("{path}: {}", answer.code));
         let mut body = answer.body();
         if path == "/version" {
@@ -359,7 +360,7 @@ pub(super) async fn discovery(s: &mut Session) {
         ("/apis/batch/v1", &["jobs", "cronjobs"]),
         ("/apis/coordination.k8s.io/v1", &["leases"]),
     ] {
-        let list = s.exchange(&s.ask(Method::GET, path)).await.body();
+        let list = s.exchange(&Ask::new(Method::GET, path)).await.body();
         let known = |resource: &&Value| {
             let (name, sub) = resource["name"]
                 .as_str()

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::super::session::{MERGE, Session};
+use super::super::session::{Ask, MERGE, Session};
 use super::objects::{cron_job, job, map, pod};
 
 /// Sends an object with each of the patches on it, and writes down what is said of it.
@@ -11,7 +11,7 @@ async fn each(s: &mut Session, path: &str, base: &Value, wrong: &[Value]) {
     for patch in wrong {
         let mut body = base.clone();
         lay(&mut body, patch);
-        let answer = s.exchange(&s.ask(Method::POST, &format!("{path}?dryRun=All")).json(&body)).await;
+        let answer = s.exchange(&Ask::new(Method::POST, &format!("{path}?dryRun=All")).json(&body)).await;
         let shown: String = patch.to_string().chars().take(200).collect();
         s.note(&format!("{path} with {shown}: {}", answer.code));
         let body = answer.body();
@@ -162,7 +162,7 @@ pub(super) async fn pods(s: &mut Session) {
         json!({"metadata": {"labels": {"a": "b"}}}),
     ] {
         let answer =
-            s.exchange(&s.ask(Method::PATCH, "pods/live?dryRun=All").json(&patch).typed(MERGE)).await;
+            s.exchange(&Ask::new(Method::PATCH, "pods/live?dryRun=All").json(&patch).typed(MERGE)).await;
         s.note(&format!("live pod with {patch}: {}", answer.code));
         let body = answer.body();
         s.tell(&if answer.code < 300 { Value::Null } else { body });
@@ -227,7 +227,7 @@ pub(super) async fn jobs(s: &mut Session) {
         json!({"metadata": {"labels": {"a": "b"}}}),
     ] {
         let answer =
-            s.exchange(&s.ask(Method::PATCH, "jobs/live?dryRun=All").json(&patch).typed(MERGE)).await;
+            s.exchange(&Ask::new(Method::PATCH, "jobs/live?dryRun=All").json(&patch).typed(MERGE)).await;
         s.note(&format!("live job with {patch}: {}", answer.code));
         let body = answer.body();
         s.tell(&if answer.code < 300 { json!({"status": body["status"]["active"]}) } else { body });
@@ -239,8 +239,9 @@ pub(super) async fn jobs(s: &mut Session) {
         json!({"status": {"startTime": null}}),
         json!({"spec": {"parallelism": 5}}),
     ] {
-        let answer =
-            s.exchange(&s.ask(Method::PATCH, "jobs/live/status?dryRun=All").json(&patch).typed(MERGE)).await;
+        let answer = s
+            .exchange(&Ask::new(Method::PATCH, "jobs/live/status?dryRun=All").json(&patch).typed(MERGE))
+            .await;
         s.note(&format!("status of the live job with {patch}: {}", answer.code));
         let body = answer.body();
         s.tell(&if answer.code < 300 {

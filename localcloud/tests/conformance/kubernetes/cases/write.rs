@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::super::session::{APPLY, JSON, MERGE, STRATEGIC, Session};
+use super::super::session::{Ask, JSON, MERGE, STRATEGIC, Session};
 use super::objects::{map, pod, suspended_job};
 
 pub(super) async fn create_and_replace(s: &mut Session) {
@@ -68,9 +68,9 @@ pub(super) async fn patches(s: &mut Session) {
     s.patch(JSON, "configmaps/a", json!([{"op": "test", "path": "/none", "value": "1"}])).await;
     s.patch(JSON, "configmaps/a", json!([{"op": "nonsense", "path": "/data"}])).await;
     s.patch(JSON, "configmaps/a", json!({"op": "remove"})).await;
-    let broken = s.ask(Method::PATCH, "configmaps/a").raw("{".into()).typed(MERGE);
+    let broken = Ask::new(Method::PATCH, "configmaps/a").raw("{".into()).typed(MERGE);
     s.send(broken).await;
-    let unknown = s.ask(Method::PATCH, "configmaps/a").raw("{}".into()).typed("text/plain");
+    let unknown = Ask::new(Method::PATCH, "configmaps/a").raw("{}".into()).typed("text/plain");
     s.send(unknown).await;
     s.patch(MERGE, "configmaps/a?fieldValidation=Strict", json!({"dta": {"z": "3"}})).await;
     s.patch(MERGE, "configmaps/a?force=true", json!({"data": {"z": "6"}})).await;
@@ -131,13 +131,12 @@ pub(super) async fn field_validation(s: &mut Session) {
     s.post("jobs?dryRun=All", wrong.clone()).await;
     let twice = r#"{"metadata":{"name":"a","name":"b"},"data":{"x":"1","x":"2"},"data":{"y":"3"}}"#;
     for mode in ["Strict", "Warn"] {
-        let ask =
-            s.ask(Method::POST, &format!("configmaps?dryRun=All&fieldValidation={mode}")).raw(twice.into());
+        let ask = Ask::new(Method::POST, &format!("configmaps?dryRun=All&fieldValidation={mode}"))
+            .raw(twice.into());
         s.send(ask).await;
     }
     let yaml = "metadata:\n  name: a\n  nam: b\ndata:\n  x: \"1\"\n";
-    let ask = s
-        .ask(Method::POST, "configmaps?dryRun=All&fieldValidation=Strict")
+    let ask = Ask::new(Method::POST, "configmaps?dryRun=All&fieldValidation=Strict")
         .raw(yaml.into())
         .typed("application/yaml");
     s.send(ask).await;
@@ -164,15 +163,15 @@ pub(super) async fn field_validation(s: &mut Session) {
         s.post("jobs?dryRun=All", body).await;
     }
     for body in ["", "{", "nonsense", "{\"metadata\": }", "{} {}"] {
-        let ask = s.ask(Method::POST, "jobs").raw(body.into());
+        let ask = Ask::new(Method::POST, "jobs").raw(body.into());
         s.send(ask).await;
     }
-    let ask = s.ask(Method::POST, "jobs").raw("{}".into()).typed("text/html");
+    let ask = Ask::new(Method::POST, "jobs").raw("{}".into()).typed("text/html");
     s.send(ask).await;
-    let ask = s.ask(Method::POST, "jobs").raw("\u{0}k8s".into()).typed("application/vnd.kubernetes.protobuf");
+    let ask =
+        Ask::new(Method::POST, "jobs").raw("\u{0}k8s".into()).typed("application/vnd.kubernetes.protobuf");
     s.send(ask).await;
     let case = r#"{"metadata":{"name":"a"},"Data":{"x":"1"}}"#;
-    let ask = s.ask(Method::POST, "configmaps?dryRun=All&fieldValidation=Strict").raw(case.into());
+    let ask = Ask::new(Method::POST, "configmaps?dryRun=All&fieldValidation=Strict").raw(case.into());
     s.send(ask).await;
-    let _ = APPLY;
 }
