@@ -322,7 +322,7 @@ mod tests {
             let ticks: String = line.chars().take_while(|c| *c == '`').collect();
             match &open {
                 None if ticks.len() >= 3 => open = Some(ticks),
-                None => outside.push_str(&format!("{line}\n")),
+                None => outside.extend([line, "\n"]),
                 Some(fence) if line.len() == ticks.len() && ticks.len() >= fence.len() => open = None,
                 Some(_) => {}
             }

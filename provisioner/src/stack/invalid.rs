@@ -36,7 +36,7 @@ fn every_invalid_stack_is_told_what_is_wrong_with_it() {
     let files = std::fs::read_dir(&folder).expect("the corpus").map(|file| file.expect("a file").path());
     let is_stack = |path: &std::path::PathBuf| {
         let name = path.to_string_lossy();
-        name.ends_with(".toml") && !name.ends_with(".env.toml")
+        path.extension().is_some_and(|ending| ending == "toml") && !name.ends_with(".env.toml")
     };
     let mut stacks: Vec<_> = files.filter(is_stack).collect();
     stacks.sort();
