@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::diff::{Action, Change};
-use crate::resource::Address;
+use crate::resource::{Address, Desired};
 
 /// Changes with what each must wait for: indices into the same list, always smaller than its own.
 #[derive(Clone, Debug, Default)]
@@ -67,10 +67,33 @@ impl Graph {
     }
 }
 
+/// For each resource, how many others are made one after another before it can be: 0 for what waits
+/// for nothing.
+pub(crate) fn waves(resources: &[Desired]) -> Vec<usize> {
+    let at: HashMap<&Address, usize> = resources.iter().enumerate().map(|(i, r)| (&r.address, i)).collect();
+    let needs = |i: usize| resources[i].needs.iter().filter_map(|need| at.get(need).copied());
+    let mut waiting: Vec<usize> = (0..resources.len()).map(|i| needs(i).count()).collect();
+    let mut wanted_by: Vec<Vec<usize>> = vec![Vec::new(); resources.len()];
+    for i in 0..resources.len() {
+        needs(i).for_each(|need| wanted_by[need].push(i));
+    }
+    let mut waves = vec![0; resources.len()];
+    let mut ready: Vec<usize> = (0..resources.len()).filter(|&i| waiting[i] == 0).collect();
+    while let Some(done) = ready.pop() {
+        for &next in &wanted_by[done] {
+            waves[next] = waves[next].max(waves[done] + 1);
+            waiting[next] -= 1;
+            if waiting[next] == 0 {
+                ready.push(next);
+            }
+        }
+    }
+    waves
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::Desired;
     use serde_json::json;
 
     fn change(kind: &'static str, action: Action, needs: &[&'static str]) -> Change {

@@ -8,7 +8,7 @@ use super::session::{Session, StackArgs};
 use crate::apply;
 use crate::exit::Exit;
 use crate::plan::{self, Allowed};
-use crate::report::{self, ApplyReport, Format};
+use crate::report::{self, ApplyReport, PlanFormat};
 
 /// Makes the cloud match stack.toml.
 #[derive(Args)]
@@ -17,7 +17,7 @@ pub(super) struct Apply {
     pub(super) stack: StackArgs,
     /// How the plan is written.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: PlanFormat,
     #[command(flatten)]
     leave: Leave,
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::session::{LOCAL_PROJECT, ensure, local_folder};
 use crate::exit::Exit;
 use crate::report::{self, Format, grants_text, local_text};
-use crate::stack::Stack;
+use crate::stack::{Source, Stack};
 
 /// The local cloud of this folder.
 #[derive(Args)]
@@ -113,7 +113,7 @@ impl Folder {
 
     /// The project that the stack has there.
     fn project(&self) -> String {
-        let named = Stack::read(&self.file).ok().and_then(|stack| stack.header.project);
+        let named = Stack::read(&Source::file(&self.file)).ok().and_then(|stack| stack.header.project);
         named.unwrap_or_else(|| LOCAL_PROJECT.to_owned())
     }
 }

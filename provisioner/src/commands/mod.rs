@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
 use crate::plan::Refused;
@@ -10,12 +10,15 @@ use crate::report;
 
 mod apply;
 mod check;
+mod completions;
+mod graph;
 mod local;
 mod logs;
 mod plan;
 mod run;
 mod runs;
 mod session;
+mod show;
 mod sql;
 mod status;
 mod teardown;
@@ -36,6 +39,7 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   provision run --local --yes --items examples/fx/items.txt   the whole thing, on this machine
   provision plan                                              what would change in the cloud
+  provision plan --env prod --set job.fx.max_workers=3        with stack.prod.toml over stack.toml
   provision apply --yes                                       change it
   provision teardown --yes --delete-data                      leave nothing billing
 
@@ -44,17 +48,44 @@ Exit codes: 0 done, 1 error, 2 changes (plan --detailed-exitcode), 4 something r
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Color {
+    /// Where there is a terminal, unless `NO_COLOR` is set.
     Auto,
     Always,
     Never,
+}
+
+impl Color {
+    /// What the arguments ask for, for what is said of the arguments themselves.
+    fn asked(arguments: impl Iterator<Item = std::ffi::OsString>) -> clap::ColorChoice {
+        let words: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+        let joined = words.iter().filter_map(|word| word.strip_prefix("--color="));
+        let apart = words.windows(2).filter(|pair| pair[0] == "--color").map(|pair| pair[1].as_str());
+        match joined.chain(apart).last() {
+            Some("always") => clap::ColorChoice::Always,
+            Some("never") => clap::ColorChoice::Never,
+            _ => clap::ColorChoice::Auto,
+        }
+    }
+}
+
+/// The arguments of this process.
+fn arguments() -> Result<Cli, clap::Error> {
+    let command = Cli::command().color(Color::asked(std::env::args_os()));
+    Cli::from_arg_matches(&command.try_get_matches()?)
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Check stack.toml and plan its queries, without any cloud.
     Check(check::Check),
+    /// Print the effective stack: overlay, --set and defaults in place, and where each value comes from.
+    Show(show::Show),
+    /// Print the graph of the stack's resources, as a Mermaid flowchart.
+    Graph(graph::Graph),
     /// Print the JSON Schema of stack.toml.
     Schema,
+    /// Print completions for a shell.
+    Completions(completions::Completions),
     /// Show what apply would change.
     Plan(plan::Plan),
     /// Make the cloud match stack.toml.
@@ -76,7 +107,7 @@ enum Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match arguments() {
         Ok(cli) => cli,
         Err(told) => {
             // clap's own code for a wrong word, 2, means "there are changes" here.
@@ -112,6 +143,9 @@ pub fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Check(command) => command.run().await,
+        Command::Show(command) => command.run(),
+        Command::Graph(command) => command.run(),
+        Command::Completions(command) => command.run(),
         Command::Schema => {
             report::json(&crate::stack::json_schema());
             Ok(Exit::Done)

@@ -6,16 +6,20 @@ use clap::Args;
 use super::session::StackArgs;
 use crate::exit::Exit;
 use crate::plan::{self, Allowed};
-use crate::report::{self, Format};
+use crate::report::{self, PlanFormat};
 
 /// Shows what apply would change.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  provision plan --env prod --project my-project
+  provision plan --set cluster.main.pool.workers.max_nodes=20
+  provision plan --format markdown | gh pr comment --body-file -")]
 pub(super) struct Plan {
     #[command(flatten)]
     pub(super) stack: StackArgs,
     /// How the plan is written.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: PlanFormat,
     /// Exit with 2 if there are changes, 0 if there are none, 1 on an error.
     #[arg(long)]
     detailed_exitcode: bool,

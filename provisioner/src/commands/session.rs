@@ -11,7 +11,7 @@ use crate::cloud::Cloud;
 use crate::exit::Exit;
 use crate::kinds::JobSpec;
 use crate::runs::{Cluster, Store};
-use crate::stack::{Scope, Stack};
+use crate::stack::{Scope, Source, Stack};
 
 /// The project of a local cloud, where nothing names one.
 pub(super) const LOCAL_PROJECT: &str = "local-cloud";
@@ -19,9 +19,9 @@ pub(super) const LOCAL_PROJECT: &str = "local-cloud";
 /// Which stack, and where.
 #[derive(Args, Clone)]
 pub(super) struct StackArgs {
-    /// The stack file.
-    #[arg(short, long, default_value = "stack.toml", value_name = "PATH")]
-    pub file: PathBuf,
+    /// The stack's texts.
+    #[command(flatten)]
+    pub file: Source,
     /// The project; it goes before the file's, and that before `GOOGLE_CLOUD_PROJECT`.
     #[arg(long, value_name = "ID")]
     pub project: Option<String>,

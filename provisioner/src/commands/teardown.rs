@@ -7,7 +7,7 @@ use super::apply::{Leave, carry_out};
 use super::session::StackArgs;
 use crate::exit::Exit;
 use crate::plan;
-use crate::report::{self, Format, Style, plan_text};
+use crate::report::{self, PlanFormat, Style, plan_text};
 
 /// Deletes everything that the stack owns.
 #[derive(Args)]
@@ -16,7 +16,7 @@ pub(super) struct Teardown {
     pub(super) stack: StackArgs,
     /// How the plan is written.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: PlanFormat,
     #[command(flatten)]
     leave: Leave,
 }

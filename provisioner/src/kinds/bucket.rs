@@ -26,7 +26,7 @@ const DELETIONS: usize = 32;
 const EMPTYINGS: u32 = 5;
 
 /// `[bucket.NAME]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BucketSpec {
     /// Region or multi-region; the stack's region without it.

@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(30);
 
 /// `[cluster.NAME]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClusterSpec {
     /// How soon GKE upgrades it.

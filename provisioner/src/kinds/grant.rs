@@ -19,7 +19,7 @@ use crate::resource::{Address, Desired, Owner};
 use crate::stack::{FieldProblem, Reference, Scope};
 
 /// `[grant.NAME]`: one member's role on one resource.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GrantSpec {
     /// Who: `service_account.NAME` of this stack, or any IAM member (`user:ann@example.com`).

@@ -124,7 +124,7 @@ pub(crate) struct Found<T> {
 }
 
 /// A table of stack.toml, `[topic.NAME]`, as a type.
-pub(crate) trait Table: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+pub(crate) trait Table: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// The name of the table.
     const NAME: &'static str;
 
@@ -150,6 +150,8 @@ pub(crate) trait AnyDeclared: Send + Sync {
     fn introduce(&self, key: &str, scope: &mut Scope);
     fn problems(&self, key: &str, scope: &Scope) -> Vec<FieldProblem>;
     fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>>;
+    /// As a file would say it, with every default in place.
+    fn written(&self) -> Result<Value>;
     fn as_any(&self) -> &dyn std::any::Any;
 }
 
@@ -168,6 +170,10 @@ impl<T: Table> AnyDeclared for T {
 
     fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
         Table::resources(self, key, scope)
+    }
+
+    fn written(&self) -> Result<Value> {
+        Ok(serde_json::to_value(self)?)
     }
 
     fn as_any(&self) -> &dyn std::any::Any {

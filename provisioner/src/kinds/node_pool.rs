@@ -24,7 +24,7 @@ pub(super) const SPOT: &str = "cloud.google.com/gke-spot";
 pub(crate) const POOL: &str = "cloud.google.com/gke-nodepool";
 
 /// `[cluster.NAME.pool.NAME]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PoolSpec {
     /// Compute Engine machine type.

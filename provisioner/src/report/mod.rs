@@ -4,15 +4,20 @@ use std::io::{IsTerminal as _, Write as _};
 
 mod apply;
 mod calls;
+mod graph;
+mod markdown;
 mod plan;
 mod run;
+mod stack;
 mod standing;
 mod style;
 
 pub(crate) use apply::ApplyReport;
 pub(crate) use calls::{calls_text, faults_text, points_text};
+pub(crate) use graph::{graph_json, graph_mermaid};
 pub(crate) use plan::plan_text;
 pub(crate) use run::{RunProgress, run_json, run_text};
+pub(crate) use stack::{stack_json, stack_toml};
 pub(crate) use standing::{grants_text, local_text, run_show, runs_list, status_text};
 pub(crate) use style::Style;
 
@@ -24,6 +29,18 @@ pub(crate) enum Format {
     Text,
     /// For programs.
     Json,
+}
+
+/// How a plan is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For a comment on a pull request: a summary, and details that fold, in 65,535 characters.
+    Markdown,
 }
 
 /// Data, to stdout. A reader that has gone away is no error.
@@ -49,10 +66,11 @@ pub(crate) fn json_line(value: &impl serde::Serialize) {
 }
 
 /// A plan, to stdout.
-pub(crate) fn plan(plan: &crate::plan::Plan, format: Format) {
+pub(crate) fn plan(plan: &crate::plan::Plan, format: PlanFormat) {
     match format {
-        Format::Text => data(&plan_text(plan, Style::of_stdout())),
-        Format::Json => json(&plan::plan_json(plan)),
+        PlanFormat::Text => data(&plan_text(plan, Style::of_stdout())),
+        PlanFormat::Json => json(&plan::plan_json(plan)),
+        PlanFormat::Markdown => data(&markdown::plan_markdown(plan)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A plan, for people and for programs. Pure: text and JSON out, nothing printed.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::resource::Address;
 
 /// More files of one folder than this are shown as one line.
-const FOLDED: usize = 3;
+pub(super) const FOLDED: usize = 3;
 /// Column that the remarks begin in.
 const REMARKS: usize = 44;
 
@@ -32,8 +32,9 @@ struct ChangeJson<'a> {
     loses: Option<&'a str>,
 }
 
+/// How many changes there are of each kind.
 #[derive(Serialize)]
-struct Summary {
+pub(super) struct Summary {
     create: usize,
     update: usize,
     replace: usize,
@@ -41,7 +42,7 @@ struct Summary {
 }
 
 impl Summary {
-    fn of(plan: &Plan) -> Self {
+    pub(super) fn of(plan: &Plan) -> Self {
         Self {
             create: plan.count(Action::Create),
             update: plan.count(Action::Update),
@@ -78,7 +79,7 @@ pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
     })
 }
 
-fn loses(change: &Change) -> Option<&str> {
+pub(super) fn loses(change: &Change) -> Option<&str> {
     change.live.as_ref().filter(|_| change.is_destructive())?.holds.as_deref()
 }
 
@@ -104,10 +105,15 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
             at += 1;
         }
     }
-    let Summary { create, update, replace, delete } = Summary::of(plan);
-    let _ =
-        writeln!(text, "\n{create} to create, {update} to update, {replace} to replace, {delete} to delete");
+    let _ = writeln!(text, "\n{}", Summary::of(plan));
     text
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { create, update, replace, delete } = self;
+        write!(f, "{create} to create, {update} to update, {replace} to replace, {delete} to delete")
+    }
 }
 
 fn push_change(text: &mut String, plan: &Plan, at: usize, style: Style) {
@@ -129,7 +135,7 @@ fn push_line(text: &mut String, action: Action, what: &str, remark: &str, style:
 }
 
 /// Why, after what, how long, with what.
-fn remark(plan: &Plan, at: usize) -> String {
+pub(super) fn remark(plan: &Plan, at: usize) -> String {
     let change = &plan.changes()[at];
     let mut remarks = Vec::new();
     match (change.action, change.desired.as_ref().and_then(|want| want.implied_by.as_ref())) {
@@ -153,7 +159,7 @@ fn remark(plan: &Plan, at: usize) -> String {
     remarks.join(", ")
 }
 
-fn push_field(text: &mut String, field: &FieldChange, style: Style) {
+pub(super) fn push_field(text: &mut String, field: &FieldChange, style: Style) {
     let FieldChange { path, before, after } = field;
     match (before.as_str(), after.as_str()) {
         (Some(before), Some(after)) if before.contains('\n') || after.contains('\n') => {
@@ -183,12 +189,12 @@ fn shown(value: &Value) -> String {
 }
 
 /// The folder of a bucket's file: its lines may be folded into one.
-fn folder(change: &Change) -> Option<String> {
+pub(super) fn folder(change: &Change) -> Option<String> {
     let (folder, _) = change.address.key.rsplit_once('/').filter(|_| change.address.kind == "bucket_file")?;
     Some(format!("{}.{folder}/", change.address.kind))
 }
 
-fn same_folder(changes: &[Change], name: &str) -> usize {
+pub(super) fn same_folder(changes: &[Change], name: &str) -> usize {
     let alike =
         |change: &&Change| change.action == changes[0].action && folder(change).as_deref() == Some(name);
     changes.iter().take_while(alike).count()

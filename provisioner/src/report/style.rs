@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::IsTerminal as _;
 
+use anstream::ColorChoice;
 use anstyle::{AnsiColor, Color};
 
 /// Whether to colour, and how.
@@ -21,7 +22,6 @@ impl Style {
     }
 
     /// None at all.
-    #[cfg(test)]
     pub(crate) fn plain() -> Self {
         Self(false)
     }
@@ -53,21 +53,41 @@ impl Style {
     }
 }
 
-/// `NO_COLOR` and `CLICOLOR_FORCE` are asked before the terminal is; `--color` sets them.
+/// For a stream of this process.
 fn wanted(terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    match colorchoice() {
-        Some(choice) => choice,
-        None if set("NO_COLOR") => false,
-        None if set("CLICOLOR_FORCE") => true,
-        None => terminal,
+    decided(anstream::ColorChoice::global(), set, terminal)
+}
+
+/// `--color` goes before `NO_COLOR`, that before `CLICOLOR_FORCE`, and that before the terminal.
+fn decided(choice: ColorChoice, set: impl Fn(&str) -> bool, terminal: bool) -> bool {
+    match choice {
+        ColorChoice::Never => false,
+        ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
+        ColorChoice::Auto if set("NO_COLOR") => false,
+        ColorChoice::Auto if set("CLICOLOR_FORCE") => true,
+        ColorChoice::Auto => terminal,
     }
 }
 
-fn colorchoice() -> Option<bool> {
-    match anstream::ColorChoice::global() {
-        anstream::ColorChoice::Never => Some(false),
-        anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi => Some(true),
-        anstream::ColorChoice::Auto => None,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_goes_before_the_variables_and_these_before_the_terminal() {
+        use ColorChoice::{Always, Auto, Never};
+        for (choice, variables, terminal, expected) in [
+            (Auto, &[][..], true, true),
+            (Auto, &[], false, false),
+            (Auto, &["NO_COLOR"], true, false),
+            (Auto, &["NO_COLOR", "CLICOLOR_FORCE"], true, false),
+            (Auto, &["CLICOLOR_FORCE"], false, true),
+            (Always, &["NO_COLOR"], false, true),
+            (Never, &["CLICOLOR_FORCE"], true, false),
+        ] {
+            let set = |name: &str| variables.contains(&name);
+            assert_eq!(decided(choice, set, terminal), expected, "{choice:?} {variables:?} {terminal}");
+        }
     }
 }

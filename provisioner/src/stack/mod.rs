@@ -3,27 +3,38 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::AnyDeclared;
 use crate::resource::Desired;
 
+mod assignment;
+mod effective;
+#[cfg(test)]
+mod invalid;
+mod layers;
+#[cfg(test)]
+mod overlays;
 mod parse;
 mod problem;
 pub(crate) mod read;
 mod schema;
 mod scope;
+mod source;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod values;
 
+pub(crate) use effective::{Effective, Origin};
 pub(crate) use problem::nearest;
 pub(crate) use problem::{Invalid, Problem};
 pub(crate) use schema::json_schema;
 pub(crate) use scope::Project;
 pub(crate) use scope::{FieldProblem, PoolFacts, Reference, Scope};
+pub(crate) use source::Source;
 pub(crate) use values::{AnyTime, Seconds, parse_time};
 
 /// Labels, as Google's services take them.
@@ -53,11 +64,14 @@ pub(crate) struct Header {
 
 /// A stack file that was read and found valid.
 pub(crate) struct Stack {
-    /// Where it was read.
+    /// The stack file that it was read from.
     pub path: PathBuf,
+    /// The environment that is part of its name.
+    env: Option<String>,
     /// Its `[stack]` table.
     pub header: Header,
     declared: Vec<Declared>,
+    written: effective::Written,
 }
 
 /// One table of the file, `[topic.items]`.
@@ -70,18 +84,17 @@ struct Declared {
 }
 
 impl Stack {
-    /// Reads and checks a file. All of its problems come at once, as an [`Invalid`].
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| {
-            let path = path.display();
-            format!("cannot read {path}: is this the stack's folder? `--file PATH` names another file")
-        })?;
-        Ok(Self::parse(path, &text)?)
+    /// Reads and checks a stack. All of its problems come at once, as an [`Invalid`].
+    pub(crate) fn read(source: &Source) -> Result<Self> {
+        Ok(parse::stack(&source.file, source.env.as_deref(), source.texts()?)?)
     }
 
     /// Checks a file's text. Never panics, whatever the text.
+    #[cfg(test)]
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Invalid> {
-        parse::stack(path, text)
+        let mut texts = texts::Texts::default();
+        texts.push(texts::Layer::File, path.display().to_string(), text);
+        parse::stack(path, None, texts)
     }
 
     /// The owner that everything of the stack is marked with.

@@ -1,4 +1,4 @@
-//! From the text of a stack file to its tables, or everything that is wrong with it.
+//! From the texts of a stack to its tables, or everything that is wrong with it.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,14 +8,20 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
+use super::effective::Written;
+use super::layers;
 use super::problem::nearest;
 use super::read::{self, Key, Node};
+use super::texts::{Layer, Texts};
 use super::{Declared, FieldProblem, Header, Invalid, Problem, Project, Stack};
 use crate::kinds::{AnyTable, TABLES};
 use crate::resource::Address;
 
 /// Longest key of a table: it becomes part of names in the cloud.
 const LONGEST_KEY: usize = 40;
+
+/// Longest name of a stack: everything in the cloud begins with it.
+const LONGEST_NAME: usize = 20;
 
 /// The keys that every table of a resource may have, beside its kind's own.
 #[derive(Deserialize, JsonSchema)]
@@ -35,29 +41,69 @@ struct Placed<'a> {
     node: &'a Node<'a>,
 }
 
-pub(super) fn stack(path: &Path, text: &str) -> Result<Stack, Invalid> {
-    let (root, mut problems) = read::document(text);
-    let root = root.get_ref();
-    let header = header(root, &mut problems);
-    let tables = tables(root, &mut problems);
+pub(super) fn stack(path: &Path, env: Option<&str>, texts: Texts) -> Result<Stack, Invalid> {
+    let (root, broken) = layers::merged(&texts);
+    let mut problems = Vec::new();
+    let header = header(&root, env, &texts, &mut problems);
+    let tables = tables(&root, &mut problems);
     let (places, declared): (Vec<_>, Vec<_>) = tables.into_iter().map(Placed::split).unzip();
-    let stack = Stack { path: path.to_owned(), header: header.unwrap_or_else(any_header), declared };
-    check(&stack, root, &places, &mut problems);
-    if problems.is_empty() {
-        check_whole(&stack, root, &places, &mut problems);
+    let header = header.unwrap_or_else(any_header);
+    let mut stack = Stack { path: path.to_owned(), env: None, header, declared, written: Written::default() };
+    check(&stack, &root, &places, &mut problems);
+    if problems.is_empty() && broken.is_empty() {
+        check_whole(&stack, &root, &places, &mut problems);
     }
-    if problems.is_empty() { Ok(stack) } else { Err(Invalid::new(path, text, problems)) }
+    let problems = without_cascades(&texts, broken, problems);
+    if !problems.is_empty() {
+        return Err(Invalid::new(texts, problems));
+    }
+    stack.env = env.filter(|_| is_named_by_env(&root, &texts)).map(str::to_owned);
+    stack.written = Written::of(&root, &texts);
+    Ok(stack)
 }
 
-fn header(root: &DeTable<'_>, problems: &mut Vec<Problem>) -> Option<Header> {
+/// Of what is wrong beside broken syntax, what does not come of it: whatever else is on a line that
+/// could not be read, and what is missing where a text could not be read to its end.
+fn without_cascades(texts: &Texts, broken: Vec<Problem>, problems: Vec<Problem>) -> Vec<Problem> {
+    let comes_of_it = |problem: &Problem| {
+        let missing = problem.message.starts_with("missing ") && !broken.is_empty();
+        missing || broken.iter().any(|b| texts.same_line(b.span.start, problem.span.start))
+    };
+    let real: Vec<Problem> = problems.into_iter().filter(|problem| !comes_of_it(problem)).collect();
+    broken.into_iter().chain(real).collect()
+}
+
+/// Whether the environment is part of the stack's name: whoever names the stack beyond the stack
+/// file, names it wholly.
+fn is_named_by_env(root: &DeTable<'_>, texts: &Texts) -> bool {
+    let name = root.get("stack").and_then(|node| node.get_ref().get("name"));
+    let text = name.and_then(|name| texts.at(name.span().start));
+    text.is_some_and(|text| text.layer == Layer::File)
+}
+
+fn header(
+    root: &DeTable<'_>,
+    env: Option<&str>,
+    texts: &Texts,
+    problems: &mut Vec<Problem>,
+) -> Option<Header> {
     let Some((key, node)) = root.iter().find(|(key, _)| key.get_ref() == "stack") else {
         let help = "begin the file with:\n[stack]\nname = \"fx\"\nregion = \"europe-west1\"";
         problems.push(Problem::new(0..0, "missing table `[stack]`").help(help));
         return None;
     };
-    let header: Header = read::table(node, &key.span(), problems)?;
-    let wrong = name_problem("a stack", &header.name, 20);
+    let mut header: Header = read::table(node, &key.span(), problems)?;
+    let wrong = name_problem("a stack", &header.name, LONGEST_NAME);
+    let named = env.filter(|_| wrong.is_none() && is_named_by_env(root, texts));
     problems.extend(wrong.map(|p| p.placed(node, &key.span())));
+    if let Some(env) = named {
+        header.name = format!("{}-{env}", header.name);
+        let wrong = name_problem("a stack", &header.name, LONGEST_NAME).map(|p| {
+            let rule = p.help.clone().unwrap_or_default();
+            p.help(format!("{rule}; with `name` in its own [stack], the overlay names the stack"))
+        });
+        problems.extend(wrong.map(|p| p.placed(node, &key.span())));
+    }
     Some(header)
 }
 
@@ -80,6 +126,7 @@ fn tables<'a>(root: &'a DeTable<'a>, problems: &mut Vec<Problem>) -> Vec<Placed<
         let Some(table) = TABLES.into_iter().find(|table| table.name() == name) else {
             let kinds = || TABLES.into_iter().map(AnyTable::name).chain(["stack"]);
             let help = match nearest(name, kinds()) {
+                _ if name == layers::REMOVE => "only an overlay, stack.NAME.toml, takes keys away".to_owned(),
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the kinds are {}", kinds().collect::<Vec<_>>().join(", ")),
             };
@@ -156,7 +203,9 @@ fn check(
                 problems.push(dangling(&reference, &scope).placed(node, head));
             }
         }
-        let own = declared.spec.problems(&declared.key, &scope);
+        let mut own = declared.spec.problems(&declared.key, &scope);
+        // What could not be read is not also missing.
+        own.retain(|problem| !problem.is_about_unread(node, problems));
         problems.extend(own.into_iter().map(|problem| problem.placed(node, head)));
     }
 }
@@ -206,7 +255,8 @@ fn is_in(root: &DeTable<'_>, table: &str, key: &str) -> bool {
 
 fn dangling(reference: &super::Reference, scope: &super::Scope) -> FieldProblem {
     let super::Reference { field, table, key } = reference;
-    let help = match nearest(key, scope.keys(table)) {
+    let bare = key.strip_prefix(table).and_then(|key| key.strip_prefix('.'));
+    let help = match bare.filter(|key| scope.has(table, key)).or(nearest(key, scope.keys(table))) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => match scope.keys(table).collect::<Vec<_>>() {
             keys if keys.is_empty() => format!("the file has no {table}: add [{table}.{key}]"),
@@ -223,6 +273,17 @@ impl<'a> Placed<'a> {
 }
 
 impl FieldProblem {
+    /// Whether it is about a table of whose values one could not be read.
+    fn is_about_unread(&self, node: &Node<'_>, problems: &[Problem]) -> bool {
+        let mut here = node.get_ref();
+        for step in &self.field {
+            let Some(value) = here.as_table().and_then(|table| table.get(step.as_str())) else { break };
+            here = value.get_ref();
+        }
+        let unread = |value: &Node<'_>| problems.iter().any(|problem| problem.span == value.span());
+        here.as_table().is_some_and(|table| table.values().any(unread))
+    }
+
     /// Finds the place of the field: as deep as the file goes along its path.
     fn placed(self, node: &Node<'_>, head: &Range<usize>) -> Problem {
         let mut span = head.clone();
@@ -241,12 +302,7 @@ impl FieldProblem {
 
 /// Keys become parts of names in the cloud: lower-case letters, digits and hyphens.
 fn name_problem(what: &str, name: &str, longest: usize) -> Option<FieldProblem> {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let good = name.bytes().all(plain)
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && !name.ends_with('-')
-        && name.len() <= longest;
-    (!good).then(|| {
+    (!is_name(name, longest)).then(|| {
         let rule = format!(
             "{what} is at most {longest} lower-case letters, digits and hyphens; it begins with a letter \
              and does not end with a hyphen"
@@ -254,6 +310,15 @@ fn name_problem(what: &str, name: &str, longest: usize) -> Option<FieldProblem> 
         FieldProblem::at(&["name"], format!("`{}` cannot be part of a name in the cloud", shortened(name)))
             .help(rule)
     })
+}
+
+/// Whether it can be part of a name in the cloud.
+pub(super) fn is_name(name: &str, longest: usize) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    name.bytes().all(plain)
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.len() <= longest
 }
 
 fn shortened(name: &str) -> String {

@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-/// One thing wrong with a file.
+use super::texts::Texts;
+
+/// One thing wrong with a stack's texts.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Problem {
-    /// Bytes of the file that it is about.
+    /// The places that it is about.
     pub span: Range<usize>,
     /// What is wrong.
     pub message: String,
@@ -17,11 +18,10 @@ pub(crate) struct Problem {
     pub help: Option<String>,
 }
 
-/// A stack file that cannot be used.
+/// A stack that cannot be used.
 #[derive(Debug)]
 pub(crate) struct Invalid {
-    path: PathBuf,
-    text: String,
+    texts: Texts,
     problems: Vec<Problem>,
 }
 
@@ -39,34 +39,28 @@ impl Problem {
 }
 
 impl Invalid {
-    /// All that is wrong with the file at `path`, in the order of places.
-    pub(crate) fn new(path: &Path, text: &str, mut problems: Vec<Problem>) -> Self {
+    /// All that is wrong with the texts, in the order of places.
+    pub(crate) fn new(texts: Texts, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|p| (p.span.start, p.span.end));
         problems.dedup();
-        Self { path: path.to_owned(), text: text.to_owned(), problems }
+        Self { texts, problems }
     }
 
     /// For people: each problem with its line, and a caret under the place.
     #[must_use]
     pub(crate) fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let path = self.path.display().to_string();
         let one = |problem: &Problem| {
-            let Range { start, end } = self.within_text(&problem.span);
-            let place = AnnotationKind::Primary.span(start..end);
-            let snippet = Snippet::source(&self.text).path(&path).annotation(place);
-            let title = Level::ERROR.primary_title(printable(&problem.message)).element(snippet);
+            let title = Level::ERROR.primary_title(printable(&problem.message));
             let help = problem.help.iter().map(|help| Level::HELP.message(printable(help)));
-            renderer.render(&[title.elements(help)])
+            let Some(text) = self.texts.at(problem.span.start) else {
+                return renderer.render(&[title.elements(help)]);
+            };
+            let place = AnnotationKind::Primary.span(text.bytes(&problem.span));
+            let snippet = Snippet::source(&text.text).path(&text.name).annotation(place);
+            renderer.render(&[title.element(snippet).elements(help)])
         };
         self.problems.iter().map(one).collect::<Vec<_>>().join("\n\n")
-    }
-
-    /// The span, at least one character of the text where there is one.
-    fn within_text(&self, span: &Range<usize>) -> Range<usize> {
-        let start = self.text.floor_char_boundary(span.start.min(self.text.len()));
-        let end = self.text.ceil_char_boundary(span.end.max(start + 1).min(self.text.len()));
-        start..end.max(start)
     }
 }
 

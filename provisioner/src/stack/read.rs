@@ -87,7 +87,7 @@ fn check_keys(schema: &Value, value: &mut Node<'_>, head: &Range<usize>, problem
 }
 
 /// `Option<T>` is "T or null" in a schema: the T of it.
-fn some_of(schema: &Value) -> &Value {
+pub(super) fn some_of(schema: &Value) -> &Value {
     let choices = schema["anyOf"].as_array().into_iter().flatten();
     choices.into_iter().find(|choice| choice["type"] == "object").unwrap_or(schema)
 }
@@ -104,19 +104,32 @@ fn first_sentence(text: &str) -> String {
     text.split_inclusive(". ").next().unwrap_or_default().trim().to_owned()
 }
 
-/// Removes the innermost entry whose value lies around `span`. A table under a header of its own may
-/// lie anywhere, so every table is searched.
+/// Removes the entry, however deep, whose value lies around `span`: the innermost one. A table need not
+/// lie around what is in it, for its parts may be written far apart.
 fn remove_at(value: &mut Node<'_>, span: &Range<usize>) -> bool {
-    let DeValue::Table(table) = value.get_mut() else { return false };
-    if table.iter_mut().any(|(_, inner)| remove_at(inner, span)) {
-        return true;
-    }
     let around = |r: Range<usize>| r.start <= span.start && span.end <= r.end;
-    let found = table.iter().find(|(_, inner)| around(inner.span())).map(|(key, _)| key.span());
-    if let Some(found) = &found {
-        keep(table, |key| key.span() != *found);
+    let DeValue::Table(table) = value.get_mut() else { return false };
+    for (key, inner) in table.iter_mut() {
+        if remove_at(inner, span) {
+            return true;
+        }
+        if around(inner.span()) || items_around(inner, span) {
+            let key = key.span();
+            keep(table, |k| k.span() != key);
+            return true;
+        }
     }
-    found.is_some()
+    false
+}
+
+/// Whether something in an array lies around `span`.
+fn items_around(value: &Node<'_>, span: &Range<usize>) -> bool {
+    let around = |r: Range<usize>| r.start <= span.start && span.end <= r.end;
+    match value.get_ref() {
+        DeValue::Array(items) => items.iter().any(|item| around(item.span()) || items_around(item, span)),
+        DeValue::Table(table) => table.values().any(|item| around(item.span()) || items_around(item, span)),
+        _ => false,
+    }
 }
 
 /// Keeps only some of a table's entries.
@@ -127,32 +140,64 @@ pub(crate) fn keep<'a>(table: &mut DeTable<'a>, wanted: impl Fn(&Key<'a>) -> boo
 /// serde's words, in the words of people who write files.
 fn plain(message: &str) -> String {
     let mut text = message.to_owned();
+    if text.starts_with("invalid value") {
+        text = text.replace("u32", "a whole number from 0 to 4294967295");
+        text = text.replace("u64", "a whole number, 0 or more");
+    }
     for (from, to) in [
         ("invalid type: ", "wrong type: "),
         ("u32", "a whole number"),
         ("u64", "a whole number"),
         ("i64", "a whole number"),
-        ("struct ", "a table: "),
         ("a map", "a table"),
         ("unknown variant", "unknown value"),
+        ("unknown field", "unknown key"),
+        ("a sequence", "an array"),
         ("sequence", "an array"),
         ("map", "a table"),
     ] {
         text = text.replace(from, to);
     }
-    text
+    // The names of our types mean nothing to anybody else.
+    match text.split_once("struct ") {
+        Some((before, _)) => format!("{before}a table"),
+        None => text,
+    }
 }
 
 /// Parses a document: its root, and the first syntax error of each line, since recovery cascades.
-pub(crate) fn document(text: &str) -> (Spanned<DeTable<'_>>, Vec<Problem>) {
+pub(super) fn document(text: &str) -> (DeTable<'_>, Vec<Problem>) {
     let (root, errors) = DeTable::parse_recoverable(text);
     let line_of = |at: usize| text.get(..at).map_or(0, |head| head.matches('\n').count());
     let mut problems: Vec<Problem> = Vec::new();
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         if problems.last().is_none_or(|last| line_of(last.span.start) != line_of(span.start)) {
-            problems.push(Problem::new(span, error.message()));
+            problems.push(syntax(text, span, error.message()));
         }
     }
-    (root, problems)
+    (root.into_inner(), problems)
+}
+
+/// A syntax error, with what to do about the commonest.
+fn syntax(text: &str, span: Range<usize>, message: &str) -> Problem {
+    let found = text.get(span.clone()).unwrap_or_default();
+    match message.split(',').next().unwrap_or_default() {
+        "string values must be quoted" if found.trim().is_empty() => {
+            Problem::new(span, "no value after the `=`")
+        }
+        "invalid boolean" | "string values must be quoted" => Problem::new(span, "a text needs quotes")
+            .help(format!("write \"{}\"", found.trim_matches(['“', '”', '‘', '’']))),
+        "key with no value" if has_colon(text, &span) => {
+            Problem::new(span, "a key and its value have a `=` between them").help("this is TOML, not YAML")
+        }
+        "duplicate key" => Problem::new(span, format!("`{found}` is there twice")).help("drop one of them"),
+        _ => Problem::new(span, message),
+    }
+}
+
+/// Whether a `:` stands where a `=` should.
+fn has_colon(text: &str, span: &Range<usize>) -> bool {
+    let (before, after) = text.split_at_checked(span.start).unwrap_or((text, ""));
+    before.trim_end().ends_with(':') || after.starts_with(':')
 }

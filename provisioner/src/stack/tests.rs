@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{Project, Stack};
+use super::{Project, Source, Stack};
 
 const EXAMPLE: &str = include_str!("../../../stack.toml");
 
@@ -24,7 +24,7 @@ fn problems(rest: &str) -> String {
 #[test]
 fn the_example_stands_for_these_resources() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stack.toml");
-    let stack = Stack::read(&path).expect("a valid stack");
+    let stack = Stack::read(&Source::file(&path)).expect("a valid stack");
     let resources = stack.resources(&project()).expect("resources");
     let line = |r: &crate::resource::Desired| match &r.implied_by {
         Some(by) => format!("{} (implied by {by})\n", r.address),
@@ -82,7 +82,7 @@ retry = { min = "10s", mx = "5s" }
     9 | ack_deadline = "5s"
       |                ^^^^
 
-    error: wrong type: integer `7`, expected a string
+    error: wrong type: integer `7`, expected a time, such as "90s" or "1h30m"
       --> stack.toml:10:13
        |
     10 | retention = 7
@@ -428,7 +428,7 @@ fn broken_syntax_is_shown_where_it_breaks() {
     5 | | [bucket.data]
       | |_^
 
-    error: string values must be quoted, expected literal string
+    error: no value after the `=`
      --> stack.toml:6:12
       |
     6 | location = 

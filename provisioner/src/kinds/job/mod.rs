@@ -30,7 +30,7 @@ pub(crate) const JOB: &str = "provision/job";
 const LONGEST_KEY: usize = 30;
 
 /// `[job.NAME]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JobSpec {
     /// Key of the subscription that workers pull items from.
@@ -106,7 +106,7 @@ impl Table for JobSpec {
 
     fn references(&self) -> Vec<Reference> {
         let reference = |field, table, key: &str| Reference { field, table, key: key.to_owned() };
-        let cluster = self.pool.split('/').next().unwrap_or_default();
+        let cluster = self.pool.split_once('/').map(|(cluster, _)| cluster);
         let account = self
             .service_account
             .as_deref()
@@ -114,8 +114,8 @@ impl Table for JobSpec {
         let mut all = vec![
             reference(&["subscription"], "subscription", &self.subscription),
             reference(&["bucket"], "bucket", &self.bucket),
-            reference(&["pool"], "cluster", cluster),
         ];
+        all.extend(cluster.map(|cluster| reference(&["pool"], "cluster", cluster)));
         all.extend(account);
         all
     }

@@ -248,6 +248,10 @@ mod tests {
                             "value": "60"
                           },
                           {
+                            "name": "PROVISION_BACKOFF_SECONDS",
+                            "value": "60"
+                          },
+                          {
                             "name": "PROVISION_GRACE_SECONDS",
                             "value": "15"
                           },
