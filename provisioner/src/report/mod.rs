@@ -13,7 +13,9 @@ pub(crate) use apply::ApplyReport;
 pub(crate) use calls::{calls_text, faults_text, points_text};
 pub(crate) use plan::plan_text;
 pub(crate) use run::{RunProgress, run_json, run_text};
-pub(crate) use standing::{grants_text, local_text, run_show, runs_list, status_text};
+pub(crate) use standing::{
+    failure_show, failures_list, grants_text, local_text, old_runs, run_show, runs_list, status_text,
+};
 pub(crate) use style::Style;
 
 /// How data is written.
