@@ -89,7 +89,9 @@ fn failed_items_are_found_by_key_and_error_and_are_done_once_their_input_is_ther
     assert_eq!(items.expect("items"), "{\"item\":\"NEW\",\"payload\":{\"n\":1}}\n");
 
     // All have ended: all may go, and the outputs stay.
-    scenario.expect(0, &["runs", "prune", "--local", "--older-than", "1s", "--yes"]);
-    assert_eq!(scenario.objects(BUCKET, "runs"), Vec::<String>::new());
+    until("all have ended for a second, and go", || {
+        scenario.expect(0, &["runs", "prune", "--local", "--older-than", "1s", "--yes"]);
+        scenario.objects(BUCKET, "runs").is_empty().then_some(())
+    });
     assert!(scenario.object(BUCKET, "features/NEW.csv").exists());
 }
