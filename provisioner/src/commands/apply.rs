@@ -60,7 +60,7 @@ pub(super) async fn carry_out(
     yes: bool,
     verb: &str,
 ) -> Result<Exit> {
-    super::runs::guard(session, plan, allowed).await?;
+    super::guard::runs(session, plan, allowed).await?;
     plan.check(allowed)?;
     if plan.is_empty() {
         return Ok(Exit::Done);

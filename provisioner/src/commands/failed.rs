@@ -79,15 +79,20 @@ impl Failed {
     }
 
     async fn carry_out(&self, stack: &StackArgs) -> Result<Exit> {
-        let session = stack.open().await?;
         match &self.command {
-            Command::List { filter, format, .. } => list(&filter.failures(&session).await?, *format),
-            Command::Show { filter, .. } => show(&filter.failures(&session).await?),
+            Command::List { filter, format, .. } => {
+                list(&filter.failures(&stack.open().await?).await?, *format);
+                Ok(Exit::Done)
+            }
+            Command::Show { filter, .. } => {
+                show(&filter.failures(&stack.open().await?).await?);
+                Ok(Exit::Done)
+            }
             Command::Requeue { filter, launch, .. } => {
-                return requeue(&session, filter.failures(&session).await?, launch).await;
+                let session = stack.open_to_run().await?;
+                requeue(&session, filter.failures(&session).await?, launch).await
             }
         }
-        Ok(Exit::Done)
     }
 }
 

@@ -8,7 +8,6 @@ use contract::{Closed, Outcome, RunId, RunRecord};
 
 use super::apply::{carry_out, interrupted};
 use super::session::Session;
-use super::sql;
 use crate::exit::Exit;
 use crate::plan::{self, Allowed, Refused};
 use crate::report::{self, Format, RunProgress, Style, plan_text, run_json, run_text};
@@ -49,7 +48,6 @@ impl LaunchArgs {
         retry_of: Option<RunId>,
         meanwhile: impl Future<Output = anyhow::Error>,
     ) -> Result<Exit> {
-        sql::check(&session.stack).await?;
         session.job(job)?;
         let exit = bring_up(session, self.yes).await?;
         if exit != Exit::Done {

@@ -11,6 +11,7 @@ use crate::report;
 mod apply;
 mod check;
 mod failed;
+mod guard;
 mod items;
 mod launch;
 mod local;

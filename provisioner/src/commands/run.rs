@@ -48,7 +48,7 @@ impl Run {
     pub(super) async fn run(self) -> Result<Exit> {
         // Before anything is changed: a list that cannot be used starts nothing.
         let items = self.items.read().await?;
-        let session = self.stack.open().await?;
+        let session = self.stack.open_to_run().await?;
         let (_, job) = session.job(self.job.as_deref())?;
         let preempting = preempt(self.preempt_every, session.daemon.as_ref(), &job.pool);
         let exit = self.launch.launch(&session, self.job.as_deref(), &items, None, preempting).await?;

@@ -1,4 +1,4 @@
-//! `provision runs`, and the guard that keeps open runs from being torn down unasked.
+//! `provision runs`.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,7 +12,6 @@ use super::apply::agree;
 use super::launch::{LaunchArgs, follow, time, told};
 use super::session::{Session, StackArgs};
 use crate::exit::Exit;
-use crate::plan::{Allowed, Plan, Refused};
 use crate::report::{self, Format, old_runs, run_show, run_text, runs_list};
 use crate::runs::{self, Details, Items, RunStatus, Store, Summary, Which, why_nothing_moves};
 
@@ -113,7 +112,10 @@ impl Runs {
     }
 
     async fn carry_out(self) -> Result<Exit> {
-        let session = self.stack().open().await?;
+        let session = match &self.command {
+            Command::Retry { stack, .. } => stack.open_to_run().await?,
+            _ => self.stack().open().await?,
+        };
         match self.command {
             Command::List { format, .. } => list(&session, format).await,
             Command::Show { run, format, .. } => show(&session, run.as_deref(), format).await,
@@ -252,36 +254,4 @@ async fn prune(session: &Session, older_than: Duration, yes: bool, format: Forma
     }
     report::note(&format!("removed the records of {} runs; outputs stay", old.len()));
     Ok(Exit::Done)
-}
-
-/// What an open run stands on.
-const UNDER_A_RUN: [&str; 7] =
-    ["topic", "subscription", "bucket", "cluster", "node_pool", "namespace", "job"];
-
-/// Refuses to take away what an open run stands on.
-pub(super) async fn guard(session: &Session, plan: &Plan, allowed: Allowed) -> Result<()> {
-    let hit: Vec<_> = plan
-        .changes()
-        .iter()
-        .filter(|change| change.is_destructive() && UNDER_A_RUN.contains(&change.address.kind))
-        .collect();
-    if hit.is_empty() || allowed.interrupt_runs {
-        return Ok(());
-    }
-    let mut refused = Vec::new();
-    for store in session.stores().await? {
-        for run in store.open().await? {
-            let summary = Summary { record: run.clone(), closed: None, cancelled: None };
-            let status = store.status(summary).await?;
-            if status.done + status.failed >= status.items {
-                // Nobody watched it to its end, and nothing of it is left to do.
-                continue;
-            }
-            refused.push(format!(
-                "run {} is open ({} items, since {}), and {} would be taken from under it: wait for it, or add --interrupt-runs",
-                run.run, run.count, run.created.strftime("%F %T UTC"), hit[0].address
-            ));
-        }
-    }
-    if refused.is_empty() { Ok(()) } else { bail!(Refused(refused)) }
 }

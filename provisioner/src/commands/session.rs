@@ -9,6 +9,7 @@ use clap::Args;
 use contract::{RunId, RunRecord};
 use localcloud::daemon::{self, Daemon};
 
+use super::sql;
 use crate::cloud::Cloud;
 use crate::exit::Exit;
 use crate::kinds::JobSpec;
@@ -58,6 +59,12 @@ impl StackArgs {
         let endpoints = daemon.endpoints();
         let cloud = Cloud::local(&endpoints.url, endpoints.kubeconfig(), &project, stack.owner()).await?;
         Ok(Session { stack, cloud, daemon: Some(daemon), words: self.words() })
+    }
+
+    /// The same for a command that starts a run: a query that cannot be planned starts nothing.
+    pub(super) async fn open_to_run(&self) -> Result<Session> {
+        sql::check(&Stack::read(&self.file)?).await?;
+        self.open().await
     }
 
     /// What a command comes to. If it failed because its local cloud is gone, the error says that
