@@ -41,6 +41,8 @@ pub struct Stored {
     pub crc32c: String,
     /// Custom metadata.
     pub metadata: Metadata,
+    /// When it was stored, in seconds since 1970, by the server's clock.
+    pub created: i64,
 }
 
 /// What became of a write that carried a generation.
@@ -268,6 +270,7 @@ impl From<Object> for Stored {
             size: u64::try_from(object.size).unwrap_or_default(),
             crc32c: format!("{crc32c:08x}"),
             metadata: object.metadata.into_iter().collect(),
+            created: object.create_time.map(|time| time.seconds()).unwrap_or_default(),
         }
     }
 }

@@ -25,6 +25,28 @@ pub struct ItemLine {
     pub payload: Option<serde_json::Value>,
 }
 
+/// A line of an item list that is not an [`ItemLine`].
+#[derive(Debug, thiserror::Error)]
+#[error("line {line} of the item list is no item: {reason}")]
+pub struct BrokenList {
+    /// Counted from 1.
+    pub line: usize,
+    reason: serde_json::Error,
+}
+
+impl ItemLine {
+    /// Reads `items.ndjson`.
+    ///
+    /// # Errors
+    /// The first line that is not an item.
+    pub fn parse_all(ndjson: &[u8]) -> Result<Vec<Self>, BrokenList> {
+        let lines = ndjson.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+        let parse =
+            |(at, line)| serde_json::from_slice(line).map_err(|reason| BrokenList { line: at + 1, reason });
+        lines.map(parse).collect()
+    }
+}
+
 impl Item {
     /// The item's spelling where `{item}` stands in an object name: `A-Za-z0-9._-` stay, as does
     /// `/` between two segments that are not empty, `.` or `..`; every other byte is
@@ -106,6 +128,16 @@ mod tests {
 
     fn object_name(item: &str) -> String {
         Item(item.to_owned()).object_name()
+    }
+
+    #[test]
+    fn a_list_is_read_whole_or_its_broken_line_is_named() {
+        let lines =
+            ItemLine::parse_all(b"{\"item\":\"a\"}\n{\"item\":\"b\",\"payload\":1}\n").expect("a list");
+        let keys: Vec<&str> = lines.iter().map(|line| line.item.0.as_str()).collect();
+        assert_eq!(keys, ["a", "b"]);
+        let broken = ItemLine::parse_all(b"{\"item\":\"a\"}\nb\n").expect_err("a broken list");
+        assert_eq!(broken.line, 2);
     }
 
     #[test]

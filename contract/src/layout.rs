@@ -12,7 +12,7 @@
 //! runs/<run>/receipts/<hh>/<item>.json             Receipt
 //! runs/<run>/failures/<hh>/<item>.json             Failure
 //! runs/<run>/workers/<pod>.json                    WorkerProgress, rewritten
-//! runs/<run>/cancelled.json                        open items are acked unprocessed from here on
+//! runs/<run>/cancelled.json                        Cancelled: open items are acked unprocessed from here on
 //! runs/<run>/closed.json                           Closed: how the run ended
 //! ```
 
@@ -123,7 +123,7 @@ pub fn worker(run: &RunId, pod: &str) -> String {
     format!("{}{pod}.json", workers(run))
 }
 
-/// Says that the run was cancelled.
+/// Says that the run was cancelled ([`crate::Cancelled`]).
 #[must_use]
 pub fn cancelled(run: &RunId) -> String {
     format!("{RUNS}{run}/cancelled.json")

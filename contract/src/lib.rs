@@ -24,8 +24,8 @@ pub use etl::{
     BadRows, Column, ColumnType, Compression, EtlConfig, Format, HeaderValue, HttpConfig, Literal, Named,
     Schema, SecretReference, TableConfig, seconds, size,
 };
-pub use item::{Item, ItemLine};
+pub use item::{BrokenList, Item, ItemLine};
 pub use message::Message;
 pub use outcome::{Failure, FailureKind, Input, Output, Receipt, ReceiptKind};
 pub use progress::{InFlight, Stage, WorkerProgress, WorkerState};
-pub use run::{Closed, Outcome, RunId, RunRecord};
+pub use run::{Cancelled, Closed, Outcome, RunId, RunRecord};

@@ -112,6 +112,15 @@ pub struct Closed {
     pub reason: Option<String>,
 }
 
+/// `cancelled.json`: nobody begins anything of the run any more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cancelled {
+    /// Who cancelled it: `user@host`.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,14 +57,17 @@ async fn between(stack: &Stack, desired: Vec<Desired>, cloud: &Cloud) -> Result<
             bail!("{}", conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         }
     };
-    let deleted_after = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.deleted_after());
     Ok(Plan {
         stack: stack.owner().to_owned(),
         project: cloud.project.id.clone(),
         local: cloud.project.local,
-        graph: Graph::of(changes, deleted_after),
+        graph: ordered(changes),
         protected: stack.header.protect.clone(),
     })
+}
+
+fn ordered(changes: Vec<Change>) -> Graph {
+    Graph::of(changes, |kind| kinds::named(kind).map_or(&[][..], |kind| kind.deleted_after()))
 }
 
 impl Plan {
@@ -96,6 +99,18 @@ impl Plan {
     #[must_use]
     pub(crate) fn is_destructive(&self) -> bool {
         self.changes().iter().any(Change::is_destructive)
+    }
+
+    /// The plan without what holds data, and what that is, for people.
+    pub(crate) fn sparing_data(mut self) -> (Self, Vec<String>) {
+        let holds = |change: &Change| change.live.as_ref().and_then(|live| live.holds.clone());
+        let (kept, changes): (Vec<_>, Vec<_>) = { self.graph.changes }
+            .into_iter()
+            .partition(|change| change.is_destructive() && holds(change).is_some());
+        let says = |kept: &Change| format!("{} with {}", kept.address, holds(kept).unwrap_or_default());
+        let kept = kept.iter().map(says).collect();
+        self.graph = ordered(changes);
+        (self, kept)
     }
 
     /// What of the plan is not done without leave.

@@ -9,4 +9,5 @@ mod cycle;
 mod fx;
 mod hostile_items;
 mod permissions;
+mod runs;
 mod vanishing;

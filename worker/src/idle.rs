@@ -132,8 +132,7 @@ impl Idle {
 async fn read_items(bucket: &Bucket, run: &RunId) -> Result<Vec<ItemLine>> {
     let name = layout::items(run);
     let (text, _) = bucket.read(&name).await?.with_context(|| format!("{name} is missing"))?;
-    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    lines.map(|line| serde_json::from_slice(line).with_context(|| format!("{name} is broken"))).collect()
+    ItemLine::parse_all(&text).with_context(|| format!("{name} is broken"))
 }
 
 /// The run's open items, each with its attempts.

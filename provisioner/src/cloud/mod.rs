@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use clients::Target;
 use google_cloud_container_v1::client::ClusterManager;
 use google_cloud_container_v1::model::Cluster;
+use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt};
 use google_cloud_iam_admin_v1::client::Iam;
 use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
@@ -163,6 +164,19 @@ impl Cloud {
     /// A bucket's objects.
     pub(crate) fn bucket(&self, name: &str) -> clients::Bucket {
         self.objects.sibling(name)
+    }
+
+    /// The names of the buckets that the stack owns.
+    pub(crate) async fn owned_buckets(&self) -> Result<Vec<String>> {
+        let list = self.buckets.list_buckets().set_parent(format!("projects/{}", self.project.id));
+        let mut all = list.by_item();
+        let mut owned = Vec::new();
+        while let Some(bucket) = limited("list buckets", async { all.next().await.transpose() }).await? {
+            if self.unmarked(bucket.labels).0 == Owner::Ours {
+                owned.push(bucket.bucket_id);
+            }
+        }
+        Ok(owned)
     }
 
     /// The labels that mark a resource as this stack's, with its own.

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::session::{Session, StackArgs};
 use crate::apply;
@@ -59,21 +60,15 @@ pub(super) async fn carry_out(
     yes: bool,
     verb: &str,
 ) -> Result<Exit> {
-    super::runs::guard(session, plan, allowed).await?;
+    super::guard::runs(session, plan, allowed).await?;
     plan.check(allowed)?;
     if plan.is_empty() {
         return Ok(Exit::Done);
     }
-    if !yes {
-        match report::ask(&format!("{verb} these changes?")) {
-            Some(true) => {}
-            Some(false) => bail!("nothing was changed"),
-            None => bail!("nobody to ask: add --yes to {verb} these changes"),
-        }
-    }
-    let stop = stop_on_interrupt();
+    agree(yes, &format!("{verb} these changes"))?;
+    let interrupt = Interrupt::listen();
     let told = ApplyReport::new();
-    let applied = apply::run(plan, &session.cloud, allowed, &stop, &|event| told.hear(event)).await;
+    let applied = apply::run(plan, &session.cloud, allowed, &interrupt.stop, &|event| told.hear(event)).await;
     session.cloud.forget().await;
     ApplyReport::summary(&applied);
     match applied {
@@ -83,23 +78,40 @@ pub(super) async fn carry_out(
     }
 }
 
-/// Cancelled by the first Ctrl-C or SIGTERM; the second one leaves at once.
-pub(super) fn stop_on_interrupt() -> CancellationToken {
-    let stop = CancellationToken::new();
-    let cancelled = stop.clone();
-    // Lives as long as the process: nobody awaits it.
-    tokio::spawn(async move {
-        interrupted().await;
-        report::note("stopping: what is under way is finished first (again: leave at once)");
-        cancelled.cancel();
-        interrupted().await;
-        report::note("left: what was under way goes on in the cloud; run the same command again");
-        std::process::exit(Exit::Interrupted as i32);
-    });
-    stop
+/// Asks whether to do something, unless it is agreed already.
+pub(super) fn agree(yes: bool, what: &str) -> Result<()> {
+    match yes.then_some(true).or_else(|| report::ask(&format!("{what}?"))) {
+        Some(true) => Ok(()),
+        Some(false) => bail!("nothing was changed"),
+        None => bail!("nobody to ask: add --yes to {what}"),
+    }
 }
 
-async fn interrupted() {
+/// Hears Ctrl-C and SIGTERM for as long as it lives.
+struct Interrupt {
+    /// Cancelled by the first one; the second one leaves at once.
+    stop: CancellationToken,
+    _listener: AbortOnDropHandle<()>,
+}
+
+impl Interrupt {
+    fn listen() -> Self {
+        let stop = CancellationToken::new();
+        let cancelled = stop.clone();
+        let listener = async move {
+            interrupted().await;
+            report::note("stopping: what is under way is finished first (again: leave at once)");
+            cancelled.cancel();
+            interrupted().await;
+            report::note("left: what was under way goes on in the cloud; run the same command again");
+            std::process::exit(Exit::Interrupted as i32);
+        };
+        Self { stop, _listener: AbortOnDropHandle::new(tokio::spawn(listener)) }
+    }
+}
+
+/// Ends with Ctrl-C or SIGTERM.
+pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return drop(tokio::signal::ctrl_c().await);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use futures::{AsyncBufReadExt as _, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
@@ -15,7 +15,7 @@ use super::session::StackArgs;
 use crate::cloud::limited;
 use crate::exit::Exit;
 use crate::report;
-use crate::runs::phase;
+use crate::runs::{Summary, phase};
 
 /// How often new workers are looked for.
 const LOOK: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub(super) struct Logs {
     /// The run; the newest without it.
     #[arg(long)]
     run: Option<String>,
-    /// The job; the only one without it.
+    /// The newest of this job; of any without it.
     #[arg(long)]
     job: Option<String>,
     /// Go on until the run's workers are gone.
@@ -42,10 +42,12 @@ pub(super) struct Logs {
 impl Logs {
     pub(super) async fn run(self) -> Result<Exit> {
         let session = self.stack.open().await?;
-        let named = self.run.as_deref().and_then(|run| session.job_of_run(run));
-        let (_, job) = session.job(self.job.as_deref().or(named))?;
-        let (store, cluster) = (session.store(job), session.cluster(job).await?);
-        let run = store.named_or_newest(self.run.as_deref()).await?.record.run;
+        let of_job = |run: &Summary| self.job.as_ref().is_none_or(|job| *job == run.record.job);
+        let (_, Summary { record, .. }) = session.run(self.run.as_deref(), of_job).await?;
+        let Some(cluster) = session.cluster_of(&record).await? else {
+            bail!("no cluster has workers of run {} any more", record.run);
+        };
+        let run = record.run;
         let params = LogParams { follow: self.follow, tail_lines: self.tail, ..LogParams::default() };
         // The owner of every follower: dropped with this function, they end.
         let mut followers: JoinSet<Result<()>> = JoinSet::new();

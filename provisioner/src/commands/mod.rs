@@ -11,7 +11,11 @@ use crate::report;
 mod apply;
 mod check;
 mod completions;
+mod failed;
 mod graph;
+mod guard;
+mod items;
+mod launch;
 mod local;
 mod logs;
 mod plan;
@@ -44,7 +48,7 @@ const EXAMPLES: &str = "Examples:
   provision teardown --yes --delete-data                      leave nothing billing
 
 Exit codes: 0 done, 1 error, 2 changes (plan --detailed-exitcode), 4 something remains,
-5 refused as destructive, 6 failed items, 7 stalled or timed out, 130 interrupted (a run goes on).";
+5 refused as destructive, 6 failed items, 7 stalled, timed out or cancelled, 130 interrupted (a run goes on).";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Color {
@@ -92,8 +96,10 @@ enum Command {
     Apply(apply::Apply),
     /// Push items through a job: apply, start, follow, report.
     Run(run::Run),
-    /// List and show runs.
+    /// List, show, watch, cancel, retry and prune runs.
     Runs(runs::Runs),
+    /// List and show failed items, and try them again.
+    Failed(failed::Failed),
     /// Show the stack's resources, nodes and open runs.
     Status(status::Status),
     /// Print the logs of a run's workers.
@@ -154,6 +160,7 @@ async fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Apply(command) => command.stack.clone().or_why(command.run()).await,
         Command::Run(command) => command.stack.clone().or_why(command.run()).await,
         Command::Runs(command) => command.run().await,
+        Command::Failed(command) => command.run().await,
         Command::Status(command) => command.stack.clone().or_why(command.run()).await,
         Command::Logs(command) => command.stack.clone().or_why(command.run()).await,
         Command::Teardown(command) => command.stack.clone().or_why(command.run()).await,

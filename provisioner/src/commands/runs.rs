@@ -1,17 +1,21 @@
-//! `provision runs`, and the guard that keeps open runs from being torn down unasked.
+//! `provision runs`.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
+use contract::{Outcome, RunRecord};
+use jiff::Timestamp;
 
+use super::apply::agree;
+use super::launch::{LaunchArgs, follow, time, told};
 use super::session::{Session, StackArgs};
 use crate::exit::Exit;
-use crate::plan::{Allowed, Plan, Refused};
-use crate::report::{self, Format, run_show, runs_list};
-use crate::runs::{Details, Store, Summary};
+use crate::report::{self, Format, old_runs, run_show, run_text, runs_list};
+use crate::runs::{self, Details, Items, RunStatus, Store, Summary, Which, why_nothing_moves};
 
-/// Lists and shows runs.
+/// Lists, shows and follows runs; cancels them, tries their items again, and removes old records.
 #[derive(Args)]
 pub(super) struct Runs {
     #[command(subcommand)]
@@ -38,24 +42,99 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Follow a run to its end and report, as `run` does. Ctrl-C leaves it running.
+    Watch {
+        /// The run; the newest open one without it, or else the newest.
+        run: Option<String>,
+        #[command(flatten)]
+        stack: StackArgs,
+        /// How the report is written.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// End a run: what is done stays, what is not is not begun any more.
+    Cancel {
+        /// The run; the newest open one without it.
+        run: Option<String>,
+        #[command(flatten)]
+        stack: StackArgs,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Try what a run has not done again, as a new run, with the job as the stack file has it now.
+    Retry {
+        /// The run; the newest without it.
+        run: Option<String>,
+        #[command(flatten)]
+        stack: StackArgs,
+        /// Which of its items.
+        #[arg(long, value_enum, default_value_t)]
+        only: Which,
+        #[command(flatten)]
+        launch: LaunchArgs,
+    },
+    /// Remove the records of runs that ended long ago; outputs stay.
+    #[command(long_about = "Remove the records of runs that ended long ago; outputs stay.
+
+An open run's are never removed. A run that was cancelled, ran out of time or stalled keeps its records for 31 days: so \
+                            long its messages may be in the queue.")]
+    Prune {
+        /// How long ago: `90d`.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        older_than: Duration,
+        #[command(flatten)]
+        stack: StackArgs,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+        /// How the list is written.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
 }
 
 impl Runs {
     pub(super) async fn run(self) -> Result<Exit> {
+        let stack = self.stack().clone();
+        stack.or_why(self.carry_out()).await
+    }
+
+    fn stack(&self) -> &StackArgs {
+        match &self.command {
+            Command::List { stack, .. }
+            | Command::Show { stack, .. }
+            | Command::Watch { stack, .. }
+            | Command::Cancel { stack, .. }
+            | Command::Retry { stack, .. }
+            | Command::Prune { stack, .. } => stack,
+        }
+    }
+
+    async fn carry_out(self) -> Result<Exit> {
+        let session = match &self.command {
+            Command::Retry { stack, .. } => stack.open_to_run().await?,
+            _ => self.stack().open().await?,
+        };
         match self.command {
-            Command::List { stack, format } => list(&stack.open().await?, format).await,
-            Command::Show { run, stack, format } => show(&stack.open().await?, run.as_deref(), format).await,
+            Command::List { format, .. } => list(&session, format).await,
+            Command::Show { run, format, .. } => show(&session, run.as_deref(), format).await,
+            Command::Watch { run, format, .. } => watch(&session, run.as_deref(), format).await,
+            Command::Cancel { run, yes, .. } => cancel(&session, run.as_deref(), yes).await,
+            Command::Retry { run, only, launch, .. } => retry(&session, run.as_deref(), only, &launch).await,
+            Command::Prune { older_than, yes, format, .. } => prune(&session, older_than, yes, format).await,
         }
     }
 }
 
 async fn list(session: &Session, format: Format) -> Result<Exit> {
     let mut runs = Vec::new();
-    for store in session.stores() {
+    for store in session.stores().await? {
         for summary in store.runs().await? {
-            runs.push(store.standing(summary).await?);
+            runs.push(store.status(summary).await?);
         }
     }
+    runs.sort_by_key(|run| run.created);
     match format {
         Format::Text => report::data(&runs_list(&runs)),
         Format::Json => report::json(&runs),
@@ -64,15 +143,8 @@ async fn list(session: &Session, format: Format) -> Result<Exit> {
 }
 
 async fn show(session: &Session, run: Option<&str>, format: Format) -> Result<Exit> {
-    let mut last = None;
-    for store in session.stores() {
-        match store.named_or_newest(run).await {
-            Ok(summary) => last = Some(details(session, &store, summary).await?),
-            Err(error) if last.is_none() && session.stores().len() == 1 => return Err(error),
-            Err(_) => {}
-        }
-    }
-    let Some(details) = last else { bail!("no such run: `provision runs list` shows them") };
+    let (store, summary) = session.run(run, |_| true).await?;
+    let details = details(session, &store, summary).await?;
     match format {
         Format::Text => report::data(&run_show(&details)),
         Format::Json => report::json(&details),
@@ -82,41 +154,104 @@ async fn show(session: &Session, run: Option<&str>, format: Format) -> Result<Ex
 
 /// A run with what is in flight, as far as its cluster still tells.
 async fn details(session: &Session, store: &Store, summary: Summary) -> Result<Details> {
-    let run = &summary.record.run;
-    let alive = match (summary.closed.is_none(), session.job(Some(&summary.record.job))) {
-        (true, Ok((_, job))) => session.cluster(job).await?.alive(run).await?,
-        _ => HashSet::new(),
+    let record = summary.record.clone();
+    let cluster = match summary.closed {
+        None => session.cluster_of(&record).await?,
+        Some(_) => None,
     };
-    store.details(summary, &alive).await
+    let alive = match &cluster {
+        Some(cluster) => cluster.alive(&record.run).await?,
+        None => HashSet::new(),
+    };
+    let mut details = store.details(summary, &alive).await?;
+    details.reasons = reasons(session, &record, &details.status).await?;
+    Ok(details)
 }
 
-/// What an open run stands on.
-const UNDER_A_RUN: [&str; 7] =
-    ["topic", "subscription", "bucket", "cluster", "node_pool", "namespace", "job"];
-
-/// Refuses to take away what an open run stands on.
-pub(super) async fn guard(session: &Session, plan: &Plan, allowed: Allowed) -> Result<()> {
-    let hit: Vec<_> = plan
-        .changes()
-        .iter()
-        .filter(|change| change.is_destructive() && UNDER_A_RUN.contains(&change.address.kind))
-        .collect();
-    if hit.is_empty() || allowed.interrupt_runs {
-        return Ok(());
+/// Why a run stands still, if it does.
+pub(super) async fn reasons(session: &Session, run: &RunRecord, status: &RunStatus) -> Result<Vec<String>> {
+    if !status.stands_still(Timestamp::now()) {
+        return Ok(Vec::new());
     }
-    let mut refused = Vec::new();
-    for store in session.stores() {
-        for run in store.open().await? {
-            let standing = store.standing(Summary { record: run.clone(), closed: None }).await?;
-            if standing.done + standing.failed >= standing.items {
-                // Nobody watched it to its end, and nothing of it is left to do.
-                continue;
-            }
-            refused.push(format!(
-                "run {} is open ({} items, since {}), and {} would be taken from under it: wait for it, or add --interrupt-runs",
-                run.run, run.count, run.created.strftime("%F %T UTC"), hit[0].address
-            ));
+    match session.cluster_of(run).await? {
+        Some(cluster) => why_nothing_moves(&cluster, &run.run).await,
+        None if session.job(Some(&run.job)).is_err() => {
+            Ok(vec![format!("job.{} is not in the file any more, and no cluster has the run's Job", run.job)])
         }
+        None => Ok(vec![format!("the cluster of job.{} is not there", run.job)]),
     }
-    if refused.is_empty() { Ok(()) } else { bail!(Refused(refused)) }
+}
+
+async fn watch(session: &Session, run: Option<&str>, format: Format) -> Result<Exit> {
+    let found = match run {
+        None => session.run(None, |run| run.closed.is_none()).await,
+        Some(run) => session.run(Some(run), |_| true).await,
+    };
+    let (store, summary) = match (found, run) {
+        (Err(_), None) => session.run(None, |_| true).await?,
+        (found, _) => found?,
+    };
+    match &summary.closed {
+        Some(closed) => told(&store, &summary.record, closed, format).await,
+        None => follow(session, &store, &summary.record, format).await,
+    }
+}
+
+async fn cancel(session: &Session, run: Option<&str>, yes: bool) -> Result<Exit> {
+    let found = session.run(run, |run| run.closed.is_none()).await;
+    let (store, Summary { record, closed, cancelled }) = match run {
+        Some(_) => found?,
+        None => found.context("no run is open")?,
+    };
+    let closed = match (closed, cancelled) {
+        (Some(closed), _) if closed.outcome == Outcome::Cancelled => closed,
+        (Some(_), _) => bail!("run {} has ended already: `provision runs show` tells how", record.run),
+        (None, cancelled) => {
+            if cancelled.is_none() {
+                agree(yes, &format!("cancel run {} of {} items", record.run, record.count))?;
+            }
+            let cancelled = runs::cancel(&store, &record.run).await?;
+            report::note(&format!("run {}: cancelled; waiting for its workers to leave", record.run));
+            let cluster = session.cluster_of(&record).await?;
+            runs::wind_up(&store, cluster.as_ref(), &record, &cancelled).await?
+        }
+    };
+    report::data(&run_text(&record, &closed));
+    Ok(Exit::Done)
+}
+
+async fn retry(session: &Session, run: Option<&str>, only: Which, launch: &LaunchArgs) -> Result<Exit> {
+    let (store, Summary { record, closed, .. }) = session.run(run, |_| true).await?;
+    if closed.is_none() {
+        bail!("run {} is open: wait for its end, or `provision runs cancel` it first", record.run);
+    }
+    let lines = runs::select(&store, &record.run, only).await?;
+    if lines.is_empty() {
+        report::note(&format!("run {}: nothing is left to try again", record.run));
+        return Ok(Exit::Done);
+    }
+    let (items, nothing) = (Items::again(lines), std::future::pending());
+    launch.launch(session, Some(&record.job), &items, Some(record.run.clone()), nothing).await
+}
+
+async fn prune(session: &Session, older_than: Duration, yes: bool, format: Format) -> Result<Exit> {
+    let mut old = Vec::new();
+    for store in session.stores().await? {
+        let found = runs::old(&store, older_than, Timestamp::now()).await?;
+        old.extend(found.into_iter().map(|run| (store.clone(), run)));
+    }
+    let listed: Vec<_> = old.iter().map(|(_, run)| run).collect();
+    match format {
+        Format::Text => report::data(&old_runs(&listed)),
+        Format::Json => report::json(&listed),
+    }
+    if old.is_empty() {
+        return Ok(Exit::Done);
+    }
+    agree(yes, &format!("remove the records of {} runs", old.len()))?;
+    for (store, run) in &old {
+        runs::remove(store, run).await?;
+    }
+    report::note(&format!("removed the records of {} runs; outputs stay", old.len()));
+    Ok(Exit::Done)
 }

@@ -1,16 +1,19 @@
 //! What most commands begin with: the stack, and the cloud that it is in.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use contract::{RunId, RunRecord};
 use localcloud::daemon::{self, Daemon};
 
+use super::sql;
 use crate::cloud::Cloud;
 use crate::exit::Exit;
 use crate::kinds::JobSpec;
-use crate::runs::{Cluster, Store};
+use crate::runs::{Cluster, Store, Summary};
 use crate::stack::{Scope, Source, Stack};
 
 /// The project of a local cloud, where nothing names one.
@@ -38,6 +41,8 @@ pub(super) struct Session {
     pub stack: Stack,
     pub cloud: Cloud,
     pub daemon: Option<Daemon>,
+    /// The arguments that name the same stack in another command.
+    pub words: String,
 }
 
 impl StackArgs {
@@ -47,13 +52,19 @@ impl StackArgs {
         let project = self.project(&stack)?;
         if !self.local {
             let cloud = Cloud::google(&project, stack.owner()).await?;
-            return Ok(Session { stack, cloud, daemon: None });
+            return Ok(Session { stack, cloud, daemon: None, words: self.words() });
         }
         let daemon = ensure(stack.folder()).await?;
         let daemon = self.reached.get_or_init(|| daemon).clone();
         let endpoints = daemon.endpoints();
         let cloud = Cloud::local(&endpoints.url, endpoints.kubeconfig(), &project, stack.owner()).await?;
-        Ok(Session { stack, cloud, daemon: Some(daemon) })
+        Ok(Session { stack, cloud, daemon: Some(daemon), words: self.words() })
+    }
+
+    /// The same for a command that starts a run: a query that cannot be planned starts nothing.
+    pub(super) async fn open_to_run(&self) -> Result<Session> {
+        sql::check(&Stack::read(&self.file)?).await?;
+        self.open().await
     }
 
     /// What a command comes to. If it failed because its local cloud is gone, the error says that
@@ -70,6 +81,12 @@ impl StackArgs {
             ))),
             told => told,
         }
+    }
+
+    fn words(&self) -> String {
+        let project = self.project.as_ref().map(|project| format!(" --project {project}"));
+        let local = self.local.then(|| " --local".to_owned());
+        [local, Some(self.file.words()), project].into_iter().flatten().collect()
     }
 
     fn project(&self, stack: &Stack) -> Result<String> {
@@ -120,30 +137,65 @@ impl Session {
         }
     }
 
-    /// The job that a run's name says it is of.
-    pub(super) fn job_of_run(&self, run: &str) -> Option<&str> {
-        let is_of = |key: &&str| run.strip_prefix(*key).is_some_and(|rest| rest.matches('-').count() == 3);
-        self.stack.jobs().map(|(key, _)| key).find(is_of)
-    }
-
     /// The records of a job's runs.
     pub(super) fn store(&self, job: &JobSpec) -> Store {
-        Store { bucket: self.cloud.bucket(&self.scope().name("bucket", &job.bucket)) }
+        self.store_in(&self.scope().name("bucket", &job.bucket))
     }
 
-    /// The records of every job's runs: one store for each bucket.
-    pub(super) fn stores(&self) -> Vec<Store> {
+    /// The records of every run: one store for each bucket of a job, and for each that the stack
+    /// owns, since the file may have forgotten the job of an open run.
+    pub(super) async fn stores(&self) -> Result<Vec<Store>> {
         let scope = self.scope();
-        let mut buckets: Vec<String> =
-            self.stack.jobs().map(|(_, job)| scope.name("bucket", &job.bucket)).collect();
-        buckets.sort();
-        buckets.dedup();
-        buckets.iter().map(|bucket| Store { bucket: self.cloud.bucket(bucket) }).collect()
+        let of_jobs = self.stack.jobs().map(|(_, job)| scope.name("bucket", &job.bucket));
+        let mut buckets: BTreeSet<String> = of_jobs.collect();
+        buckets.extend(self.cloud.owned_buckets().await?);
+        Ok(buckets.iter().map(|bucket| self.store_in(bucket)).collect())
     }
 
-    /// The cluster that a job runs in.
-    pub(super) async fn cluster(&self, job: &JobSpec) -> Result<Cluster> {
-        let key = job.pool.split('/').next().unwrap_or_default();
-        Cluster::of(&self.cloud, &self.scope().cluster(key)).await
+    fn store_in(&self, bucket: &str) -> Store {
+        Store { bucket: self.cloud.bucket(bucket), stack: self.stack.owner().to_owned() }
+    }
+
+    /// The run of that name, or else the newest of those that count, with the store that holds it.
+    pub(super) async fn run(
+        &self,
+        name: Option<&str>,
+        counts: impl Fn(&Summary) -> bool,
+    ) -> Result<(Store, Summary)> {
+        let id = name.map(|name| RunId(name.to_owned()));
+        let mut newest: Option<(Store, Summary)> = None;
+        for store in self.stores().await? {
+            let runs = match &id {
+                Some(id) if id.is_valid() => store.run(id).await?.into_iter().collect(),
+                Some(_) => Vec::new(),
+                None => store.runs().await?.into_iter().filter(&counts).collect(),
+            };
+            for run in runs {
+                if newest.as_ref().is_none_or(|(_, newest)| newest.record.created < run.record.created) {
+                    newest = Some((store.clone(), run));
+                }
+            }
+        }
+        newest.with_context(|| match name {
+            Some(name) => format!("no run `{name}`: `provision runs list` shows them"),
+            None => "there is none: `provision run --items FILE` starts one".to_owned(),
+        })
+    }
+
+    /// The cluster that a run's Job is in, as long as there is one: its job's, or, if the file has
+    /// forgotten the job, any that has the Job.
+    pub(super) async fn cluster_of(&self, run: &RunRecord) -> Result<Option<Cluster>> {
+        let scope = self.scope();
+        let of_pool = |pool: &str| scope.cluster(pool.split('/').next().unwrap_or_default());
+        if let Some((_, job)) = self.stack.jobs().find(|(key, _)| *key == run.job) {
+            return Cluster::found(&self.cloud, &of_pool(&job.pool)).await;
+        }
+        for key in scope.keys("cluster") {
+            let Some(cluster) = Cluster::found(&self.cloud, &scope.cluster(key)).await? else { continue };
+            if cluster.job(&run.run).await?.is_some() {
+                return Ok(Some(cluster));
+            }
+        }
+        Ok(None)
     }
 }

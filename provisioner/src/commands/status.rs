@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
 use serde::Serialize;
 
+use super::runs::reasons;
 use super::session::{Session, StackArgs};
 use crate::cloud::limited;
 use crate::diff::Action;
@@ -16,7 +17,7 @@ use crate::exit::Exit;
 use crate::kinds;
 use crate::plan;
 use crate::report::{self, Format, status_text};
-use crate::runs::{Standing, why_nothing_moves};
+use crate::runs::RunStatus;
 
 /// Shows the stack's resources, nodes and open runs.
 #[derive(Args)]
@@ -50,8 +51,8 @@ pub(crate) struct PoolStatus {
 #[derive(Serialize)]
 pub(crate) struct OpenRun {
     #[serde(flatten)]
-    pub standing: Standing,
-    /// Why nothing moves, where something tells.
+    pub status: RunStatus,
+    /// Why nothing moves, if nothing has moved for a while.
     pub reasons: Vec<String>,
 }
 
@@ -110,13 +111,12 @@ fn is_ready(node: &Node) -> bool {
 
 async fn open_runs(session: &Session) -> Result<Vec<OpenRun>> {
     let mut open = Vec::new();
-    for store in session.stores() {
+    for store in session.stores().await? {
         for summary in store.runs().await?.into_iter().filter(|run| run.closed.is_none()) {
-            let reasons = match session.job(Some(&summary.record.job)) {
-                Ok((_, job)) => why_nothing_moves(&session.cluster(job).await?, &summary.record.run).await?,
-                Err(_) => vec![format!("job.{} is not in the file any more", summary.record.job)],
-            };
-            open.push(OpenRun { standing: store.standing(summary).await?, reasons });
+            let record = summary.record.clone();
+            let status = store.status(summary).await?;
+            let reasons = reasons(session, &record, &status).await?;
+            open.push(OpenRun { status, reasons });
         }
     }
     Ok(open)

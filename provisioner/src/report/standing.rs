@@ -2,17 +2,17 @@
 
 use std::fmt::Write as _;
 
-use contract::Outcome;
+use contract::{Failure, InFlight, Outcome};
 use jiff::Timestamp;
 
 use crate::commands::StackStatus;
-use crate::runs::{Details, Standing};
+use crate::runs::{Details, Held, Old, RunStatus};
 
 /// Failures and items in flight that are shown.
 const SHOWN: usize = 20;
 
 /// All runs, a line each.
-pub(crate) fn runs_list(runs: &[Standing]) -> String {
+pub(crate) fn runs_list(runs: &[RunStatus]) -> String {
     if runs.is_empty() {
         return "no run yet: start one with `provision run --items FILE`\n".to_owned();
     }
@@ -20,8 +20,9 @@ pub(crate) fn runs_list(runs: &[Standing]) -> String {
     lines.join("\n") + "\n"
 }
 
-fn line(run: &Standing) -> String {
+fn line(run: &RunStatus) -> String {
     let state = match run.closed.as_ref().map(|closed| closed.outcome) {
+        None if run.cancelling => "cancelling",
         None if run.done + run.failed >= run.items => "settled",
         None => "open",
         Some(Outcome::Done) => "done",
@@ -30,33 +31,38 @@ fn line(run: &Standing) -> String {
         Some(Outcome::TimedOut) => "timed out",
         Some(Outcome::Stalled) => "stalled",
     };
-    let Standing { run, created, items, done, failed, .. } = run;
+    let RunStatus { run, created, items, done, failed, .. } = run;
     format!("{run}  {state:<9}  {done} of {items} done, {failed} failed  {}", created.strftime("%F %T UTC"))
 }
 
 /// One run.
 pub(crate) fn run_show(details: &Details) -> String {
-    let mut text = format!("{}\nstarted by {}\n", line(&details.standing), details.by);
-    if let Some(closed) = &details.standing.closed {
+    let again = details.status.retry_of.as_ref().map(|old| format!(", tries {old} again"));
+    let again = again.unwrap_or_default();
+    let mut text = format!("{}\nstarted by {}{again}\n", line(&details.status), details.by);
+    if let Some(closed) = &details.status.closed {
         let _ = writeln!(text, "took {:.1} s, {} nodes preempted", closed.seconds, closed.preemptions);
         if let Some(reason) = &closed.reason {
             let _ = writeln!(text, "{reason}");
         }
     }
-    if details.standing.closed.is_none() {
+    if details.status.closed.is_none() {
         let _ = writeln!(text, "{} workers are running", details.running);
     }
+    let now = Timestamp::now();
+    if !details.reasons.is_empty() {
+        let seconds = now.duration_since(details.status.moved).as_secs();
+        let _ = writeln!(text, "nothing has moved for {seconds} s");
+    }
+    for reason in &details.reasons {
+        let _ = writeln!(text, "  {reason}");
+    }
     for held in details.in_flight.iter().take(SHOWN) {
-        let item = &held.item;
-        let since = Timestamp::now().duration_since(item.since).as_secs();
-        let stage = format!("{:?}", item.stage).to_lowercase();
-        let _ = writeln!(
-            text,
-            "  in flight: {}  attempt {}, {stage}, for {since} s, on {}",
-            shown(&item.item.0),
-            item.attempt,
-            held.node
-        );
+        let _ = writeln!(text, "{}", in_flight(held, now));
+    }
+    let hidden = details.in_flight.len().saturating_sub(SHOWN);
+    if hidden > 0 {
+        let _ = writeln!(text, "  and {hidden} more in flight");
     }
     for failure in details.failures.iter().take(SHOWN) {
         let _ = writeln!(
@@ -72,6 +78,63 @@ pub(crate) fn run_show(details: &Details) -> String {
         let _ = writeln!(text, "  and {hidden} more failures: --format json has them all");
     }
     text
+}
+
+fn in_flight(held: &Held, now: Timestamp) -> String {
+    let InFlight { item, attempt, stage, since, .. } = &held.item;
+    let stage = format!("{stage:?}").to_lowercase();
+    format!(
+        "  in flight: {}  attempt {attempt}, {stage}, since {} ({} s), on {}",
+        shown(&item.0),
+        since.strftime("%T UTC"),
+        now.duration_since(*since).as_secs(),
+        held.node
+    )
+}
+
+/// Failed items, a line each.
+pub(crate) fn failures_list(failures: &[&Failure]) -> String {
+    if failures.is_empty() {
+        return "no item is failed\n".to_owned();
+    }
+    let line = |failure: &&Failure| {
+        let first = failure.message.lines().next().unwrap_or_default();
+        format!("{}  {}  after {} attempts: {first}\n", failure.run, shown(&failure.item.0), failure.attempts)
+    };
+    failures.iter().map(line).collect()
+}
+
+/// Everything about a failed item.
+pub(crate) fn failure_show(failure: &Failure) -> String {
+    let Failure { run, item, attempts, message, output_tail, pod, node, at, .. } = failure;
+    let kind = format!("{:?}", failure.kind);
+    let mut text = format!(
+        "{}\n  run {run}, failed {} after {attempts} attempts ({kind})\n  on {node}, {pod}\n",
+        shown(&item.0),
+        at.strftime("%F %T UTC"),
+    );
+    for line in message.lines() {
+        let _ = writeln!(text, "  {}", shown(line));
+    }
+    if !output_tail.is_empty() {
+        text.push_str("  the last that it printed:\n");
+        for line in output_tail.lines() {
+            let _ = writeln!(text, "    {}", shown(line));
+        }
+    }
+    text
+}
+
+/// Runs whose records may go.
+pub(crate) fn old_runs(runs: &[&Old]) -> String {
+    if runs.is_empty() {
+        return "no run ended so long ago\n".to_owned();
+    }
+    let line = |run: &&Old| {
+        let Old { run, ended, objects, bytes, .. } = run;
+        format!("- {run}  ended {}  {objects} records, {bytes} bytes\n", ended.strftime("%F %T UTC"))
+    };
+    runs.iter().map(line).collect()
 }
 
 /// An item as one line of text: its control characters never reach a terminal.
@@ -95,7 +158,7 @@ pub(crate) fn status_text(status: &StackStatus) -> String {
         text.push_str("no open run\n");
     }
     for run in &status.runs {
-        let _ = writeln!(text, "run {}", line(&run.standing));
+        let _ = writeln!(text, "run {}", line(&run.status));
         for reason in &run.reasons {
             let _ = writeln!(text, "  {reason}");
         }

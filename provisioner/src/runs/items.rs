@@ -1,12 +1,18 @@
 //! The items of a run, from a list that somebody wrote. Keys are hostile input: any text may be one.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use contract::{Item, ItemLine};
 
 /// Longest key, in bytes.
 const LONGEST: usize = 16 * 1024;
+/// Largest list, in bytes: what workers read back into memory.
+const LARGEST: u64 = 128 << 20;
+/// What some editors begin a file with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A list of different items, in the order given.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,65 +32,99 @@ pub(crate) enum ItemsError {
     /// There is nothing in it.
     #[error("{0} has no items: write one a line")]
     Empty(String),
+    /// It is too large.
+    #[error("{0} has more than {LARGEST} bytes: split it into several runs")]
+    TooLarge(String),
     /// A line is not text.
-    #[error("{0} line {1} is not UTF-8")]
-    NotText(String, usize),
+    #[error("{0} is not UTF-8")]
+    NotText(String),
     /// A key is too long.
-    #[error("{0} line {1}: an item has at most {LONGEST} bytes, this one {2}")]
-    TooLong(String, usize, usize),
+    #[error("{0}: an item has at most {LONGEST} bytes, this one {1}")]
+    TooLong(String, usize),
     /// A line of an `.ndjson` list is not an item.
-    #[error("{0} line {1}: {2}; write {{\"item\": \"KEY\"}}")]
-    NotAnItem(String, usize, String),
+    #[error("{0}: {1}; write {{\"item\": \"KEY\"}}")]
+    NotAnItem(String, String),
+    /// A key is empty.
+    #[error("{0}: an item is empty; a key is any other text")]
+    NoKey(String),
     /// An item came twice with different payloads.
-    #[error("{0} line {1}: item `{2}` came before with another payload")]
-    TwoPayloads(String, usize, String),
+    #[error("{0}: item `{1}` came before with another payload")]
+    TwoPayloads(String, String),
 }
 
 impl Items {
-    /// Reads a list: one item a line, or, if the name ends in `.ndjson` or `.jsonl`, one JSON object
-    /// with `item` and perhaps `payload` a line. `-` is stdin. Blocks.
-    pub(crate) fn read(path: &Path) -> Result<Self, ItemsError> {
-        let name = if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
-        let bytes = match path == Path::new("-") {
-            true => std::io::read_to_string(std::io::stdin()).map(String::into_bytes),
-            false => std::fs::read(path),
+    /// Reads a list: one item a line, or, if `json` or if the name ends in `.ndjson` or `.jsonl`, one
+    /// JSON object with `item` and perhaps `payload` a line. `-` is stdin. Blocks.
+    pub(crate) fn read(path: &Path, json: bool) -> Result<Self, ItemsError> {
+        let is_stdin = path == Path::new("-");
+        let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
+        let mut bytes = Vec::new();
+        let read = match is_stdin {
+            true => std::io::stdin().take(LARGEST + 1).read_to_end(&mut bytes),
+            false => File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)),
         };
-        let bytes = bytes.map_err(|error| ItemsError::Unreadable(name.clone(), error.to_string()))?;
-        let json = path.extension().is_some_and(|ending| ending == "ndjson" || ending == "jsonl");
+        read.map_err(|error| ItemsError::Unreadable(name.clone(), error.to_string()))?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(ItemsError::TooLarge(name));
+        }
+        let json = json || path.extension().is_some_and(|ending| ending == "ndjson" || ending == "jsonl");
         Self::parse(&name, &bytes, json)
     }
 
     /// Reads a list from memory; `name` is for errors.
     pub(crate) fn parse(name: &str, bytes: &[u8], json: bool) -> Result<Self, ItemsError> {
-        let mut seen: HashSet<Item> = HashSet::new();
-        let mut items = Self::default();
-        for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            let number = at + 1;
-            let line = str::from_utf8(line).map_err(|_| ItemsError::NotText(name.into(), number))?;
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        let lines = bytes.split(|byte| *byte == b'\n').zip(1..).map(|(line, number)| {
+            let at = format!("{name} line {number}");
+            let Ok(line) = str::from_utf8(line) else { return Err(ItemsError::NotText(at)) };
             let line = line.strip_suffix('\r').unwrap_or(line);
             if line.trim().is_empty() {
-                continue;
+                return Ok(None);
             }
             let line = match json {
                 true => serde_json::from_str(line)
-                    .map_err(|error| ItemsError::NotAnItem(name.into(), number, error.to_string()))?,
+                    .map_err(|error| ItemsError::NotAnItem(at.clone(), error.to_string()))?,
                 false => ItemLine { item: Item(line.to_owned()), payload: None },
             };
-            if line.item.0.is_empty() {
-                let what = "an item is empty".to_owned();
-                return Err(ItemsError::NotAnItem(name.into(), number, what));
+            Ok(Some((at, line)))
+        });
+        Self::distinct(name, lines.filter_map(Result::transpose))
+    }
+
+    /// The items that a command line names.
+    pub(crate) fn named(keys: impl IntoIterator<Item = String>) -> Result<Self, ItemsError> {
+        let lines = keys.into_iter().zip(1..).map(|(key, number)| {
+            Ok((format!("argument {number}"), ItemLine { item: Item(key), payload: None }))
+        });
+        Self::distinct("the command line", lines)
+    }
+
+    /// The items of another run.
+    pub(crate) fn again(lines: Vec<ItemLine>) -> Self {
+        Self { lines, duplicates: 0 }
+    }
+
+    /// Each item once, in the order of its first line. Lines come with where they stand.
+    fn distinct(
+        name: &str,
+        lines: impl Iterator<Item = Result<(String, ItemLine), ItemsError>>,
+    ) -> Result<Self, ItemsError> {
+        let mut seen: HashMap<Item, usize> = HashMap::new();
+        let mut items = Self::default();
+        for line in lines {
+            let (at, line) = line?;
+            match line.item.0.len() {
+                0 => return Err(ItemsError::NoKey(at)),
+                1..=LONGEST => {}
+                bytes => return Err(ItemsError::TooLong(at, bytes)),
             }
-            if line.item.0.len() > LONGEST {
-                return Err(ItemsError::TooLong(name.into(), number, line.item.0.len()));
-            }
-            if seen.insert(line.item.clone()) {
-                items.lines.push(line);
-            } else if json
-                && items.lines.iter().any(|had| had.item == line.item && had.payload != line.payload)
-            {
-                return Err(ItemsError::TwoPayloads(name.into(), number, line.item.0));
-            } else {
-                items.duplicates += 1;
+            match seen.get(&line.item) {
+                None => {
+                    seen.insert(line.item.clone(), items.lines.len());
+                    items.lines.push(line);
+                }
+                Some(&first) if items.lines[first].payload == line.payload => items.duplicates += 1,
+                Some(_) => return Err(ItemsError::TwoPayloads(at, line.item.0)),
             }
         }
         if items.lines.is_empty() { Err(ItemsError::Empty(name.into())) } else { Ok(items) }
@@ -133,12 +173,33 @@ mod tests {
     }
 
     #[test]
+    fn items_of_the_command_line_are_taken_as_they_stand() {
+        let items = Items::named(["USD".to_owned(), " a ".into(), "USD".into()]).expect("items");
+        assert_eq!(items.to_ndjson(), b"{\"item\":\"USD\"}\n{\"item\":\" a \"}\n");
+        assert_eq!(items.duplicates, 1);
+        let empty = Items::named([String::new()]).expect_err("no item").to_string();
+        assert!(empty.starts_with("argument 1: an item is empty"), "{empty}");
+    }
+
+    #[test]
+    fn many_items_that_come_twice_are_compared_in_one_pass() {
+        let once: String = (0..200_000).map(|n| format!("{{\"item\":\"{n}\",\"payload\":{n}}}\n")).collect();
+        let items = Items::parse("l", once.repeat(2).as_bytes(), true).expect("items");
+        assert_eq!((items.lines.len(), items.duplicates), (200_000, 200_000));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_item() {
+        assert_eq!(keys("\u{feff}USD\n"), Ok((vec!["USD".into()], 0)));
+    }
+
+    #[test]
     fn a_list_that_cannot_be_used_says_why() {
         assert_eq!(keys("\n\n"), Err(ItemsError::Empty("items.txt".into())));
         let not_text = Items::parse("l", b"a\n\xff\n", false);
-        assert_eq!(not_text, Err(ItemsError::NotText("l".into(), 2)));
+        assert_eq!(not_text, Err(ItemsError::NotText("l line 2".into())));
         let two = Items::parse("l", b"{\"item\":\"a\"}\n{\"item\":\"a\",\"payload\":1}\n", true);
-        assert_eq!(two, Err(ItemsError::TwoPayloads("l".into(), 2, "a".into())));
+        assert_eq!(two, Err(ItemsError::TwoPayloads("l line 2".into(), "a".into())));
         assert!(matches!(keys(&"x".repeat(LONGEST + 1)), Err(ItemsError::TooLong(..))));
     }
 }

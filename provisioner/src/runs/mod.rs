@@ -1,19 +1,29 @@
 //! Runs: one list of items, pushed once through one job. Recorded in the stack's bucket and nowhere
 //! else (see [`contract::layout`]).
 
+mod again;
+mod close;
+mod complaints;
 mod items;
-pub(crate) mod job;
+mod job;
 mod open;
-pub(crate) mod publish;
-mod standing;
+mod prune;
+mod publish;
+mod range;
 mod start;
+mod status;
 mod tally;
 mod watch;
 mod why;
+mod workers;
 
+pub(crate) use again::{Which, failures, lines_of, matches, select};
+pub(crate) use close::{cancel, wind_up};
 pub(crate) use items::Items;
 pub(crate) use open::{Store, Summary};
-pub(crate) use standing::{Details, Standing};
-pub(crate) use start::{Wish, start};
-pub(crate) use watch::{Ended, Progress, watch};
+pub(crate) use prune::{Old, old, remove};
+pub(crate) use range::expand as expand_range;
+pub(crate) use start::{Begun, RunRequest, resume, start};
+pub(crate) use status::{Details, Held, RunStatus};
+pub(crate) use watch::{Progress, watch};
 pub(crate) use why::{Cluster, phase, why_nothing_moves};

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use clients::Bucket;
-use contract::{Closed, RunId, RunRecord, layout};
+use contract::{Cancelled, Closed, ItemLine, RunId, RunRecord, layout};
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
@@ -13,6 +13,8 @@ const PARALLEL: usize = 16;
 #[derive(Clone)]
 pub(crate) struct Store {
     pub bucket: Bucket,
+    /// Whose runs: a bucket may be shared.
+    pub stack: String,
 }
 
 /// One run and how it ended, if it did.
@@ -21,11 +23,41 @@ pub(crate) struct Summary {
     #[serde(flatten)]
     pub record: RunRecord,
     pub closed: Option<Closed>,
+    /// Who cancelled it, while nobody has closed it yet.
+    pub cancelled: Option<Cancelled>,
+}
+
+impl Summary {
+    /// Whether its items are still to be worked on.
+    pub(crate) fn is_open(&self) -> bool {
+        self.closed.is_none() && self.cancelled.is_none()
+    }
 }
 
 impl Store {
     /// All runs, oldest first. Of a bucket that is not there: none.
     pub(crate) async fn runs(&self) -> Result<Vec<Summary>> {
+        let ids = self.ids().await?;
+        let runs = futures::stream::iter(&ids).map(|id| self.run(id));
+        let found: Vec<Option<Summary>> = runs.buffered(PARALLEL).try_collect().await?;
+        let ours = found.into_iter().flatten().filter(|run| run.record.stack == self.stack);
+        let mut found: Vec<Summary> = ours.collect();
+        found.sort_by_key(|run| run.record.created);
+        Ok(found)
+    }
+
+    /// The folders of runs that have no record: not recorded yet, or not removed whole.
+    pub(super) async fn without_record(&self) -> Result<Vec<RunId>> {
+        let mut found = Vec::new();
+        for id in self.ids().await? {
+            if self.bucket.stat(&layout::run(&id)).await?.is_none() {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn ids(&self) -> Result<Vec<RunId>> {
         let folders = match self.bucket.folders(layout::RUNS).await {
             Err(error) if error.is_not_found() => Vec::new(),
             folders => folders?,
@@ -34,37 +66,30 @@ impl Store {
             let id = RunId(folder.strip_prefix(layout::RUNS)?.trim_end_matches('/').to_owned());
             id.is_valid().then_some(id)
         });
-        let runs = futures::stream::iter(ids).map(|id| async move { self.run(&id).await });
-        let found: Vec<Option<Summary>> = runs.buffered(PARALLEL).try_collect().await?;
-        let mut found: Vec<Summary> = found.into_iter().flatten().collect();
-        found.sort_by_key(|run| run.record.created);
-        Ok(found)
+        Ok(ids.collect())
     }
 
     /// One run, or none if it was never recorded whole.
     pub(crate) async fn run(&self, id: &RunId) -> Result<Option<Summary>> {
         let Some((record, _)) = self.bucket.read_json(&layout::run(id)).await? else { return Ok(None) };
         let closed = self.bucket.read_json(&layout::closed(id)).await?.map(|(closed, _)| closed);
-        Ok(Some(Summary { record, closed }))
+        let cancelled = match &closed {
+            Some(_) => None,
+            None => self.bucket.read_json(&layout::cancelled(id)).await?.map(|(cancelled, _)| cancelled),
+        };
+        Ok(Some(Summary { record, closed, cancelled }))
     }
 
-    /// The runs that have not ended.
+    /// The runs that have neither ended nor been cancelled.
     pub(crate) async fn open(&self) -> Result<Vec<RunRecord>> {
         let runs = self.runs().await?;
-        Ok(runs.into_iter().filter(|run| run.closed.is_none()).map(|run| run.record).collect())
+        Ok(runs.into_iter().filter(Summary::is_open).map(|run| run.record).collect())
     }
+}
 
-    /// The run of that name, or the newest.
-    pub(crate) async fn named_or_newest(&self, name: Option<&str>) -> Result<Summary> {
-        match name {
-            Some(name) => {
-                let id = RunId(name.to_owned());
-                let found = if id.is_valid() { self.run(&id).await? } else { None };
-                found.with_context(|| format!("no run `{name}`: `provision runs list` shows them"))
-            }
-            None => {
-                self.runs().await?.pop().context("no run yet: start one with `provision run --items FILE`")
-            }
-        }
-    }
+/// The items that a run recorded, in the order given.
+pub(super) async fn items(bucket: &Bucket, run: &RunId) -> Result<Vec<ItemLine>> {
+    let name = layout::items(run);
+    let (text, _) = bucket.read(&name).await?.with_context(|| format!("the items of {run} are gone"))?;
+    ItemLine::parse_all(&text).with_context(|| format!("{name} is broken"))
 }

@@ -9,7 +9,7 @@ use clients::{Metadata, Target};
 use contract::{ItemLine, Message, RunRecord, layout};
 use google_cloud_pubsub::model::Message as PubsubMessage;
 
-use super::open::Store;
+use super::open::{self, Store};
 
 /// Items between two checkpoints.
 const BATCH: usize = 1000;
@@ -20,9 +20,7 @@ pub(crate) async fn all(store: &Store, pubsub: &Target, record: &RunRecord) -> R
     if bucket.stat(&layout::published(&record.run)).await?.is_some() {
         return Ok(());
     }
-    let items = bucket.read(&layout::items(&record.run)).await?;
-    let (items, _) = items.with_context(|| format!("the items of {} are gone", record.run))?;
-    let lines: Vec<&[u8]> = items.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let lines = open::items(bucket, &record.run).await?;
     let done = bucket.list(&layout::batches(&record.run)).await?;
     let done: HashSet<String> = done.into_iter().map(|stored| stored.name).collect();
 
@@ -35,8 +33,8 @@ pub(crate) async fn all(store: &Store, pubsub: &Target, record: &RunRecord) -> R
         }
         let mut answers = Vec::with_capacity(batch.len());
         for line in batch {
-            let line: ItemLine = serde_json::from_slice(line).context("a line of items.ndjson is no item")?;
-            let message = Message { run: record.run.clone(), item: line.item, payload: line.payload };
+            let ItemLine { item, payload } = line.clone();
+            let message = Message { run: record.run.clone(), item, payload };
             let data = Bytes::from(serde_json::to_vec(&message)?);
             answers.push(publisher.publish(PubsubMessage::new().set_data(data)));
         }

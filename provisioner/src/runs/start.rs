@@ -2,19 +2,21 @@
 //! again ends with the same run.
 
 use anyhow::{Context as _, Result, bail};
-use clients::{Conditional, Metadata};
+use clients::{Conditional, Metadata, Target};
 use contract::{RunId, RunRecord, WorkerConfig, layout};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::items::Items;
 use super::open::Store;
+use super::why::Cluster;
+use super::{job, publish};
 
 /// Format of `run.json`.
 const FORMAT: u32 = 1;
 
 /// What a run is made of, beside its items.
-pub(crate) struct Wish {
+pub(crate) struct RunRequest {
     pub job: String,
     pub stack: String,
     pub config: WorkerConfig,
@@ -27,6 +29,8 @@ pub(crate) struct Wish {
     pub max_run_time_seconds: u64,
     /// Even if the same run is open.
     pub new: bool,
+    /// The run whose items are tried again.
+    pub retry_of: Option<RunId>,
 }
 
 /// A run that is recorded.
@@ -38,52 +42,14 @@ pub(crate) struct Begun {
 }
 
 /// Records a run, or finds the open one of the same job, items and configuration.
-pub(crate) async fn start(store: &Store, items: &Items, wish: Wish) -> Result<Begun> {
-    let config_sha256 = wish.config.sha256();
+pub(crate) async fn start(store: &Store, items: &Items, request: RunRequest) -> Result<Begun> {
     let ndjson = items.to_ndjson();
-    let items_sha256 = hex::encode(Sha256::digest(&ndjson));
-    let image = wish.image.as_deref().unwrap_or_default();
-    let digest = digest(&[&wish.job, &items_sha256, &config_sha256, image]);
+    let (new, record) = (request.new, request.record(items.lines.len() as u64, &ndjson, Timestamp::now()));
     let open = store.open().await?;
-    let is_same = |run: &&RunRecord| {
-        run.job == wish.job
-            && run.items_sha256 == items_sha256
-            && run.config_sha256 == config_sha256
-            && run.image == wish.image
-    };
-    if let Some(same) = open.iter().find(is_same).filter(|_| !wish.new) {
+    if let Some(same) = open.iter().find(|run| is_same(run, &record)).filter(|_| !new) {
         return Ok(Begun { record: same.clone(), continued: true });
     }
-    if let Some(other) =
-        open.iter().find(|run| run.subscription == wish.subscription && run.image != wish.image)
-    {
-        // Workers serve the items of every open run.
-        bail!(
-            "the open run {} uses another image ({}): wait for its end",
-            other.run,
-            other.image.as_deref().unwrap_or("none")
-        );
-    }
-    let count = items.lines.len() as u64;
-    let now = Timestamp::now();
-    let record = RunRecord {
-        format: FORMAT,
-        run: RunId::new(&wish.job, now, &digest),
-        job: wish.job,
-        stack: wish.stack,
-        created: now,
-        by: who(),
-        count,
-        items_sha256,
-        config: wish.config,
-        config_sha256,
-        image: wish.image,
-        topic: wish.topic,
-        subscription: wish.subscription,
-        workers: workers(count, wish.concurrency, wish.room),
-        max_run_time_seconds: wish.max_run_time_seconds,
-        retry_of: None,
-    };
+    refuse_another_image(&open, &record)?;
     // The record comes last: a run without one never was.
     store.bucket.create(&layout::items(&record.run), ndjson.into(), Metadata::new()).await?;
     match store.bucket.create_json(&layout::run(&record.run), &record, Metadata::new()).await? {
@@ -93,6 +59,69 @@ pub(crate) async fn start(store: &Store, items: &Items, wish: Wish) -> Result<Be
             Ok(Begun { record: theirs.record, continued: true })
         }
     }
+}
+
+/// Does what is still to be done before workers can finish the run: its Job, and its messages. Of a
+/// run that was cancelled, nothing.
+pub(crate) async fn resume(
+    store: &Store,
+    cluster: &Cluster,
+    pubsub: &Target,
+    record: &RunRecord,
+) -> Result<()> {
+    if store.bucket.stat(&layout::cancelled(&record.run)).await?.is_some() {
+        return Ok(());
+    }
+    job::ensure(&cluster.kubernetes, &cluster.namespace, record).await?;
+    publish::all(store, pubsub, record).await
+}
+
+impl RunRequest {
+    fn record(self, count: u64, items: &[u8], now: Timestamp) -> RunRecord {
+        let config_sha256 = self.config.sha256();
+        let items_sha256 = hex::encode(Sha256::digest(items));
+        let image = self.image.as_deref().unwrap_or_default();
+        let retry_of = self.retry_of.as_ref().map(|run| run.0.as_str()).unwrap_or_default();
+        let digest = digest(&[&self.job, &items_sha256, &config_sha256, image, retry_of]);
+        RunRecord {
+            format: FORMAT,
+            run: RunId::new(&self.job, now, &digest),
+            job: self.job,
+            stack: self.stack,
+            created: now,
+            by: who(),
+            count,
+            items_sha256,
+            config: self.config,
+            config_sha256,
+            image: self.image,
+            topic: self.topic,
+            subscription: self.subscription,
+            workers: workers(count, self.concurrency, self.room),
+            max_run_time_seconds: self.max_run_time_seconds,
+            retry_of: self.retry_of,
+        }
+    }
+}
+
+/// Whether two runs are for the same: what tells whether one is gone on with.
+fn is_same(run: &RunRecord, other: &RunRecord) -> bool {
+    run.job == other.job
+        && run.items_sha256 == other.items_sha256
+        && run.config_sha256 == other.config_sha256
+        && run.image == other.image
+        && run.retry_of == other.retry_of
+}
+
+/// Workers serve the items of every open run, so these must have one image.
+fn refuse_another_image(open: &[RunRecord], record: &RunRecord) -> Result<()> {
+    let other = |run: &&RunRecord| run.subscription == record.subscription && run.image != record.image;
+    let Some(other) = open.iter().find(other) else { return Ok(()) };
+    bail!(
+        "the open run {} uses another image ({}): wait for its end",
+        other.run,
+        other.image.as_deref().unwrap_or("none")
+    );
 }
 
 /// As many workers as there is work and room for, and one at least.
@@ -110,7 +139,8 @@ fn digest(parts: &[&str]) -> String {
     hex::encode(hash.finalize())
 }
 
-fn who() -> String {
+/// Whoever runs this program: `user@host`.
+pub(super) fn who() -> String {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".into());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clients::{Bucket, Stored};
-use contract::{ItemLine, RunId, layout};
+use contract::{Outcome, RunId, layout};
 use futures::{StreamExt as _, TryStreamExt as _};
+
+use super::open;
 
 /// Shards listed at the same time.
 const PARALLEL: usize = 16;
@@ -20,6 +22,7 @@ pub(crate) struct Tally {
     items: usize,
     open: BTreeMap<String, Shard>,
     closed: (usize, usize),
+    moved: i64,
 }
 
 /// The items whose hash begins with the same two digits.
@@ -45,16 +48,12 @@ impl Shard {
 impl Tally {
     /// A count of nothing yet, for the items that the run recorded.
     pub(crate) async fn of(bucket: &Bucket, run: &RunId) -> Result<Self> {
-        let items = bucket.read(&layout::items(run)).await?;
-        let (items, _) = items.with_context(|| format!("the items of {run} are gone"))?;
+        let items = open::items(bucket, run).await?;
         let mut open: BTreeMap<String, Shard> = BTreeMap::new();
-        let mut count = 0;
-        for line in items.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let line: ItemLine = serde_json::from_slice(line).context("a line of items.ndjson is no item")?;
+        for line in &items {
             open.entry(line.item.shard()).or_default().items += 1;
-            count += 1;
         }
-        Ok(Self { run: run.clone(), items: count, open, closed: (0, 0) })
+        Ok(Self { run: run.clone(), items: items.len(), open, closed: (0, 0), moved: 0 })
     }
 
     /// Items with a receipt.
@@ -67,9 +66,16 @@ impl Tally {
         self.closed.1 + self.open.values().map(|shard| shard.counts().1).sum::<usize>()
     }
 
-    /// Whether every item has one or the other.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.done() + self.failed() >= self.items
+    /// How the run ended, if every item has one or the other.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        let failed = self.failed();
+        let ended = if failed == 0 { Outcome::Done } else { Outcome::Failed };
+        (self.done() + failed >= self.items).then_some(ended)
+    }
+
+    /// When the last of them was written, in seconds since 1970 by the server's clock; 0 before the first.
+    pub(crate) fn moved(&self) -> i64 {
+        self.moved
     }
 
     /// Looks again.
@@ -95,6 +101,8 @@ impl Tally {
     }
 
     fn learn(&mut self, done: &[Stored], failed: &[Stored]) {
+        let newest = done.iter().chain(failed).map(|stored| stored.created).max();
+        self.moved = self.moved.max(newest.unwrap_or_default());
         for stored in done {
             let (shard, name) = place(&stored.name);
             self.open.get_mut(shard).map(|shard| shard.done.insert(name.to_owned()));
@@ -126,13 +134,20 @@ mod tests {
     use super::*;
 
     fn stored(name: &str) -> Stored {
-        Stored { name: name.into(), generation: 1, size: 0, crc32c: String::new(), metadata: BTreeMap::new() }
+        Stored {
+            name: name.into(),
+            generation: 1,
+            size: 0,
+            crc32c: String::new(),
+            metadata: BTreeMap::new(),
+            created: 0,
+        }
     }
 
     fn tally() -> Tally {
         let shard = |items| Shard { items, ..Shard::default() };
         let open = BTreeMap::from([("aa".to_owned(), shard(2)), ("bb".to_owned(), shard(1))]);
-        Tally { run: RunId("r".into()), items: 3, open, closed: (0, 0) }
+        Tally { run: RunId("r".into()), items: 3, open, closed: (0, 0), moved: 0 }
     }
 
     #[test]
@@ -148,8 +163,8 @@ mod tests {
         tally.learn(&[stored("runs/r/receipts/bb/x.json")], &[]);
         tally.close_shards();
         assert_eq!(tally.open.keys().collect::<Vec<_>>(), ["aa"]);
-        assert_eq!((tally.done(), tally.is_complete()), (1, false));
+        assert_eq!((tally.done(), tally.outcome()), (1, None));
         tally.learn(&[stored("runs/r/receipts/aa/y.json"), stored("runs/r/receipts/aa/z.json")], &[]);
-        assert!(tally.is_complete());
+        assert_eq!(tally.outcome(), Some(Outcome::Done));
     }
 }

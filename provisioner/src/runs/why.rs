@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use contract::{RunId, exit};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -26,11 +26,10 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// The cluster that a job runs in.
-    pub(crate) async fn of(cloud: &Cloud, cluster: &str) -> Result<Self> {
+    /// A cluster, if it is there.
+    pub(crate) async fn found(cloud: &Cloud, cluster: &str) -> Result<Option<Self>> {
         let kubernetes = cloud.kubernetes(cluster).await?;
-        let kubernetes = kubernetes.with_context(|| format!("{cluster} is not there: apply the stack"))?;
-        Ok(Self { kubernetes, namespace: cloud.owner.clone() })
+        Ok(kubernetes.map(|kubernetes| Self { kubernetes, namespace: cloud.owner.clone() }))
     }
 
     /// The run's Job.
@@ -42,6 +41,12 @@ impl Cluster {
     pub(crate) async fn pods(&self, run: &RunId) -> Result<Vec<Pod>> {
         let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={run}"));
         Ok(limited("list the run's pods", self.pod_api().list(&of_job)).await?.items)
+    }
+
+    /// Deletes the run's Job and its pods; one that is not there is deleted already.
+    pub(crate) async fn delete_job(&self, run: &RunId) -> Result<()> {
+        let jobs: Api<Job> = Api::namespaced(self.kubernetes.0.clone(), &self.namespace);
+        self.kubernetes.delete(&jobs, &run.0).await
     }
 
     /// The names of the cluster's nodes.

@@ -37,6 +37,16 @@ impl Source {
         Self { file: path.to_owned(), env: None, set: Vec::new() }
     }
 
+    /// The arguments that name the same texts in another command, for people to copy.
+    pub(crate) fn words(&self) -> String {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+        let file = (self.file != Path::new("stack.toml"))
+            .then(|| format!(" --file {}", quoted(&self.file.to_string_lossy())));
+        let env = self.env.as_ref().map(|env| format!(" --env {env}"));
+        let set = self.set.iter().map(|set| format!(" --set {}", quoted(set)));
+        file.into_iter().chain(env).chain(set).collect()
+    }
+
     /// Reads the texts.
     pub(super) fn texts(&self) -> Result<Texts> {
         let mut texts = Texts::default();

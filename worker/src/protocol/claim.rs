@@ -55,6 +55,7 @@ mod tests {
             size: 1,
             crc32c: "00000000".into(),
             metadata: metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            created: 0,
         }
     }
 

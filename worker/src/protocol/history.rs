@@ -120,6 +120,7 @@ mod tests {
                 size: 1,
                 crc32c: String::new(),
                 metadata: metadata.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+                created: 0,
             };
             history.add(&format!("{:04}.json", at + 1), &object);
             if !matches!(end, "open" | "ours") {

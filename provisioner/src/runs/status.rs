@@ -4,21 +4,22 @@ use std::collections::HashSet;
 
 use anyhow::Result;
 use clients::ObjectError;
-use contract::{Closed, Failure, InFlight, Receipt, RunId, WorkerProgress, WorkerState, layout};
+use contract::{Closed, Failure, InFlight, Receipt, RunId, RunRecord, WorkerProgress, WorkerState, layout};
 use futures::{StreamExt as _, TryStreamExt as _};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::open::{Store, Summary};
 use super::tally::Tally;
+use super::watch::STILL;
 
 /// Records read at the same time.
 const PARALLEL: usize = 32;
 
 /// A run in a line.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Standing {
+pub(crate) struct RunStatus {
     pub run: RunId,
     pub job: String,
     pub created: Timestamp,
@@ -27,13 +28,27 @@ pub(crate) struct Standing {
     pub failed: u64,
     /// How it ended; none while it is open.
     pub closed: Option<Closed>,
+    /// Somebody has cancelled it, and nobody has closed it yet.
+    pub cancelling: bool,
+    /// The run that this one tries again.
+    pub retry_of: Option<RunId>,
+    /// When an item was last done or failed, or else when the run began. Of a closed run, its end.
+    pub moved: Timestamp,
+}
+
+impl RunStatus {
+    /// Whether the run is open, and nothing has moved for so long that people wonder why.
+    pub(crate) fn stands_still(&self, now: Timestamp) -> bool {
+        let is_open = self.closed.is_none() && self.done + self.failed < self.items;
+        is_open && now.duration_since(self.moved) > STILL.try_into().unwrap_or(SignedDuration::MAX)
+    }
 }
 
 /// A run with what is in flight and what failed.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Details {
     #[serde(flatten)]
-    pub standing: Standing,
+    pub status: RunStatus,
     pub by: String,
     pub workers: Vec<WorkerProgress>,
     /// Workers whose pod is running.
@@ -41,6 +56,8 @@ pub(crate) struct Details {
     /// Oldest first.
     pub in_flight: Vec<Held>,
     pub failures: Vec<Failure>,
+    /// Why nothing moves, if nothing has moved for a while.
+    pub reasons: Vec<String>,
 }
 
 /// An item in a worker's hands.
@@ -54,25 +71,27 @@ pub(crate) struct Held {
 
 impl Store {
     /// How a run stands: as it was closed, or else counted.
-    pub(crate) async fn standing(&self, summary: Summary) -> Result<Standing> {
-        let Summary { record, closed } = summary;
-        let (done, failed) = if let Some(closed) = &closed {
-            (closed.done, closed.failed)
+    pub(crate) async fn status(&self, summary: Summary) -> Result<RunStatus> {
+        let Summary { record, closed, cancelled } = summary;
+        let cancelling = cancelled.is_some();
+        let (done, failed, moved) = if let Some(closed) = &closed {
+            (closed.done, closed.failed, closed.at)
         } else {
             let mut tally = Tally::of(&self.bucket, &record.run).await?;
             tally.refresh(&self.bucket).await?;
-            (tally.done() as u64, tally.failed() as u64)
+            let moved = Timestamp::from_second(tally.moved()).unwrap_or_default();
+            (tally.done() as u64, tally.failed() as u64, moved.max(record.created))
         };
-        let (run, job, created, items) = (record.run, record.job, record.created, record.count);
-        Ok(Standing { run, job, created, items, done, failed, closed })
+        let RunRecord { run, job, created, count: items, retry_of, .. } = record;
+        Ok(RunStatus { run, job, created, items, done, failed, closed, cancelling, retry_of, moved })
     }
 
     /// Everything about a run, of which the pods `alive` are running.
     pub(crate) async fn details(&self, summary: Summary, alive: &HashSet<String>) -> Result<Details> {
         let (run, by) = (summary.record.run.clone(), summary.record.by.clone());
         let workers: Vec<WorkerProgress> = self.all(&layout::workers(&run)).await?;
-        let failures = self.all(&layout::failures(&run)).await?;
-        let standing = self.standing(summary).await?;
+        let failures = self.failures(&run).await?;
+        let status = self.status(summary).await?;
         let runs =
             |worker: &&WorkerProgress| worker.state == WorkerState::Running && alive.contains(&worker.pod);
         let running = workers.iter().filter(runs).count();
@@ -86,7 +105,12 @@ impl Store {
         });
         let mut in_flight: Vec<Held> = held.collect();
         in_flight.sort_by_key(|held| held.item.since);
-        Ok(Details { standing, by, workers, running, in_flight, failures })
+        Ok(Details { status, by, workers, running, in_flight, failures, reasons: Vec::new() })
+    }
+
+    /// Every failure of a run, in the order of their names.
+    pub(crate) async fn failures(&self, run: &RunId) -> Result<Vec<Failure>> {
+        self.all(&layout::failures(run)).await
     }
 
     /// Every receipt of a run, in the order of their names.

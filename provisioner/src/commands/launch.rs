@@ -1,0 +1,158 @@
+//! From items to the end of their run: what `run`, `runs watch`, `runs retry` and `failed requeue` share.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use contract::{Closed, Outcome, RunId, RunRecord};
+
+use super::apply::{carry_out, interrupted};
+use super::session::Session;
+use crate::exit::Exit;
+use crate::plan::{self, Allowed, Refused};
+use crate::report::{self, Format, RunProgress, Style, plan_text, run_json, run_text};
+use crate::runs::{self, Begun, Items, RunRequest, Store};
+
+/// How a new run is started and followed.
+#[derive(Args)]
+pub(super) struct LaunchArgs {
+    /// Apply creations and in-place updates without asking.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Start another run even if the same one is open.
+    #[arg(long)]
+    new: bool,
+    /// Bound on the whole run, instead of the job's `max_run_time`.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    max_run_time: Option<Duration>,
+    /// How the report is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Reads a time that is not nothing.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    crate::stack::parse_time(text)
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "write it as \"1s\" or \"1m30s\"".to_owned())
+}
+
+impl LaunchArgs {
+    /// Applies what is missing, starts a run of these items or goes on with the same one, and
+    /// follows it to its end. `meanwhile` ends only with an error.
+    pub(super) async fn launch(
+        &self,
+        session: &Session,
+        job: Option<&str>,
+        items: &Items,
+        retry_of: Option<RunId>,
+        meanwhile: impl Future<Output = anyhow::Error>,
+    ) -> Result<Exit> {
+        session.job(job)?;
+        let exit = bring_up(session, self.yes).await?;
+        if exit != Exit::Done {
+            return Ok(exit);
+        }
+        let store = session.store(session.job(job)?.1);
+        let begun = runs::start(&store, items, self.request(session, job, retry_of)?).await?;
+        tell(&begun);
+        tokio::select! {
+            exit = follow(session, &store, &begun.record, self.format) => exit,
+            error = meanwhile => Err(error),
+        }
+    }
+
+    fn request(&self, session: &Session, job: Option<&str>, retry_of: Option<RunId>) -> Result<RunRequest> {
+        let scope = session.scope();
+        let (key, job) = session.job(job)?;
+        let topic = scope.topic_of.get(&job.subscription).context("the job's subscription has no topic")?;
+        let most = scope.pools.get(&job.pool).map_or(1, |pool| pool.max_nodes);
+        let config = job.config(&scope)?;
+        Ok(RunRequest {
+            job: key.to_owned(),
+            stack: scope.owner.clone(),
+            config,
+            image: job.image.clone(),
+            topic: scope.topic(topic),
+            subscription: scope.subscription(&job.subscription),
+            concurrency: job.concurrency,
+            room: job.max_workers.unwrap_or(most).min(most),
+            max_run_time_seconds: self.max_run_time.map_or(job.max_run_time.get(), |time| time.as_secs()),
+            new: self.new,
+            retry_of,
+        })
+    }
+}
+
+/// Applies what is missing. A run never deletes or replaces: that is `apply`'s.
+async fn bring_up(session: &Session, yes: bool) -> Result<Exit> {
+    let plan = plan::of(&session.stack, &session.cloud).await?;
+    if plan.is_empty() {
+        return Ok(Exit::Done);
+    }
+    report::note(&plan_text(&plan, Style::of_stderr()));
+    if plan.is_destructive() {
+        let what = "`run` only creates and updates in place; look at the plan above and `provision apply` it";
+        bail!(Refused(vec![what.to_owned()]));
+    }
+    carry_out(session, &plan, Allowed::default(), yes, "apply").await
+}
+
+fn tell(begun: &Begun) {
+    let RunRecord { run, count, job, retry_of, .. } = &begun.record;
+    let again = retry_of.as_ref().map(|old| format!(", tried again from {old}")).unwrap_or_default();
+    report::note(&match begun.continued {
+        true => format!("run {run}: open already, going on ({count} items{again})"),
+        false => format!("run {run}: {count} items through job.{job}{again}"),
+    });
+}
+
+/// Follows an open run to its end, or until Ctrl-C detaches from it. What whoever started it left
+/// undone, its Job or a part of its messages, is done first.
+pub(super) async fn follow(
+    session: &Session,
+    store: &Store,
+    run: &RunRecord,
+    format: Format,
+) -> Result<Exit> {
+    let cluster = session.cluster_of(run).await?;
+    let cluster = cluster.with_context(|| format!("the cluster of job.{} is not there", run.job))?;
+    let progress = RunProgress::new(run.count);
+    let to_its_end = async {
+        runs::resume(store, &cluster, &session.cloud.pubsub, run).await?;
+        runs::watch(store, &cluster, run, &|told| progress.tell(told)).await
+    };
+    // Dropped at any point, the run is as a killed command would leave it.
+    let closed = tokio::select! {
+        closed = to_its_end => Some(closed?),
+        () = interrupted() => None,
+    };
+    progress.finish();
+    match closed {
+        Some(closed) => told(store, run, &closed, format).await,
+        None => Ok(detached(session, &run.run)),
+    }
+}
+
+fn detached(session: &Session, run: &RunId) -> Exit {
+    report::note(&format!("detached: run {run} goes on"));
+    report::note(&format!("  provision runs watch{} {run}    follows it to its end", session.words));
+    report::note(&format!("  provision runs cancel{} {run}   ends it", session.words));
+    Exit::Interrupted
+}
+
+/// Reports the end of a run.
+pub(super) async fn told(store: &Store, run: &RunRecord, closed: &Closed, format: Format) -> Result<Exit> {
+    match format {
+        Format::Text => report::data(&run_text(run, closed)),
+        Format::Json => {
+            let receipts = store.receipts(&run.run).await?;
+            report::json(&run_json(run, closed, &receipts));
+        }
+    }
+    Ok(match closed.outcome {
+        Outcome::Done => Exit::Done,
+        Outcome::Failed => Exit::FailedItems,
+        Outcome::Cancelled | Outcome::TimedOut | Outcome::Stalled => Exit::Stalled,
+    })
+}

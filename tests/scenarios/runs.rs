@@ -1,0 +1,97 @@
+//! Runs followed, detached from, cancelled, tried again and pruned: by exit code and record.
+
+use std::process::Child;
+
+use scenarios::{Scenario, until};
+use serde_json::Value;
+
+const BUCKET: &str = "local-cloud-fx-data";
+
+fn run_of(scenario: &Scenario, at: usize) -> Value {
+    scenario.json(0, &["runs", "list", "--local"])[at].clone()
+}
+
+/// Ctrl-C.
+fn interrupt(child: &Child) {
+    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+}
+
+fn log(scenario: &Scenario) -> String {
+    std::fs::read_to_string(scenario.path("started.log")).expect("a log")
+}
+
+#[test]
+fn a_run_is_left_watched_cancelled_and_what_it_missed_is_tried_again() {
+    let scenario = Scenario::fx();
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    // No Spot machine: the run's workers wait for a node.
+    scenario.expect(0, &["local", "stockout", "add", "--spot"]);
+
+    let mut command = scenario.start(&["run", "--local", "--yes", "--", "USD", "GBP"]);
+    until("the run is published", || {
+        scenario.objects(BUCKET, "runs").iter().any(|name| name.ends_with("/published.json")).then_some(())
+    });
+    until("the run is followed", || log(&scenario).contains("0 of 2 done").then_some(()));
+    interrupt(&command);
+    assert_eq!(command.wait().expect("it ends").code(), Some(130), "{}", log(&scenario));
+    let run = scenario.only_run(BUCKET);
+    for line in ["runs watch --local", "runs cancel --local"] {
+        assert!(log(&scenario).contains(&format!("provision {line} {run}")), "{}", log(&scenario));
+    }
+
+    let mut watch = scenario.start(&["runs", "watch", "--local"]);
+    until("the run is followed", || log(&scenario).contains("0 of 2 done").then_some(()));
+    assert_eq!(scenario.provision(&["runs", "cancel", "--local"]).code, Some(1));
+    let said = scenario.expect(0, &["runs", "cancel", "--local", "--yes"]);
+    assert!(said.contains("was cancelled") && said.contains("0 of 2 done, 2 not done"), "{said}");
+    assert_eq!(watch.wait().expect("it ends").code(), Some(7), "{}", log(&scenario));
+    assert!(log(&scenario).contains("was cancelled"), "{}", log(&scenario));
+    // Again, it is as it was.
+    assert_eq!(scenario.expect(0, &["runs", "cancel", "--local", &run.0]), said);
+    assert!(scenario.expect(0, &["status", "--local"]).contains("no open run"));
+    // Its messages may be in the queue: its record stays.
+    assert_eq!(scenario.json(0, &["runs", "prune", "--local", "--older-than", "1s"]), Value::Array(vec![]));
+
+    scenario.expect(0, &["local", "stockout", "clear"]);
+    scenario.expect(0, &["runs", "retry", "--local", "--yes", "--only", "missing", &run.0]);
+    let retry = run_of(&scenario, 1);
+    assert_eq!((&retry["retry_of"], &retry["done"]), (&Value::from(run.0.as_str()), &Value::from(2)));
+    let again = scenario.provision(&["runs", "retry", "--local", "--yes", &run.0]);
+    assert!(again.stderr.contains("nothing is left to try again"), "{}", again.stderr);
+}
+
+#[test]
+fn failed_items_are_found_by_key_and_error_and_are_done_once_their_input_is_there() {
+    let scenario = Scenario::fx();
+    scenario.write("items.ndjson", "{\"item\":\"USD\"}\n{\"item\":\"NEW\",\"payload\":{\"n\":1}}\n");
+    scenario.expect(6, &["run", "--local", "--yes", "--items", "items.ndjson"]);
+    let failed = |args: &[&str]| {
+        let args: Vec<&str> = ["failed", "list", "--local"].iter().chain(args).copied().collect();
+        scenario.json(0, &args).as_array().map(Vec::len)
+    };
+    assert_eq!(failed(&["--item", "N*", "--error", "THERE IS NO INPUT"]), Some(1));
+    assert_eq!(failed(&["--item", "U*"]), Some(0));
+    let shown = scenario.expect(0, &["failed", "show", "--local", "--item", "NEW"]);
+    assert!(shown.contains("there is no input gs://local-cloud-fx-data/rates/NEW.csv"), "{shown}");
+
+    // What fails again is listed once, where it failed last.
+    scenario.expect(6, &["failed", "requeue", "--local", "--yes"]);
+    assert_eq!(failed(&[]), Some(1));
+
+    scenario.write("examples/fx/rates/NEW.csv", "date,rate\n2026-01-02,1.5\n");
+    scenario.expect(0, &["failed", "requeue", "--local", "--yes"]);
+    assert_eq!(failed(&[]), Some(0));
+    // With the payload that it had.
+    let retries = scenario.json(0, &["runs", "list", "--local"]);
+    let retry = retries[2]["run"].as_str().expect("a run");
+    let items = std::fs::read_to_string(scenario.object(BUCKET, &format!("runs/{retry}/items.ndjson")));
+    assert_eq!(items.expect("items"), "{\"item\":\"NEW\",\"payload\":{\"n\":1}}\n");
+
+    // All have ended: all may go, and the outputs stay.
+    until("all have ended for a second, and go", || {
+        scenario.expect(0, &["runs", "prune", "--local", "--older-than", "1s", "--yes"]);
+        scenario.objects(BUCKET, "runs").is_empty().then_some(())
+    });
+    assert!(scenario.object(BUCKET, "features/NEW.csv").exists());
+}
