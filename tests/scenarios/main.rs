@@ -8,5 +8,6 @@ mod crash_points;
 mod cycle;
 mod fx;
 mod hostile_items;
+mod manifests;
 mod permissions;
 mod vanishing;

@@ -147,6 +147,8 @@ pub(super) async fn history(s: &mut Session) {
         let mut made = job(name, json!({"completions": 0, "parallelism": 0}));
         made["metadata"]["ownerReferences"] = json!([{"apiVersion": "batch/v1", "kind": "CronJob", "name": "c", "uid": cron["metadata"]["uid"], "controller": true}]);
         s.quietly(Method::POST, "application/json", "jobs", made).await;
+        // Each starts in a second of its own, also where the controller is slow.
+        s.wait(&format!("jobs/{name}"), |job| job["status"]["startTime"].is_string()).await;
         tokio::time::sleep(Duration::from_millis(1200)).await;
     }
     jobs(s, "the latest stays", |jobs| jobs.len() == 1).await;
