@@ -265,7 +265,7 @@ mod tests {
         let old = json!({"spec": {"hostname": "a", "subdomain": "b", "tolerations": [{"key": "t"}]}});
         let new = json!({"spec": {"hostname": "a", "subdomain": "c", "securityContext": {"runAsUser": 1}}});
         let difference = compare(&old, &new, "Pod");
-        let changed = [".spec.securityContext", ".spec.securityContext.runAsUser", ".spec.subdomain"];
+        let changed = [".spec.securityContext", ".spec.subdomain", ".spec.securityContext.runAsUser"];
         assert_eq!(difference.changed.paths(), changed);
         assert_eq!(difference.removed.paths(), [".spec.tolerations"]);
     }
