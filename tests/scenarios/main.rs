@@ -8,6 +8,7 @@ mod crash_points;
 mod cycle;
 mod fx;
 mod hostile_items;
+mod manifests;
 mod permissions;
 mod runs;
 mod vanishing;

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::admission;
-use super::api::managed::{self, Writer};
+use super::api::managed;
+use super::generated::new_uid;
 use super::kinds::{self, Kind};
 use super::object;
+use super::rules::{count_generation, is_released, writer_of};
 use crate::clock::Clock;
 use crate::journal::{Journal, Tables};
 
@@ -324,58 +326,4 @@ impl Store {
         // A change is made on a copy and put in last: a panic elsewhere leaves whole objects.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Counts a generation up if a change makes another.
-pub(crate) fn count_generation(kind: &Kind, before: &Value, after: &mut Value) {
-    if kind.counts_generations() && spec_of(kind, after) != spec_of(kind, before) {
-        let generation = object::number(before, "/metadata/generation").unwrap_or(1) + 1;
-        object::metadata(after).insert("generation".into(), generation.into());
-    }
-}
-
-/// What a change of makes another generation: where a pod runs is not among it.
-fn spec_of(kind: &Kind, object: &Value) -> Value {
-    let mut spec = object.get("spec").cloned().unwrap_or_default();
-    if *kind == kinds::POD {
-        object::entries(&mut spec).remove("nodeName");
-    }
-    spec
-}
-
-/// Which part of a cluster writes what: whoever writes the status of a pod or node is its kubelet.
-fn writer_of(kind: &Kind, before: &Value, after: &Value) -> Writer<'static> {
-    let is_status = before.get("status") != after.get("status");
-    let of_kubelet = is_status && (*kind == kinds::POD || *kind == kinds::NODE);
-    Writer {
-        manager: if of_kubelet { "kubelet" } else { "kube-controller-manager" },
-        applies: false,
-        subresource: if is_status && kind.has_status() { "status" } else { "" },
-    }
-}
-
-/// Whether an object that is being deleted is held by nothing any more.
-fn is_released(kind: &Kind, object: &Value) -> bool {
-    let held_by_kubelet = *kind == kinds::POD
-        && object::number(object, "/metadata/deletionGracePeriodSeconds").is_some_and(|grace| grace > 0);
-    let held_by_content = *kind == kinds::NAMESPACE && !object::list(object, "/spec/finalizers").is_empty();
-    object::is_deleting(object)
-        && object::list(object, "/metadata/finalizers").is_empty()
-        && !held_by_kubelet
-        && !held_by_content
-}
-
-/// A new random uid.
-pub(crate) fn new_uid() -> String {
-    let mut bytes: [u8; 16] = rand::random();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let digits = hex::encode(bytes);
-    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
-}
-
-/// A random suffix of a generated name, in Kubernetes' alphabet without vowels.
-pub(crate) fn suffix(length: usize) -> String {
-    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-    (0..length).map(|_| char::from(ALPHABET[rand::random_range(0..ALPHABET.len())])).collect()
 }

@@ -25,7 +25,7 @@ pub(crate) use validate::validate;
 use serde_json::Value;
 
 use super::kinds::{self, Kind};
-use super::{object, store};
+use super::{generated, object};
 
 /// Makes a new object complete: uid, defaults, and what the cluster adds to its kind.
 pub(crate) fn prepare_new(kind: &'static Kind, object: &mut Value) {
@@ -43,7 +43,7 @@ pub(crate) fn complete(kind: &'static Kind, object: &mut Value) {
 
 /// What the cluster adds to a new object that has its defaults.
 pub(crate) fn admit(kind: &'static Kind, object: &mut Value) {
-    object::metadata(object).insert("uid".into(), store::new_uid().into());
+    object::metadata(object).insert("uid".into(), generated::new_uid().into());
     if kind.counts_generations() {
         object::metadata(object).insert("generation".into(), 1.into());
     }

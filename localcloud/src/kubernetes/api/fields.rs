@@ -262,10 +262,11 @@ mod tests {
 
     #[test]
     fn a_comparison_tells_changed_from_removed() {
-        let old = json!({"spec": {"a": 1, "b": 2, "c": [1]}});
-        let new = json!({"spec": {"a": 1, "b": 3, "d": {"e": 1}}});
+        let old = json!({"spec": {"hostname": "a", "subdomain": "b", "tolerations": [{"key": "t"}]}});
+        let new = json!({"spec": {"hostname": "a", "subdomain": "c", "securityContext": {"runAsUser": 1}}});
         let difference = compare(&old, &new, "Pod");
-        assert_eq!(difference.changed.paths(), [".spec.b", ".spec.d", ".spec.d.e"]);
-        assert_eq!(difference.removed.paths(), [".spec.c"]);
+        let changed = [".spec.securityContext", ".spec.subdomain", ".spec.securityContext.runAsUser"];
+        assert_eq!(difference.changed.paths(), changed);
+        assert_eq!(difference.removed.paths(), [".spec.tolerations"]);
     }
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod body;
+mod check;
 mod delete;
 mod discovery;
 mod fields;

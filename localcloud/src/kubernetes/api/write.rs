@@ -6,12 +6,15 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::super::admission;
+use super::super::generated::suffix;
 use super::super::kinds::{self, Kind};
 use super::super::object::{self, entries};
-use super::super::store::{self, Key, StoreError};
+use super::super::rules::count_generation;
+use super::super::store::{Key, StoreError};
 use super::Api;
 use super::apply::Application;
 use super::body::{Parameters, Patch};
+use super::check::{check_fields, check_kind, is_still};
 use super::json::Document;
 use super::kept::{SERVERS, keep_identity, keep_other_half, keep_uid, wrong_name};
 use super::managed::{self, Writer};
@@ -214,7 +217,7 @@ impl Api {
         let base = object::text(object, "/metadata/generateName").to_owned();
         if object::name(object).is_empty() && !base.is_empty() {
             let base: String = base.chars().take(58).collect();
-            object::metadata(object).insert("name".into(), format!("{base}{}", store::suffix(5)).into());
+            object::metadata(object).insert("name".into(), format!("{base}{}", suffix(5)).into());
         }
         Ok(())
     }
@@ -310,74 +313,12 @@ impl Api {
             let live = self.store.get(&key).ok_or_else(|| Refusal::not_found(target.kind, name))?;
             let mut object = Value::clone(&live);
             step(&mut object).map_err(|error| error.refusal(target.kind, name))?;
-            store::count_generation(target.kind, &live, &mut object);
+            count_generation(target.kind, &live, &mut object);
             return Ok(object);
         }
         let stored =
             self.store.update(&key, step).map_err(|error: WriteError| error.refusal(target.kind, name))?;
         Ok(Value::clone(&stored))
-    }
-}
-
-/// A patch leaves an object of its kind.
-fn is_still(kind: &'static Kind, object: &Value) -> Result<(), String> {
-    let (version, found) = (object::text(object, "/apiVersion"), object::text(object, "/kind"));
-    if Kind::of(version, found) == Some(kind) {
-        return Ok(());
-    }
-    Err(format!(
-        "no kind \"{found}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\""
-    ))
-}
-
-/// The object is of the kind that the request is for.
-fn check_kind(kind: &'static Kind, object: &Value) -> Result<(), Refusal> {
-    let (version, found) = (object::text(object, "/apiVersion"), object::text(object, "/kind"));
-    if version.is_empty() && found.is_empty() {
-        return Ok(());
-    }
-    let refuse = |why: String| {
-        Err(Refusal::bad_request(format!(
-            "{found} in version \"{}\" cannot be handled as a {}: {why}",
-            version.rsplit('/').next().unwrap_or_default(),
-            kind.kind
-        )))
-    };
-    match Kind::of(version, found) {
-        Some(known) if known == kind => Ok(()),
-        Some(known) => {
-            let group = |kind: &Kind| if kind.group.is_empty() { "core" } else { kind.group };
-            refuse(format!(
-                "converting (v1.{}) to ({}.{}): unknown conversion",
-                known.kind,
-                group(kind),
-                kind.kind
-            ))
-        }
-        None => refuse(format!(
-            "no kind \"{found}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:110\""
-        )),
-    }
-}
-
-/// Refuses or tells fields that the kind does not have, or that stand twice, as `fieldValidation` asks.
-fn check_fields(
-    kind: &'static Kind,
-    object: &mut Value,
-    twice: &[String],
-    parameters: &Parameters,
-) -> Result<Vec<String>, String> {
-    let unknown = admission::known_fields(kind, object)?;
-    let told = twice.iter().map(|path| format!("duplicate field \"{path}\""));
-    let told: Vec<String> =
-        told.chain(unknown.iter().map(|path| format!("unknown field \"{path}\""))).collect();
-    match parameters.get("fieldValidation") {
-        _ if told.is_empty() => Ok(vec![]),
-        Some("Ignore") => Ok(vec![]),
-        Some("Strict") => {
-            Err(admission::refused(kind, &format!("strict decoding error: {}", told.join(", "))))
-        }
-        _ => Ok(told),
     }
 }
 

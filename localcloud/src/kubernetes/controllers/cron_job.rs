@@ -168,8 +168,9 @@ impl CronJobs {
                 .iter()
                 .filter(|job| object::is_condition_true(job, condition) && !object::is_deleting(job))
                 .collect();
-            // Of those that began in one second, the one that was made first.
-            finished.sort_by_key(|job| (instant(job, "/status/startTime"), revision_of(job)));
+            // One that never started is the latest; of those that did in one second the name decides.
+            let start = |job: &Value| instant(job, "/status/startTime");
+            finished.sort_by_key(|job| (start(job).is_none(), start(job), object::name(job).to_owned()));
             let extra = finished.len().saturating_sub(limit);
             for job in &finished[..extra] {
                 self.delete(cron, object::name(job));
@@ -218,11 +219,6 @@ fn set_active(status: &mut Value, active: Vec<Value>) {
     } else {
         status["active"] = active.into();
     }
-}
-
-/// The revision of the last change of a Job, which for finished ones tells which finished first.
-fn revision_of(job: &Value) -> u64 {
-    text(job, "/metadata/resourceVersion").parse().unwrap_or_default()
 }
 
 fn is_finished(job: &Value) -> bool {

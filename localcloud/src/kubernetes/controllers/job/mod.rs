@@ -1,6 +1,8 @@
 //! The Job controller: when to look at a Job, and the bookkeeping around what [`sync`] decides.
 
+mod count;
 mod indexes;
+mod outcome;
 mod pods;
 mod policy;
 mod replicas;

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::super::super::admission;
+use super::super::super::generated::suffix;
 use super::super::super::kinds::{JOB, POD};
 use super::super::super::object::{self, annotation, controller_reference, entries, section};
-use super::super::super::store::suffix;
 
 pub(super) const TRACKING: &str = "batch.kubernetes.io/job-tracking";
 pub(super) const INDEX: &str = "batch.kubernetes.io/job-completion-index";

@@ -90,10 +90,12 @@ async fn twice(s: &mut Session, policy: &str) {
     tokio::time::sleep(Duration::from_millis(300)).await;
     last_scheduled(s, "2025-06-01T00:00:00Z").await;
     s.wait("cronjobs/c", |cron| cron["status"]["active"].is_array()).await;
-    s.quietly(Method::PATCH, MERGE, "cronjobs/c", json!({"spec": {"schedule": "0 0 2 1 *"}})).await;
-    // Another schedule is looked at when it is due; any other change at once.
-    s.quietly(Method::PATCH, MERGE, "cronjobs/c", json!({"metadata": {"annotations": {"changed": "yes"}}}))
-        .await;
+    // Another schedule is looked at when it is due; any other change at once. Suspended in between, it has nothing to
+    // write that the second change could get in the way of.
+    let next = json!({"spec": {"schedule": "0 0 2 1 *", "suspend": true}});
+    s.quietly(Method::PATCH, MERGE, "cronjobs/c", next).await;
+    let go = json!({"metadata": {"annotations": {"changed": "yes"}}, "spec": {"suspend": false}});
+    s.quietly(Method::PATCH, MERGE, "cronjobs/c", go).await;
 }
 
 pub(super) async fn allows(s: &mut Session) {
@@ -147,6 +149,8 @@ pub(super) async fn history(s: &mut Session) {
         let mut made = job(name, json!({"completions": 0, "parallelism": 0}));
         made["metadata"]["ownerReferences"] = json!([{"apiVersion": "batch/v1", "kind": "CronJob", "name": "c", "uid": cron["metadata"]["uid"], "controller": true}]);
         s.quietly(Method::POST, "application/json", "jobs", made).await;
+        // Each starts in a second of its own, also where the controller is slow.
+        s.wait(&format!("jobs/{name}"), |job| job["status"]["startTime"].is_string()).await;
         tokio::time::sleep(Duration::from_millis(1200)).await;
     }
     jobs(s, "the latest stays", |jobs| jobs.len() == 1).await;
