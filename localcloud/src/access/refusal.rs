@@ -99,7 +99,7 @@ impl From<Denied> for ApiError {
 }
 
 /// Cloud Storage's sentence.
-pub(crate) fn storage(denied: &Denied) -> String {
+fn storage(denied: &Denied) -> String {
     let Denied { permission, resource, caller } = denied;
     let what = match permission.split('.').nth(1) {
         Some("objects") if resource.contains("/objects/") => "object",

@@ -34,7 +34,7 @@ use axum::response::Response;
 use http::HeaderMap;
 
 use crate::clock::Clock;
-pub(crate) use call::{Call, Caller};
+pub(crate) use call::{Call, Peer};
 pub(crate) use connection::Connection;
 pub use coverage::Passed;
 pub use failure::Failure;
@@ -140,12 +140,12 @@ impl Calls {
     }
 
     /// Who asks.
-    async fn caller(&self, headers: &HeaderMap, connection: Option<&Connection>) -> Caller {
+    async fn caller(&self, headers: &HeaderMap, connection: Option<&Connection>) -> Peer {
         let program = match connection {
             Some(connection) => connection.program().await,
             None => None,
         };
-        Caller { principal: (self.0.principals)(headers), program }
+        Peer { principal: (self.0.principals)(headers), program }
     }
 
     /// Takes a request its way, now that it is told what it is.

@@ -66,7 +66,7 @@ async fn list(
 }
 
 async fn create(State(iam): Served, Path(project): Path<String>, Body(new): Body<Create>) -> Answer<Value> {
-    crate::resource_manager::check_id(&project)?;
+    crate::project::check_id(&project)?;
     iam.create(&project, &new.account_id, new.service_account).map(Json)
 }
 

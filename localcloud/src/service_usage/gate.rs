@@ -14,7 +14,7 @@ use tonic::Status;
 use super::ServiceUsage;
 use crate::calls::{Call, is_grpc};
 use crate::error::{ApiError, ErrorInfo};
-use crate::resource_manager::{check_id, project_number};
+use crate::project::{check_id, project_number};
 
 /// How a REST client names the project that pays for a call.
 const PAYS: &str = "x-goog-user-project";

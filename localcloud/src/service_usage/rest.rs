@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{ServiceUsage, Switched, check_service, token_of};
 use crate::error::ApiError;
-use crate::resource_manager::{check_id, project_number};
+use crate::project::{check_id, project_number};
 use crate::rest::{Answer, Body, split_verb};
 
 type Served = State<Arc<ServiceUsage>>;

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Wire, convert, stream};
+use super::{Grpc, convert, stream};
 use crate::error::ApiError;
 use crate::pubsub::page::PageRequest;
 use crate::pubsub::proto::subscriber_server::Subscriber;
@@ -13,7 +13,7 @@ use crate::pubsub::proto::{
 };
 
 #[tonic::async_trait]
-impl Subscriber for Wire {
+impl Subscriber for Grpc {
     async fn create_subscription(
         &self,
         request: Request<Subscription>,
