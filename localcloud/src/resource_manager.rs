@@ -147,7 +147,7 @@ async fn verb(State(manager): Served, Path(last): Path<String>, Body(body): Body
             let asked = parse::<Permissions>(body)?.permissions;
             json!(Permissions { permissions: manager.iam.held(asked, &Resource::project(&id)) })
         }
-        _ => return Err(ApiError::unimplemented(format!("POST {last}: not supported by the local cloud"))),
+        _ => return Err(ApiError::unsupported(format!("POST {last}"))),
     };
     Ok(Json(answer))
 }

@@ -12,10 +12,11 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::call::Call;
 use super::connection::Connection;
-use super::failure::{Failure, Wire};
+use super::failure::Failure;
 use super::fault::{Moment, What};
 use super::log::{Fate, Status};
 use super::rules::Strike;
+use super::wire::Wire;
 use super::{Calls, kill};
 
 /// Notes the call's end when it is dropped, whatever the reason.

@@ -121,7 +121,7 @@ async fn verb(
         Some("undelete") => json!({"restoredAccount": iam.undelete(id)?}),
         Some("enable") => iam.set_disabled(&project, id, false)?,
         Some("disable") => iam.set_disabled(&project, id, true)?,
-        _ => return Err(ApiError::unimplemented(format!("POST {last}: not supported by the local cloud"))),
+        _ => return Err(ApiError::unsupported(format!("POST {last}"))),
     };
     Ok(Json(answer))
 }

@@ -101,7 +101,7 @@ impl Subscriber for Grpc {
         let request = request.into_inner();
         let push = request.push_config.unwrap_or_default();
         if !push.push_endpoint.is_empty() {
-            return Err(ApiError::unimplemented("the local cloud does not support `push_config`").into());
+            return Err(ApiError::unsupported("`push_config`").into());
         }
         self.0.get_subscription(&request.subscription)?;
         Ok(Response::new(()))
