@@ -167,7 +167,7 @@ fn write_service(folder: &Path, package: &str, name: &str, rows: &[Row], message
         CodeGenBuilder::new().generate_default_stubs(true).generate_server(&service.build(), "").to_string();
     // The default bodies come in the order of the table and don't say whose they are.
     for (_, route, ..) in rows {
-        let says = format!("the local cloud does not support {package}.{name}/{route}");
+        let says = format!("{package}.{name}/{route}: not supported by the local cloud");
         code = code.replacen("Not yet implemented", &says, 1);
     }
     fs::write(folder.join(format!("{package}.{name}.rs")), named_unknown(&code)?)

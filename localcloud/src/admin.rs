@@ -1,10 +1,9 @@
-//! What only the folder's owner may ask of the local cloud: what runs, preempt a node, stop, and what
-//! tests steer of its services (`admin.rs` of each). Every call carries a token, which stands in a
-//! file that nobody else can read.
+//! What only the folder's owner may ask of the local cloud: what runs, stop, and what tests
+//! steer of its services (`admin.rs` of each). Every call carries a token, which stands in a file that
+//! nobody else can read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -19,13 +18,11 @@ use crate::container::Container;
 use crate::environment::Endpoints;
 use crate::error::ApiError;
 use crate::pubsub::{Pubsub, SubscriptionStatus};
-use crate::rest::{Answer, Body};
 
 /// The header that carries the token.
 pub(crate) const TOKEN: &str = "x-provision-token";
 /// No bucket can be called `-`, so these paths are nobody else's.
 pub(crate) const STATUS: &str = "/-/status";
-pub(crate) const PREEMPT: &str = "/-/preempt";
 pub(crate) const SHUTDOWN: &str = "/-/shutdown";
 
 /// What a local cloud runs.
@@ -67,14 +64,6 @@ pub struct PoolStatus {
     pub ready: u32,
 }
 
-/// Which node, and how long its pods get.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Preempt {
-    pub(crate) node: Option<String>,
-    pub(crate) grace_milliseconds: Option<u64>,
-}
-
 #[derive(Clone)]
 pub(crate) struct Admin(Arc<Inner>);
 
@@ -107,7 +96,6 @@ impl Admin {
     pub(crate) fn rest(&self, services: Router) -> Router {
         Router::new()
             .route(STATUS, get(status))
-            .route(PREEMPT, post(preempt))
             .route(SHUTDOWN, post(shutdown))
             .with_state(self.clone())
             .merge(services)
@@ -137,12 +125,6 @@ async fn status(State(Admin(admin)): State<Admin>) -> Json<Status> {
         clusters: admin.container.status(),
         subscriptions: admin.pubsub.status(),
     })
-}
-
-async fn preempt(State(Admin(admin)): State<Admin>, Body(asked): Body<Preempt>) -> Answer<Vec<String>> {
-    let grace = asked.grace_milliseconds.map(Duration::from_millis);
-    let preempted = admin.container.preempt(asked.node.as_deref(), grace).await;
-    preempted.map(Json).map_err(|error| ApiError::failed_precondition(format!("{error:#}")))
 }
 
 async fn shutdown(State(Admin(admin)): State<Admin>) -> Json<Value> {

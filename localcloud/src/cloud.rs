@@ -98,7 +98,7 @@ impl Cloud {
         let token = hex::encode(rand::random::<[u8; 32]>());
         let stop_asked = CancellationToken::new();
         let admin = Admin::new(&token, &endpoints, &container, &pubsub, &stop_asked);
-        let steered = calls.admin(&clock).merge(container.admin()).merge(iam.admin());
+        let steered = calls.admin(&clock).merge(container.admin()).merge(iam.admin()).merge(storage.admin());
         let rest = axum::Router::new()
             .merge(iam.rest())
             .merge(projects.rest())

@@ -2,6 +2,7 @@
 //! carry them. Knows nothing of any service.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -167,10 +168,20 @@ impl ApiError {
         body
     }
 
+    /// The local cloud has no `what`: a method, or a field of one.
+    pub(crate) fn unsupported(what: impl Display) -> Self {
+        Self::unimplemented(format!("{what}: not supported by the local cloud"))
+    }
+
     /// Says more to programs.
     pub(crate) fn with(self, info: ErrorInfo) -> Self {
         Self { info: Some(Box::new(info)), ..self }
     }
+}
+
+/// The older format of errors, which Cloud Storage still writes: one entry, and no name of the code.
+pub(crate) fn older_body(status: u16, entry: &Value) -> Value {
+    json!({"error": {"code": status, "message": entry["message"], "errors": [entry]}})
 }
 
 impl IntoResponse for ApiError {

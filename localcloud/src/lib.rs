@@ -6,8 +6,13 @@ mod cloud;
 pub mod daemon;
 pub mod environment;
 
-// What comes in: every call, its log, and the faults that a test sets.
+// What comes in, in the order in which a request meets it.
+mod server;
+mod connections;
+mod guard;
 pub mod calls;
+mod access;
+mod admin;
 
 // The services.
 mod container;
@@ -20,20 +25,16 @@ mod service_usage;
 mod storage;
 
 // What they stand on.
-mod access;
 mod activity;
-mod admin;
 pub mod clock;
-mod connections;
 mod error;
 mod folder;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
-mod guard;
 mod journal;
 mod labels;
+mod project;
 mod rest;
-mod server;
 #[cfg(test)]
 mod testing;
 

@@ -114,12 +114,12 @@ pub(crate) async fn unknown(request: Request) -> Response {
     let what = format!("{} {path}", request.method());
     let of_an_api = ["/v1/", "/v1beta1/", "/v2/", "/v3/", "/storage/", "/upload/", "/batch/"];
     if of_an_api.iter().any(|api| path.starts_with(api)) {
-        return ApiError::unimplemented(format!("{what}: not supported by the local cloud")).into_response();
+        return ApiError::unsupported(what).into_response();
     }
     ApiError::not_found(format!("{what}: there is nothing here")).into_response()
 }
 
 fn unsupported_method(path: &str) -> Response {
     let method = path.trim_start_matches('/');
-    tonic::Status::unimplemented(format!("{method}: not supported by the local cloud")).into_http()
+    tonic::Status::from(ApiError::unsupported(method)).into_http()
 }

@@ -18,14 +18,13 @@ use axum::response::Response;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use crate::calls::{Call, Principals};
+use crate::calls::{Call, Principals, Wire};
 use crate::iam::caller::Caller;
 use crate::iam::{Denied, Iam, Resource};
 use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
 use crate::storage::Storage;
 use needs::{Need, On};
-use refusal::Wire;
 
 /// What is asked to decide. Cheap to clone.
 #[derive(Clone)]
@@ -127,16 +126,16 @@ pub(crate) fn principals(iam: &Arc<Iam>) -> Principals {
 /// Around all services of Google, within what knows their calls.
 pub(crate) async fn authorize(State(access): State<Access>, request: Request, next: Next) -> Response {
     let Some(call) = request.extensions().get::<Call>().cloned() else { return next.run(request).await };
-    let wire = Wire::of(&request, &call);
+    let wire = request.extensions().get().copied().unwrap_or(Wire::Rest);
     let caller = match caller(&access.0.iam, request.headers()) {
         Ok(Caller::Owner) => return next.run(request).await,
         Ok(caller) => caller,
-        Err(Unknown) => return wire.unauthenticated(&call),
+        Err(Unknown) => return refusal::unauthenticated(wire, &call),
     };
     scope::answer(caller, async move {
         match access.check(&call) {
             Ok(()) => next.run(request).await,
-            Err(denied) => wire.denied(denied),
+            Err(denied) => refusal::denied(wire, denied),
         }
     })
     .await

@@ -2,72 +2,50 @@
 //! error's details do.
 
 use axum::Json;
-use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
-use crate::calls::{Call, is_grpc};
-use crate::error::{ApiError, ErrorInfo};
+use crate::calls::{Call, Wire};
+use crate::error::{ApiError, ErrorInfo, older_body};
 use crate::iam::Denied;
 
 const INVALID_TOKEN: HeaderValue =
     HeaderValue::from_static("Bearer realm=\"https://accounts.google.com/\", error=\"invalid_token\"");
 const UNAUTHENTICATED: &str = "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.";
 
-/// How a refusal reaches the caller.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Wire {
-    Grpc,
-    Rest,
-    /// Cloud Storage's JSON, whose errors are older than the others'.
-    Storage,
+/// The token is nobody's.
+pub(super) fn unauthenticated(wire: Wire, call: &Call) -> Response {
+    if wire == Wire::Storage {
+        let entry = json!({
+            "message": "Invalid Credentials", "domain": "global", "reason": "authError",
+            "locationType": "header", "location": "Authorization",
+        });
+        let body = Json(older_body(401, &entry));
+        return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, INVALID_TOKEN)], body).into_response();
+    }
+    let service = call.method.name.split('.').next().unwrap_or_default();
+    let metadata =
+        [("service", format!("{service}.googleapis.com")), ("method", call.method.name.to_owned())];
+    let info = ErrorInfo::new("ACCESS_TOKEN_TYPE_UNSUPPORTED", "googleapis.com", metadata);
+    let mut response = respond(wire, ApiError::unauthenticated(UNAUTHENTICATED).with(info));
+    response.headers_mut().insert(WWW_AUTHENTICATE, INVALID_TOKEN);
+    response
 }
 
-impl Wire {
-    pub(super) fn of(request: &Request, call: &Call) -> Self {
-        if is_grpc(request.headers()) {
-            return Self::Grpc;
-        }
-        if call.method.name.starts_with("storage.") { Self::Storage } else { Self::Rest }
-    }
+/// The caller lacks a permission.
+pub(super) fn denied(wire: Wire, denied: Denied) -> Response {
+    respond(wire, denied.into())
+}
 
-    /// The token is nobody's.
-    pub(super) fn unauthenticated(self, call: &Call) -> Response {
-        if self == Self::Storage {
-            let error = json!({
-                "message": "Invalid Credentials", "domain": "global", "reason": "authError",
-                "locationType": "header", "location": "Authorization",
-            });
-            let body = json!({"error": {"code": 401, "message": "Invalid Credentials", "errors": [error]}});
-            return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, INVALID_TOKEN)], Json(body))
-                .into_response();
-        }
-        let service = call.method.name.split('.').next().unwrap_or_default();
-        let metadata =
-            [("service", format!("{service}.googleapis.com")), ("method", call.method.name.to_owned())];
-        let info = ErrorInfo::new("ACCESS_TOKEN_TYPE_UNSUPPORTED", "googleapis.com", metadata);
-        let mut response = self.respond(ApiError::unauthenticated(UNAUTHENTICATED).with(info));
-        response.headers_mut().insert(WWW_AUTHENTICATE, INVALID_TOKEN);
-        response
-    }
-
-    /// The caller lacks a permission.
-    pub(super) fn denied(self, denied: Denied) -> Response {
-        self.respond(denied.into())
-    }
-
-    fn respond(self, error: ApiError) -> Response {
-        match self {
-            Self::Grpc => tonic::Status::from(error).into_http(),
-            Self::Rest => error.into_response(),
-            Self::Storage => {
-                let inner = json!({"message": error.message, "domain": "global", "reason": "forbidden"});
-                let body =
-                    json!({"error": {"code": error.http(), "message": error.message, "errors": [inner]}});
-                (StatusCode::FORBIDDEN, Json(body)).into_response()
-            }
+fn respond(wire: Wire, error: ApiError) -> Response {
+    match wire {
+        Wire::Grpc => tonic::Status::from(error).into_http(),
+        Wire::Rest | Wire::Kubernetes => error.into_response(),
+        Wire::Storage => {
+            let entry = json!({"message": error.message, "domain": "global", "reason": "forbidden"});
+            (StatusCode::FORBIDDEN, Json(older_body(error.http(), &entry))).into_response()
         }
     }
 }
@@ -99,7 +77,7 @@ impl From<Denied> for ApiError {
 }
 
 /// Cloud Storage's sentence.
-pub(crate) fn storage(denied: &Denied) -> String {
+fn storage(denied: &Denied) -> String {
     let Denied { permission, resource, caller } = denied;
     let what = match permission.split('.').nth(1) {
         Some("objects") if resource.contains("/objects/") => "object",

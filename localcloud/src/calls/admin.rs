@@ -66,7 +66,7 @@ struct Held {
 
 impl Calls {
     /// The routes, which need the token that the caller of this puts before them.
-    pub(crate) fn admin<S: Clone + Send + Sync + 'static>(&self, clock: &Clock) -> Router<S> {
+    pub(crate) fn admin(&self, clock: &Clock) -> Router {
         Router::new()
             .route(FAULTS, get(faults).post(add))
             .route(CLEAR, post(clear))

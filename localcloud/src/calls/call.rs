@@ -9,7 +9,7 @@ use super::methods::Method;
 /// A call, known before it is answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    pub(crate) caller: Caller,
+    pub(crate) caller: Peer,
     pub(crate) method: &'static Method,
     /// `projects/p/topics/t`, `projects/_/buckets/b/objects/o`, `clusters/c/namespaces/n/jobs/j`. A
     /// call that makes or lists something in a collection names the collection, and what is made
@@ -21,7 +21,7 @@ pub(crate) struct Call {
 
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Caller {
+pub(crate) struct Peer {
     /// `owner` without a token; else whom the token names.
     pub(crate) principal: Arc<str>,
     /// The program at the other end of the connection, where that can be told.
@@ -38,7 +38,7 @@ pub(crate) struct Program {
     pub(crate) pod: Option<String>,
 }
 
-impl Caller {
+impl Peer {
     /// All that it can be called by: the principal, the program, the process, the pod.
     pub(crate) fn names(&self) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
         let program = self.program.as_deref();
@@ -52,7 +52,7 @@ impl Caller {
     }
 }
 
-impl fmt::Display for Caller {
+impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.program.as_deref() {
             Some(Program { pid, name, .. }) => write!(f, "{name}[{pid}] as {}", self.principal),

@@ -7,6 +7,9 @@ use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::wire::Wire;
+use crate::error::older_body;
+
 /// An error, whichever wire carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -21,16 +24,6 @@ pub struct Failure {
     /// After so many seconds the client may try again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
-}
-
-/// How a wire writes an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wire {
-    Rest,
-    /// Cloud Storage's JSON, which has no name of the code.
-    Storage,
-    Grpc,
-    Kubernetes,
 }
 
 /// Name, HTTP status, code, reason, message.
@@ -232,7 +225,7 @@ impl Failure {
         let entry = json!({"message": message, "domain": "global", "reason": reason});
         let body = match wire {
             Wire::Grpc => return self.grpc().into_http(),
-            Wire::Storage => json!({"error": {"code": self.status, "message": message, "errors": [entry]}}),
+            Wire::Storage => older_body(self.status, &entry),
             Wire::Rest => {
                 json!({"error": {"code": self.status, "message": message, "status": code, "errors": [entry]}})
             }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::call::{Call, Caller};
+use super::call::{Call, Peer};
 use super::fault::Point;
 use super::glob;
 
@@ -75,7 +75,7 @@ struct Held {
 pub(super) struct Record {
     pub(super) number: u64,
     pub(super) time: Timestamp,
-    pub(super) caller: Caller,
+    pub(super) caller: Peer,
     pub(super) method: &'static str,
     pub(super) resource: Arc<str>,
     pub(super) status: Option<Status>,

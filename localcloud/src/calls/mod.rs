@@ -2,7 +2,7 @@
 //! resource before it is answered.
 //!
 //! `methods/` is the table: what is not in it is not served. Whoever handles a request finds its
-//! call in the request's extensions. On its way a call passes two points, before its effect and
+//! call, and its wire, in the request's extensions. On its way a call passes two points, before its effect and
 //! after it; there the faults strike that a test has set ([`Fault`]), and a bounded log tells what
 //! became of every call ([`Entry`]) and which points were passed ([`Passed`]).
 
@@ -25,6 +25,7 @@ mod request;
 mod rules;
 mod stream;
 mod template;
+mod wire;
 
 use std::sync::Arc;
 
@@ -34,21 +35,20 @@ use axum::response::Response;
 use http::HeaderMap;
 
 use crate::clock::Clock;
-pub(crate) use call::{Call, Caller};
+pub(crate) use call::{Call, Peer};
 pub(crate) use connection::Connection;
 pub use coverage::Passed;
 pub use failure::Failure;
-use failure::Wire;
 pub use fault::{Fault, Latency, Moment, Point, What, When};
 use log::Log;
 pub use log::{Entry, Fate};
 #[cfg(test)]
 pub(crate) use methods::names as method_names;
 use request::Told;
-pub(crate) use request::is_grpc;
 use rules::Rules;
 pub use rules::SetFault;
 pub(crate) use stream::{Actions, Within};
+pub(crate) use wire::{Wire, is_grpc};
 
 /// Tells from a request's headers who asks.
 pub(crate) type Principals = Arc<dyn Fn(&HeaderMap) -> Arc<str> + Send + Sync>;
@@ -140,12 +140,12 @@ impl Calls {
     }
 
     /// Who asks.
-    async fn caller(&self, headers: &HeaderMap, connection: Option<&Connection>) -> Caller {
+    async fn caller(&self, headers: &HeaderMap, connection: Option<&Connection>) -> Peer {
         let program = match connection {
             Some(connection) => connection.program().await,
             None => None,
         };
-        Caller { principal: (self.0.principals)(headers), program }
+        Peer { principal: (self.0.principals)(headers), program }
     }
 
     /// Takes a request its way, now that it is told what it is.
@@ -165,6 +165,7 @@ impl Calls {
         };
         request.extensions_mut().insert(Within::new(self, &call, connection.as_ref()));
         request.extensions_mut().insert(call.clone());
+        request.extensions_mut().insert(wire);
         passage::run(self.begin(call, connection), wire, || handle(request)).await
     }
 
@@ -195,13 +196,11 @@ pub(crate) fn by_bearing() -> Principals {
 
 /// Around all services of Google.
 pub(crate) async fn carry(State(calls): State<Calls>, request: Request, next: Next) -> Response {
-    let wire = match request.uri().path() {
-        _ if is_grpc(request.headers()) => Wire::Grpc,
-        path if path.contains("/storage/v1/") => Wire::Storage,
-        _ => Wire::Rest,
-    };
     match request::read(request).await {
-        Ok((Some(told), request)) => calls.carry(told, wire, request, |request| next.run(request)).await,
+        Ok((Some(told), request)) => {
+            let wire = Wire::of(request.headers(), told.method);
+            calls.carry(told, wire, request, |request| next.run(request)).await
+        }
         Ok((None, request)) => next.run(request).await,
         Err(refused) => refused,
     }

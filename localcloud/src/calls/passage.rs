@@ -12,10 +12,11 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::call::Call;
 use super::connection::Connection;
-use super::failure::{Failure, Wire};
+use super::failure::Failure;
 use super::fault::{Moment, What};
 use super::log::{Fate, Status};
 use super::rules::Strike;
+use super::wire::Wire;
 use super::{Calls, kill};
 
 /// Notes the call's end when it is dropped, whatever the reason.
@@ -274,7 +275,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::calls::{Caller, by_bearing, methods};
+    use crate::calls::{Peer, by_bearing, methods};
     use crate::clock::Clock;
 
     /// Generous: it takes a fifth of a second on an idle machine, without optimization.
@@ -284,7 +285,7 @@ mod tests {
     async fn a_hundred_thousand_calls_without_a_fault_cost_little() {
         let calls = Calls::new(&Clock::system(), by_bearing());
         let method = methods::named("pubsub.topics.publish").expect("a method");
-        let caller = Caller { principal: "owner".into(), program: None };
+        let caller = Peer { principal: "owner".into(), program: None };
         let call = Call { caller, method, resource: "projects/p/topics/t".into(), parent: None };
         let since = Instant::now();
         for _ in 0..100_000 {

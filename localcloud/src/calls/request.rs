@@ -7,13 +7,14 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::methods::{self, Method, Route};
 use super::template::{self, Captures};
+use super::wire::is_grpc;
 use super::{message, peek::peek};
 use crate::error::ApiError;
 use crate::rest::LARGEST_BODY;
@@ -42,18 +43,13 @@ pub(super) async fn read(request: Request) -> Result<(Option<Told>, Request), Re
     match methods::on_rest(request.method(), path) {
         Some(((method, route), captures)) => rest(method, route, &captures, request).await,
         None if APIS.iter().any(|api| path.starts_with(api)) || path == "/batch" => {
-            let what = format!("{} {path}: not supported by the local cloud", request.method());
-            Err(ApiError::unimplemented(what).into_response())
+            Err(ApiError::unsupported(format!("{} {path}", request.method())).into_response())
         }
         None => match methods::in_bucket(request.method(), path) {
             Some(((method, route), captures)) => rest(method, route, &captures, request).await,
             None => Ok((None, request)),
         },
     }
-}
-
-pub(crate) fn is_grpc(headers: &http::HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 async fn grpc(request: Request) -> Result<(Option<Told>, Request), Response> {
@@ -154,7 +150,7 @@ fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
 
 fn unsupported(parts: &Parts) -> Response {
     let method = parts.uri.path().trim_start_matches('/');
-    status(tonic::Code::Unimplemented, format!("{method}: not supported by the local cloud"))
+    tonic::Status::from(ApiError::unsupported(method)).into_http::<Body>()
 }
 
 fn status(code: tonic::Code, message: String) -> Response {
@@ -163,6 +159,8 @@ fn status(code: tonic::Code, message: String) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use http::header::CONTENT_TYPE;
+
     use super::*;
 
     async fn told(request: http::request::Builder, body: impl Into<Body>) -> (String, String, String) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::call::Caller;
+use super::call::Peer;
 use super::fault::{Fault, Moment, Point};
 use super::glob;
 
@@ -91,13 +91,7 @@ impl Rules {
     }
 
     /// The rules that strike a call at a moment, in the order in which they were set.
-    pub(super) fn strike(
-        &self,
-        method: &str,
-        resource: &str,
-        caller: &Caller,
-        moment: Moment,
-    ) -> Vec<Strike> {
+    pub(super) fn strike(&self, method: &str, resource: &str, caller: &Peer, moment: Moment) -> Vec<Strike> {
         if !self.any.load(Ordering::Acquire) {
             return Vec::new();
         }
@@ -122,12 +116,12 @@ impl Rules {
 }
 
 impl Point {
-    pub(super) fn is_at(&self, method: &str, resource: &str, caller: &Caller, moment: Moment) -> bool {
+    pub(super) fn is_at(&self, method: &str, resource: &str, caller: &Peer, moment: Moment) -> bool {
         self.moment == moment && self.is_of(method, resource, caller)
     }
 
     /// Whether a call passes here, now or later.
-    pub(super) fn is_of(&self, method: &str, resource: &str, caller: &Caller) -> bool {
+    pub(super) fn is_of(&self, method: &str, resource: &str, caller: &Peer) -> bool {
         glob::matches(&self.method, method)
             && glob::matches(&self.resource, resource)
             && (self.caller.is_empty() || caller.names().any(|name| glob::matches(&self.caller, &name)))

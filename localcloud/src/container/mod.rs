@@ -31,7 +31,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use admin::ORDERS;
+pub(crate) use admin::{ORDERS, PREEMPT, Preempt};
 pub(crate) use kubeconfig::FILE as KUBECONFIG;
 use names::ClusterName;
 pub use orders::{OperationFailure, Operations, Order, Orders};

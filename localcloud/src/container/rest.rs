@@ -244,5 +244,5 @@ async fn operation_verb(State(container): Served, Path((project, location, last)
 }
 
 fn unsupported(last: &str) -> ApiError {
-    ApiError::unimplemented(format!("POST {last}: not supported by the local cloud"))
+    ApiError::unsupported(format!("POST {last}"))
 }

@@ -84,9 +84,7 @@ pub(super) fn cluster(held: &Cluster, update: &Map<String, Value>) -> Result<Clu
         _ => return Err(ApiError::invalid_argument("Must specify exactly one update.")),
     };
     let Some((_, path)) = CLUSTER.iter().find(|(name, _)| name == field) else {
-        return Err(ApiError::unimplemented(format!(
-            "UpdateCluster {field}: not supported by the local cloud"
-        )));
+        return Err(ApiError::unsupported(format!("UpdateCluster {field}")));
     };
     let mut cluster = value(held)?;
     set(&mut cluster, path, new.clone());

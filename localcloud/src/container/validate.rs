@@ -24,7 +24,7 @@ pub(super) fn cluster(name: &ClusterName, asked: &Cluster, iam: &Iam) -> Checked
     labels::check(&asked.resource_labels)?;
     zones("cluster.locations", &name.location, &asked.locations)?;
     if asked.autopilot.as_ref().is_some_and(|autopilot| autopilot.enabled) {
-        return Err(ApiError::unimplemented("Autopilot clusters are not supported by the local cloud"));
+        return Err(ApiError::unsupported("Autopilot clusters"));
     }
     workload_pool(&name.location, asked)?;
     one_way_to_ask_for_nodes(asked)?;

@@ -39,7 +39,7 @@ impl Daemon {
     }
 
     /// The calls since a mark, of those that are remembered.
-    pub async fn calls(&self, mark: u64) -> anyhow::Result<Vec<Entry>> {
+    pub async fn calls_since(&self, mark: u64) -> anyhow::Result<Vec<Entry>> {
         call::post(&self.state, READ, &Since { mark, wait: false }).await
     }
 

@@ -8,9 +8,11 @@ mod call;
 mod calls;
 mod ensure;
 mod gke;
+mod iam;
 mod lock;
 mod serve;
 mod state;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -21,10 +23,8 @@ pub use ensure::ensure;
 pub use serve::serve;
 
 pub use crate::admin::{ClusterStatus, PoolStatus, Status};
-use crate::admin::{PREEMPT, Preempt, SHUTDOWN, STATUS};
+use crate::admin::{SHUTDOWN, STATUS};
 use crate::environment::Endpoints;
-use crate::iam::admin::{PROPAGATION, USES};
-use crate::iam::{Propagation, Use};
 pub use crate::pubsub::SubscriptionStatus;
 use lock::Lock;
 use state::DaemonState;
@@ -80,23 +80,6 @@ impl Daemon {
     /// What it runs.
     pub async fn status(&self) -> anyhow::Result<Status> {
         call::get(&self.state, STATUS).await
-    }
-
-    /// Preempts a Spot node: `node`, or one at random, busy ones first. Its pods get `grace`, or
-    /// what they would get from Google. Returns the names of the nodes.
-    pub async fn preempt(&self, node: Option<&str>, grace: Option<Duration>) -> anyhow::Result<Vec<String>> {
-        let grace_milliseconds = grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
-        call::post(&self.state, PREEMPT, &Preempt { node: node.map(str::to_owned), grace_milliseconds }).await
-    }
-
-    /// From now on, new service accounts and changes of policies take so long until they count.
-    pub async fn set_propagation(&self, propagation: Propagation) -> anyhow::Result<()> {
-        call::post::<Propagation>(&self.state, PROPAGATION, &propagation).await.map(drop)
-    }
-
-    /// The bindings of policies that permitted something since it started, and what.
-    pub async fn uses(&self) -> anyhow::Result<Vec<Use>> {
-        call::get(&self.state, USES).await
     }
 
     /// Asks it to leave, and waits until it has: its pods have ended, its state is on disk.

@@ -3,28 +3,21 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use super::{Iam, Propagation, Use};
 use crate::rest::{Answer, Body};
 
-/// GET shows how long changes take, POST sets it.
+/// POST sets how long changes take.
 pub(crate) const PROPAGATION: &str = "/-/iam/propagation";
 /// GET shows which permissions were used, and by which grant.
 pub(crate) const USES: &str = "/-/iam/uses";
 
 impl Iam {
     pub(crate) fn admin(self: &Arc<Self>) -> Router {
-        Router::new()
-            .route(PROPAGATION, get(propagation).post(propagate))
-            .route(USES, get(uses))
-            .with_state(self.clone())
+        Router::new().route(PROPAGATION, post(propagate)).route(USES, get(uses)).with_state(self.clone())
     }
-}
-
-async fn propagation(State(iam): State<Arc<Iam>>) -> Json<Propagation> {
-    Json(iam.propagation())
 }
 
 async fn propagate(State(iam): State<Arc<Iam>>, Body(asked): Body<Propagation>) -> Answer<Propagation> {

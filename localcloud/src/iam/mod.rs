@@ -16,6 +16,7 @@ mod policy;
 mod propagation;
 mod rest;
 mod role;
+mod roles;
 mod token;
 
 use std::collections::BTreeMap;

@@ -66,7 +66,7 @@ async fn list(
 }
 
 async fn create(State(iam): Served, Path(project): Path<String>, Body(new): Body<Create>) -> Answer<Value> {
-    crate::resource_manager::check_id(&project)?;
+    crate::project::check_id(&project)?;
     iam.create(&project, &new.account_id, new.service_account).map(Json)
 }
 
@@ -121,7 +121,7 @@ async fn verb(
         Some("undelete") => json!({"restoredAccount": iam.undelete(id)?}),
         Some("enable") => iam.set_disabled(&project, id, false)?,
         Some("disable") => iam.set_disabled(&project, id, true)?,
-        _ => return Err(ApiError::unimplemented(format!("POST {last}: not supported by the local cloud"))),
+        _ => return Err(ApiError::unsupported(format!("POST {last}"))),
     };
     Ok(Json(answer))
 }

@@ -20,8 +20,7 @@ mod store;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,10 +32,11 @@ use tokio_util::task::TaskTracker;
 use crate::activity::Activity;
 use crate::calls::Calls;
 use crate::clock::Clock;
+use crate::folder;
 use crate::journal::{Journal, Tables};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use api::fuzz;
-use api::{Api, Gate, Identity};
+use api::{Api, Certificates, Door};
 use controllers::Controller;
 use controllers::cron_job::CronJobs;
 use controllers::garbage::Garbage;
@@ -87,7 +87,7 @@ pub(crate) struct Cluster {
     folder: PathBuf,
     journal: Journal,
     port: u16,
-    identity: Identity,
+    certificates: Certificates,
     store: Arc<Store>,
     nodes: Arc<Nodes>,
     kubelet: Arc<Kubelet>,
@@ -111,8 +111,8 @@ impl Cluster {
             identities,
         } = settings;
         let pods = folder.join("pods");
-        make_private(&pods)?;
-        let identity = Identity::open(&folder, &name)?;
+        folder::make(&pods).with_context(|| format!("could not make {}", pods.display()))?;
+        let certificates = Certificates::open(&folder, &name)?;
         let store = Store::open(journal.clone(), tables, &table(&name, "objects"), clock)?;
         let store = Arc::new(store);
         let running = Running::open(journal.clone(), tables, &table(&name, "processes"), &pods)?;
@@ -143,14 +143,14 @@ impl Cluster {
             activity: activity.clone(),
             calls,
         };
-        let gate = Gate::new(&identity, &listener)?;
-        tasks.spawn(api::serve(Arc::new(api), listener, gate));
+        let door = Door::new(&certificates, &listener)?;
+        tasks.spawn(api::serve(Arc::new(api), listener, door));
         Ok(Arc::new(Self {
             name,
             folder,
             journal,
             port,
-            identity,
+            certificates,
             store,
             nodes,
             kubelet,
@@ -167,17 +167,17 @@ impl Cluster {
 
     /// The certificate of its authority, in PEM.
     pub(crate) fn ca_certificate(&self) -> &str {
-        &self.identity.authority
+        &self.certificates.authority
     }
 
     /// The certificate of its administrator, in PEM.
     pub(crate) fn client_certificate(&self) -> &str {
-        &self.identity.client
+        &self.certificates.client
     }
 
     /// The key to that certificate, in PEM.
     pub(crate) fn client_key(&self) -> &str {
-        &self.identity.client_key
+        &self.certificates.client_key
     }
 
     /// Says which pools should be there; nodes follow. The number of nodes of a living autoscaled
@@ -269,11 +269,6 @@ impl Cluster {
 
 fn table(cluster: &str, what: &str) -> String {
     format!("kubernetes/{cluster}/{what}")
-}
-
-fn make_private(folder: &Path) -> anyhow::Result<()> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.with_context(|| format!("could not make {}", folder.display()))
 }
 
 fn make_namespaces(store: &Store) -> anyhow::Result<()> {

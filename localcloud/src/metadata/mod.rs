@@ -21,7 +21,7 @@ use crate::guard::guard;
 use crate::iam::caller::{Caller, Workload};
 use crate::iam::{Iam, Resource};
 use crate::kubernetes::{Attendant, BoxedAttendant, Identities, PodAccount};
-use crate::resource_manager::project_number;
+use crate::project::project_number;
 use crate::server::{self, Server};
 
 /// Hosts of Artifact Registry end so, after the location.

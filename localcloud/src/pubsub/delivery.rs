@@ -13,7 +13,7 @@ use super::state::{LiveSubscription, Pubsub, State};
 use super::subscription::{Subscription, check_ack_deadline};
 use crate::error::ApiError;
 use crate::iam::caller::Caller;
-use crate::resource_manager::project_number;
+use crate::project::project_number;
 
 /// Most ack ids in one request.
 const MOST_ACK_IDS: usize = 10_000;

@@ -296,16 +296,16 @@ fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, ApiError> {
     let value: Value = serde_json::from_slice(body).map_err(wrong)?;
     let resources = [&value, &value["topic"], &value["subscription"]];
     if let Some(field) = UNSUPPORTED.iter().find(|field| resources.iter().any(|r| r.get(**field).is_some())) {
-        return Err(ApiError::unimplemented(format!("the local cloud does not support `{field}`")));
+        return Err(ApiError::unsupported(format!("`{field}`")));
     }
     if resources.iter().any(|resource| !resource["pushConfig"]["pushEndpoint"].is_null()) {
-        return Err(ApiError::unimplemented("the local cloud does not support `pushConfig`"));
+        return Err(ApiError::unsupported("`pushConfig`"));
     }
     serde_json::from_value(value).map_err(wrong)
 }
 
 fn not_here(method: &Method, uri: &http::Uri) -> ApiError {
-    ApiError::unimplemented(format!("the local cloud does not support {method} {}", uri.path()))
+    ApiError::unsupported(format!("{method} {}", uri.path()))
 }
 
 fn unknown(method: &Method, uri: &http::Uri) -> ApiError {

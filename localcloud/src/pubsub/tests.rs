@@ -66,7 +66,7 @@ async fn next_text(stream: &mut MessageStream) -> (String, Handler) {
 
 /// Grants a role to Pub/Sub's own account.
 async fn let_the_agent(server: &Server, resource: &str, role: &str) {
-    let number = crate::resource_manager::project_number("p");
+    let number = crate::project::project_number("p");
     let agent = format!("serviceAccount:service-{number}@gcp-sa-pubsub.iam.gserviceaccount.com");
     let binding = Binding::new().set_role(role).set_members([agent]);
     let target = server.target();

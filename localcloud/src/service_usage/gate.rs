@@ -12,9 +12,9 @@ use serde_json::json;
 use tonic::Status;
 
 use super::ServiceUsage;
-use crate::calls::{Call, is_grpc};
+use crate::calls::{Call, Wire};
 use crate::error::{ApiError, ErrorInfo};
-use crate::resource_manager::{check_id, project_number};
+use crate::project::{check_id, project_number};
 
 /// How a REST client names the project that pays for a call.
 const PAYS: &str = "x-goog-user-project";
@@ -51,10 +51,9 @@ impl Gate {
             return None;
         }
         let disabled = Disabled { project: project_number(&project), service };
-        Some(if is_grpc(request.headers()) {
-            Status::from(disabled.error()).into_http()
-        } else {
-            disabled.response()
+        Some(match request.extensions().get() {
+            Some(Wire::Grpc) => Status::from(disabled.error()).into_http(),
+            _ => disabled.response(),
         })
     }
 

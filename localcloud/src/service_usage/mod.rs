@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::journal::{Journal, Tables};
-use crate::resource_manager::{check_id, project_number};
+use crate::project::{check_id, project_number};
 pub(crate) use gate::Gate;
 
 const TABLE: &str = "services.set";

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{ServiceUsage, Switched, check_service, token_of};
 use crate::error::ApiError;
-use crate::resource_manager::{check_id, project_number};
+use crate::project::{check_id, project_number};
 use crate::rest::{Answer, Body, split_verb};
 
 type Served = State<Arc<ServiceUsage>>;
@@ -163,7 +163,7 @@ async fn verb(State(usage): Served, Path((project, last)): Path<(String, String)
     let (enabled, response) = match verb {
         Some("enable") => (true, "EnableServiceResponse"),
         Some("disable") => (false, "DisableServiceResponse"),
-        _ => return Err(ApiError::unimplemented(format!("POST {last}: not supported by the local cloud"))),
+        _ => return Err(ApiError::unsupported(format!("POST {last}"))),
     };
     let switched = usage.switch(&project, &[service.to_owned()], enabled, false)?;
     usage.begun(&switched, &json!({"@type": kind(response), "service": usage.json(&project, service)}))

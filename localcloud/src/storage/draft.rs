@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::checksum::{Checksums, Hasher};
 use super::error::Result;
+use crate::folder::private_file;
 
 /// Bytes read at once, and what resumable uploads come in.
 pub(super) const BLOCK: usize = 256 << 10;
@@ -40,20 +41,14 @@ struct Unclaimed {
 impl Draft {
     /// An empty one.
     pub(super) async fn create(path: PathBuf) -> Result<Self> {
-        let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).await?;
+        let file = OpenOptions::from(private_file()).create_new(true).write(true).open(&path).await?;
         Ok(Self { path, file, hasher: Hasher::default(), size: 0, kept: false })
     }
 
     /// The one that an earlier process left, cut to whole blocks: that is what it had said is here.
     pub(super) async fn reopen(path: PathBuf) -> Result<Self> {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .await?;
+        let mut options = OpenOptions::from(private_file());
+        let mut file = options.create(true).truncate(false).read(true).write(true).open(&path).await?;
         let length = file.metadata().await?.len();
         let size = length - length % BLOCK as u64;
         file.set_len(size).await?;

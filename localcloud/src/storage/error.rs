@@ -6,7 +6,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use crate::error::{ApiError, Code};
+use crate::error::{ApiError, Code, older_body};
 use crate::iam::Denied;
 
 /// Why a request was refused.
@@ -106,7 +106,7 @@ impl StorageError {
     }
 
     pub(super) fn unsupported(what: &str) -> Self {
-        Self::new(Reason::Unsupported, format!("the local cloud does not support {what}"))
+        Self::new(Reason::Unsupported, ApiError::unsupported(what).message)
     }
 
     pub(super) fn internal(message: impl Into<String>) -> Self {
@@ -228,7 +228,7 @@ impl StorageError {
             error["locationType"] = kind.into();
             error["location"] = name.into();
         }
-        json!({"error": {"code": self.reason.wires().0, "message": self.message, "errors": [error]}})
+        older_body(self.reason.wires().0, &error)
     }
 
     /// As the answer to a read of content, where Google writes the bare sentence.

@@ -7,6 +7,7 @@
 //! [`tend`] is what it does by itself, [`limits`] what it refuses if asked to. The wires: [`rest`]
 //! and [`grpc`].
 
+pub(crate) mod admin;
 mod bucket;
 mod buckets;
 mod checksum;

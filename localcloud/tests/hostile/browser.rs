@@ -133,7 +133,7 @@ async fn admin_calls_need_the_token_of_the_folder() {
     let local = Local::start().await;
     let port = local.port();
     let token = local.cloud.admin_token();
-    let calls = ["GET /-/status HTTP/1.1", "POST /-/preempt HTTP/1.1", "POST /-/shutdown HTTP/1.1"];
+    let calls = ["GET /-/status HTTP/1.1", "POST /-/gke/preempt HTTP/1.1", "POST /-/shutdown HTTP/1.1"];
     for line in calls {
         for given in ["", "wrong", &token[1..], &format!("{token}0"), &token.to_uppercase().replace('A', "B")]
         {

@@ -1,5 +1,5 @@
 //! `kill -9` at random instants, compared with a model: what was acknowledged is there, what was
-//! not is wholly there or wholly absent. The seed is printed; `CRASH_SEED` and `CRASH_ROUNDS` run
+//! not is wholly there or wholly absent. The seed is printed; `SEED` and `CRASH_ROUNDS` run
 //! others.
 
 mod things;
@@ -187,8 +187,8 @@ async fn acknowledge(rest: &Rest, ids: impl Iterator<Item = &String>) -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_kills_at_random_instants_and_nothing_is_half_there() {
-    let (seed, rounds) = (from_environment("CRASH_SEED", 4), from_environment("CRASH_ROUNDS", 4));
-    eprintln!("CRASH_SEED={seed} CRASH_ROUNDS={rounds}");
+    let (seed, rounds) = (from_environment("SEED", 4), from_environment("CRASH_ROUNDS", 4));
+    eprintln!("SEED={seed} CRASH_ROUNDS={rounds}");
     let mut local = Killable::start().await;
     let rest = local.rest();
     rest.json("PUT", TOPIC, json!({})).await.expect("a topic");

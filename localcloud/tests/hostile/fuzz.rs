@@ -1,6 +1,6 @@
 //! Requests made from good ones by chance, over a socket: every one is answered or hung up on, none
 //! with a 500, and good requests in between are answered as ever. The same ones at every run;
-//! `FUZZ_SEED` and `FUZZ_REQUESTS` make others.
+//! `SEED` and `FUZZ_REQUESTS` make others.
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -252,7 +252,7 @@ async fn requests_made_by_chance_are_answered_without_a_500_and_good_ones_go_on(
     rest.call("POST", "/upload/storage/v1/b/data/o?uploadType=media&name=seed", "seed")
         .await
         .expect("an object");
-    let (seed, requests) = (from_environment("FUZZ_SEED", 4), from_environment("FUZZ_REQUESTS", 1500));
+    let (seed, requests) = (from_environment("SEED", 4), from_environment("FUZZ_REQUESTS", 1500));
     let mut rng = StdRng::seed_from_u64(seed);
     for number in 0..GOOD.len() {
         let answer = Wire::exchange(local.port(), &good(number)).await;

@@ -23,7 +23,7 @@ const LASTING: [&str; 3] = ["default", "kube-public", "kube-system"];
 
 /// What becomes of an object's dependents.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Propagation {
+pub(crate) enum Cascade {
     Background,
     Foreground,
     Orphan,
@@ -33,7 +33,7 @@ pub(crate) enum Propagation {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Deletion {
     /// None: as the kind does by default.
-    pub(crate) propagation: Option<Propagation>,
+    pub(crate) propagation: Option<Cascade>,
     /// Seconds that a pod gets; None: what the pod says.
     pub(crate) grace: Option<i64>,
     /// The object must be this one.
@@ -67,12 +67,10 @@ impl Deletion {
                 let why = "orphanDependents and deletionPropagation cannot be both set";
                 return refuse(FieldError::invalid("propagationPolicy", &policy.into(), why));
             }
-            (None, orphan) => {
-                orphan.map(|orphan| if orphan { Propagation::Orphan } else { Propagation::Background })
-            }
-            (Some("Background"), _) => Some(Propagation::Background),
-            (Some("Foreground"), _) => Some(Propagation::Foreground),
-            (Some("Orphan"), _) => Some(Propagation::Orphan),
+            (None, orphan) => orphan.map(|orphan| if orphan { Cascade::Orphan } else { Cascade::Background }),
+            (Some("Background"), _) => Some(Cascade::Background),
+            (Some("Foreground"), _) => Some(Cascade::Foreground),
+            (Some("Orphan"), _) => Some(Cascade::Orphan),
             (Some(other), _) => {
                 let known = ["Foreground", "Background", "Orphan", "nil"];
                 return refuse(FieldError::unsupported("propagationPolicy", &other.into(), &known));
@@ -136,11 +134,9 @@ impl Deletion {
                 metadata.insert("deletionGracePeriodSeconds".into(), grace.into());
             }
         }
-        let default = if kind.orphans_by_default { Propagation::Orphan } else { Propagation::Background };
+        let default = if kind.orphans_by_default { Cascade::Orphan } else { Cascade::Background };
         let policy = self.propagation.unwrap_or(default);
-        for (finalizer, of) in
-            [("orphan", Propagation::Orphan), ("foregroundDeletion", Propagation::Foreground)]
-        {
+        for (finalizer, of) in [("orphan", Cascade::Orphan), ("foregroundDeletion", Cascade::Foreground)] {
             if policy == of {
                 object::add_finalizer(object, finalizer);
             } else {

@@ -36,9 +36,9 @@ use super::store::Store;
 use crate::activity::Activity;
 use crate::calls::Calls;
 use body::Parameters;
-pub(crate) use delete::{Deletion, Propagation, delete};
-pub(crate) use pki::Identity;
-pub(crate) use server::{Gate, listen, serve};
+pub(crate) use delete::{Cascade, Deletion, delete};
+pub(crate) use pki::Certificates;
+pub(crate) use server::{Door, listen, serve};
 use status::Refusal;
 use target::{Place, Target};
 

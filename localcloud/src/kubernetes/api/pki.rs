@@ -19,14 +19,14 @@ use rustls::{RootCertStore, ServerConfig};
 use crate::folder::{self, private_file};
 
 /// What proves a cluster to its clients, and its administrator to it.
-pub(crate) struct Identity {
+pub(crate) struct Certificates {
     pub(crate) authority: String,
     pub(crate) client: String,
     pub(crate) client_key: String,
     pub(crate) server: Arc<ServerConfig>,
 }
 
-impl Identity {
+impl Certificates {
     /// Reads the certificates of a folder; what is not there is made.
     pub(crate) fn open(folder: &Path, cluster: &str) -> anyhow::Result<Self> {
         folder::make(folder).with_context(|| format!("could not make {}", folder.display()))?;

@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use super::status::Refusal;
-use super::{Api, Identity};
+use super::{Api, Certificates};
 use crate::calls::Connection;
 use crate::connections::{self, Connections, Place};
 use crate::guard;
@@ -28,7 +28,7 @@ const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
 const SHARE: u64 = 8;
 
 /// What tells the cluster's administrator from everybody else.
-pub(crate) struct Gate {
+pub(crate) struct Door {
     tls: Arc<ServerConfig>,
     administrator: CertificateDer<'static>,
     port: u16,
@@ -45,8 +45,8 @@ pub(crate) async fn listen(port: Option<u16>) -> io::Result<TcpListener> {
 }
 
 /// Serves until the API is closing, and then until its connections have ended.
-pub(crate) async fn serve(api: Arc<Api>, listener: TcpListener, gate: Gate) {
-    let gate = Arc::new(gate);
+pub(crate) async fn serve(api: Arc<Api>, listener: TcpListener, door: Door) {
+    let door = Arc::new(door);
     let connections = TaskTracker::new();
     let places = Connections::with_share_of_files(SHARE);
     while let Some(accepted) = api.closing.run_until_cancelled(listener.accept()).await {
@@ -54,7 +54,7 @@ pub(crate) async fn serve(api: Arc<Api>, listener: TcpListener, gate: Gate) {
             // Who comes while everybody is busy is dropped: there is no saying it before a handshake.
             Ok((stream, _)) => {
                 if let Some(place) = places.take() {
-                    connections.spawn(connection(api.clone(), gate.clone(), stream, place));
+                    connections.spawn(connection(api.clone(), door.clone(), stream, place));
                 }
             }
             Err(error) => {
@@ -68,39 +68,39 @@ pub(crate) async fn serve(api: Arc<Api>, listener: TcpListener, gate: Gate) {
     connections.wait().await;
 }
 
-async fn connection(api: Arc<Api>, gate: Arc<Gate>, stream: TcpStream, place: Place) {
-    if let Err(error) = handshake_and_serve(&api, &gate, stream, place).await {
+async fn connection(api: Arc<Api>, door: Arc<Door>, stream: TcpStream, place: Place) {
+    if let Err(error) = handshake_and_serve(&api, &door, stream, place).await {
         tracing::debug!(%error, "a connection ended");
     }
 }
 
 async fn handshake_and_serve(
     api: &Arc<Api>,
-    gate: &Arc<Gate>,
+    door: &Arc<Door>,
     stream: TcpStream,
     place: Place,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
     let connection = Connection::of(&stream);
     let handshake =
-        tokio::time::timeout(LONGEST_HANDSHAKE, TlsAcceptor::from(gate.tls.clone()).accept(stream));
+        tokio::time::timeout(LONGEST_HANDSHAKE, TlsAcceptor::from(door.tls.clone()).accept(stream));
     let Some(stream) = place.unless_left(handshake).await else { return Ok(()) };
     let stream = stream??;
-    let is_known = gate.knows(stream.get_ref().1.peer_certificates());
+    let is_known = door.knows(stream.get_ref().1.peer_certificates());
     let closing = api.closing.clone();
     let answer = |request| {
-        let (api, gate) = (api.clone(), gate.clone());
-        async move { gate.answer(&api, is_known, request).await }
+        let (api, door) = (api.clone(), door.clone());
+        async move { door.answer(&api, is_known, request).await }
     };
     connections::serve(stream, connection, place, &closing, answer).await
 }
 
-impl Gate {
+impl Door {
     /// For the port that `listener` has.
-    pub(crate) fn new(identity: &Identity, listener: &TcpListener) -> anyhow::Result<Self> {
-        let administrator = CertificateDer::from_pem_slice(identity.client.as_bytes())
+    pub(crate) fn new(certificates: &Certificates, listener: &TcpListener) -> anyhow::Result<Self> {
+        let administrator = CertificateDer::from_pem_slice(certificates.client.as_bytes())
             .context("client.crt does not hold a certificate")?;
-        Ok(Self { tls: identity.server.clone(), administrator, port: listener.local_addr()?.port() })
+        Ok(Self { tls: certificates.server.clone(), administrator, port: listener.local_addr()?.port() })
     }
 
     /// The authority signs for the servers too: only the administrator's own certificate lets in.

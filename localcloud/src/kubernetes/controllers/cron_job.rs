@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::super::admission;
-use super::super::api::{Deletion, Propagation, delete};
+use super::super::api::{Cascade, Deletion, delete};
 use super::super::events::Recorder;
 use super::super::kinds::{CRON_JOB, JOB};
 use super::super::object::{self, controller_uid, entries, instant, list, number, text, truth};
@@ -150,7 +150,7 @@ impl CronJobs {
 
     fn delete(&self, cron: &Value, name: &str) {
         let key = Key::new(&JOB, object::namespace(cron), name);
-        let deletion = Deletion { propagation: Some(Propagation::Background), ..Deletion::default() };
+        let deletion = Deletion { propagation: Some(Cascade::Background), ..Deletion::default() };
         if delete(&self.store, &key, &deletion).is_ok() {
             self.recorder.normal(&CRON_JOB, cron, "SuccessfulDelete", &format!("Deleted job {name}"));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::super::api::{Deletion, Propagation, delete};
+use super::super::api::{Cascade, Deletion, delete};
 use super::super::kinds::Kind;
 use super::super::object::{self, has_finalizer, list, remove_finalizer, text, truth, uid_of_reference};
 use super::super::store::{Change, Event, Key, Store};
@@ -40,7 +40,7 @@ impl Controller for Garbage {
             self.let_go(key, &object);
         } else if self.is_orphaned(&object) {
             let deletion = Deletion {
-                propagation: Some(Propagation::Background),
+                propagation: Some(Cascade::Background),
                 uid: Some(object::uid(&object).into()),
                 ..Deletion::default()
             };
@@ -103,7 +103,7 @@ impl Garbage {
                 // One that has no dependents of its own has nobody to wait for.
                 let waits = !self.dependents(object::uid(found)).is_empty();
                 let deletion = Deletion {
-                    propagation: Some(if waits { Propagation::Foreground } else { Propagation::Background }),
+                    propagation: Some(if waits { Cascade::Foreground } else { Cascade::Background }),
                     uid: Some(object::uid(found).into()),
                     ..Deletion::default()
                 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::super::api::{Deletion, Propagation, delete};
+use super::super::api::{Cascade, Deletion, delete};
 use super::super::kinds::NAMESPACE;
 use super::super::object::{self, Condition, list, section, set_condition};
 use super::super::store::{Change, Event, Key, Store};
@@ -36,7 +36,7 @@ impl Controller for Namespaces {
         let content = || self.store.find(|key, _| key.namespace == name);
         for (key, object) in content() {
             if !object::is_deleting(&object) {
-                let deletion = Deletion { propagation: Some(Propagation::Background), ..Deletion::default() };
+                let deletion = Deletion { propagation: Some(Cascade::Background), ..Deletion::default() };
                 // What is gone meanwhile is what is wanted.
                 let _ = delete(&self.store, &key, &deletion);
             }

@@ -2,9 +2,8 @@
 //! runtimes write it. Read back by time, by last lines, or followed as it grows.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::folder::private_file;
 
 /// How large a log grows; then the older half is dropped.
 const LARGEST: u64 = 64 << 20;
@@ -63,7 +63,7 @@ impl Logs {
     /// Opens a container's log for writing; one that is there is continued.
     pub(crate) fn open(&self, pod: &str, container: &str) -> io::Result<Arc<Log>> {
         let path = self.path(pod, container);
-        let file = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(&path)?;
+        let file = private_file().create(true).append(true).read(true).open(&path)?;
         let log = Arc::new(Log { path, file: Mutex::new(file), grown: watch::Sender::new(false) });
         self.table().insert((pod.into(), container.into()), log.clone());
         Ok(log)
@@ -168,10 +168,10 @@ fn drop_older_half(path: &Path) -> io::Result<File> {
     old.seek(SeekFrom::Start(LARGEST / 2))?;
     old.skip_until(b'\n')?;
     let fresh = path.with_extension("new");
-    let mut kept = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&fresh)?;
+    let mut kept = private_file().create(true).write(true).truncate(true).open(&fresh)?;
     io::copy(&mut old, &mut kept)?;
     fs::rename(&fresh, path)?;
-    OpenOptions::new().append(true).read(true).open(path)
+    private_file().append(true).read(true).open(path)
 }
 
 /// Where the last lines of a file start.

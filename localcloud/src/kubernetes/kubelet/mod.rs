@@ -10,6 +10,7 @@ pub(crate) mod logs;
 mod memory;
 mod pod;
 mod process;
+mod program;
 pub(crate) mod status;
 
 use std::collections::{HashMap, HashSet};

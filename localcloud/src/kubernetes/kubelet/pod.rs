@@ -1,10 +1,7 @@
 //! The life of one pod on its node: init containers one after another, then the others together,
 //! restarted as the pod says, until all have ended or the pod is stopped.
 
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,27 +11,27 @@ use tokio::sync::{OnceCell, watch};
 
 use super::super::kinds::POD;
 use super::super::object::{self, is_terminal, list, number, text};
-use super::super::quantity;
 use super::super::store::Key;
-use super::environment::{command_line, variables};
 use super::identity::{BoxedAttendant, account_of, node_account};
-use super::process::{Exit, Process, Program};
+use super::process::{Exit, Process};
+use super::program::{HOME, TEMPORARY};
 use super::status::{self, Container, Cut, State};
 use super::{Kubelet, Stop};
+use crate::folder;
 
 /// The delay before a container is started again: doubled each time, up to the longest.
 const FIRST_DELAY: Duration = Duration::from_secs(10);
 const LONGEST_DELAY: Duration = Duration::from_mins(5);
 
 pub(super) struct Life {
-    kubelet: Arc<Kubelet>,
-    key: Key,
-    pod: Arc<Value>,
-    folder: PathBuf,
+    pub(super) kubelet: Arc<Kubelet>,
+    pub(super) key: Key,
+    pub(super) pod: Arc<Value>,
+    pub(super) folder: PathBuf,
     containers: Mutex<Vec<Container>>,
     orders: watch::Receiver<Option<Stop>>,
     /// Tells the pod who it is, from its first container on.
-    attendant: OnceCell<BoxedAttendant>,
+    pub(super) attendant: OnceCell<BoxedAttendant>,
     starve: watch::Receiver<Option<String>>,
 }
 
@@ -47,7 +44,7 @@ pub(super) struct NotStarted {
 }
 
 impl NotStarted {
-    fn new(reason: &'static str, message: String) -> Self {
+    pub(super) fn new(reason: &'static str, message: String) -> Self {
         Self { reason, message, meanwhile: None }
     }
 }
@@ -301,7 +298,7 @@ impl Life {
         let failed = |what: &str, error: std::io::Error| {
             NotStarted::new("CreateContainerError", format!("{what}: {error}"))
         };
-        make_private(&self.folder).map_err(|error| failed("could not make the pod's folder", error))?;
+        self.make_folders().map_err(|error| failed("could not make the pod's folder", error))?;
         let program = self.program(container)?;
         let path = program.path.clone();
         let log = self.kubelet.logs.open(object::uid(&self.pod), name);
@@ -311,41 +308,9 @@ impl Life {
             .map_err(|error| failed(&format!("could not start {}", path.display()), error))
     }
 
-    fn program(&self, container: &Value) -> Result<Program, NotStarted> {
-        let pod = self.kubelet.store.get(&self.key).unwrap_or_else(|| self.pod.clone());
-        let declared = variables(&self.kubelet.store, &pod, container)
-            .map_err(|message| NotStarted::new("CreateContainerConfigError", message))?;
-        let (command, arguments) = command_line(container, &declared);
-        let settings = &self.kubelet.settings;
-        let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
-        let mut environment = vec![
-            ("PATH".to_owned(), path.clone()),
-            ("HOME".to_owned(), self.folder.join("home").into()),
-            ("TMPDIR".to_owned(), self.folder.join("tmp").into()),
-            ("PROVISION_LOCAL_ROOT".to_owned(), settings.working_folder.clone().into()),
-        ];
-        environment.extend(settings.pod_environment.iter().map(|(name, value)| (name.clone(), value.into())));
-        let identity = self.attendant.get().map(|attendant| attendant.environment()).unwrap_or_default();
-        environment.extend(identity.into_iter().map(|(name, value)| (name, value.into())));
-        environment.extend(declared.iter().map(|(name, value)| (name.clone(), value.into())));
-        let (program, rest) = match command.split_first() {
-            None => (settings.worker_program.clone(), vec![]),
-            Some((first, rest)) if first == "worker" => (settings.worker_program.clone(), rest.to_vec()),
-            Some((first, rest)) => (
-                find(first, &declared.get("PATH").map_or(path, Into::into), &settings.working_folder)?,
-                rest.to_vec(),
-            ),
-        };
-        if !is_program(&program) {
-            let message = format!(
-                "{} is not there or is not a program; the local cloud runs it for containers of this kind",
-                program.display()
-            );
-            return Err(NotStarted::new("CreateContainerError", message));
-        }
-        let arguments = rest.into_iter().chain(arguments).collect();
-        let folder = settings.working_folder.clone();
-        Ok(Program { path: program, arguments, environment, folder, memory: memory_limit(container) })
+    /// Makes the pod's folder with its home and its place for temporary files.
+    fn make_folders(&self) -> std::io::Result<()> {
+        [HOME, TEMPORARY].iter().try_for_each(|name| folder::make(&self.folder.join(name)))
     }
 
     /// Whether the node's machine has stopped.
@@ -381,36 +346,4 @@ impl Life {
             }
         });
     }
-}
-
-fn is_program(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-}
-
-/// Finds a command: by its path seen from the stack's folder, or in PATH.
-fn find(command: &str, path: &OsString, folder: &Path) -> Result<PathBuf, NotStarted> {
-    if command.contains('/') {
-        return Ok(folder.join(command));
-    }
-    let places = std::env::split_paths(path).map(|place| folder.join(place).join(command));
-    places.into_iter().find(|place| is_program(place)).ok_or_else(|| {
-        let message = format!(
-            "exec: \"{command}\": executable file not found in $PATH; install it on this machine, where the local cloud runs commands"
-        );
-        NotStarted::new("CreateContainerError", message)
-    })
-}
-
-/// The bytes of memory that a container may use.
-fn memory_limit(container: &Value) -> Option<u64> {
-    let millis = quantity::millis(text(container, "/resources/limits/memory"))?;
-    u64::try_from(millis / 1000).ok().filter(|bytes| *bytes > 0)
-}
-
-/// Makes the pod's folder with its home and its place for temporary files.
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    for folder in [folder.to_owned(), folder.join("home"), folder.join("tmp")] {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    Ok(())
 }

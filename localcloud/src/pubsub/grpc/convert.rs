@@ -160,7 +160,7 @@ fn instant(at: Timestamp) -> prost_types::Timestamp {
 
 fn refuse(given: bool, field: &str) -> Result<(), ApiError> {
     if given {
-        return Err(ApiError::unimplemented(format!("the local cloud does not support `{field}`")));
+        return Err(ApiError::unsupported(format!("`{field}`")));
     }
     Ok(())
 }

@@ -2,14 +2,14 @@
 
 use tonic::{Request, Response, Status};
 
-use super::Wire;
+use super::Grpc;
 use crate::pubsub::proto::i_a_m_policy_server::IAMPolicy;
 use crate::pubsub::proto::{
     GetIamPolicyRequest, Policy, SetIamPolicyRequest, TestIamPermissionsRequest, TestIamPermissionsResponse,
 };
 
 #[tonic::async_trait]
-impl IAMPolicy for Wire {
+impl IAMPolicy for Grpc {
     async fn set_iam_policy(
         &self,
         request: Request<SetIamPolicyRequest>,

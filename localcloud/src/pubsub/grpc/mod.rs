@@ -22,14 +22,14 @@ const LARGEST_REQUEST: usize = 2 * LARGEST_PUBLISH;
 
 /// A handle on the service, for the traits that are not ours.
 #[derive(Clone)]
-struct Wire(Arc<Pubsub>);
+struct Grpc(Arc<Pubsub>);
 
 impl Pubsub {
     /// Adds the services of this wire.
     pub(crate) fn grpc(self: &Arc<Self>, routes: Routes) -> Routes {
-        let wire = Wire(self.clone());
-        let publisher = PublisherServer::new(wire.clone()).max_decoding_message_size(LARGEST_REQUEST);
-        let subscriber = SubscriberServer::new(wire.clone()).max_decoding_message_size(LARGEST_REQUEST);
-        routes.add_service(publisher).add_service(subscriber).add_service(IAMPolicyServer::new(wire))
+        let service = Grpc(self.clone());
+        let publisher = PublisherServer::new(service.clone()).max_decoding_message_size(LARGEST_REQUEST);
+        let subscriber = SubscriberServer::new(service.clone()).max_decoding_message_size(LARGEST_REQUEST);
+        routes.add_service(publisher).add_service(subscriber).add_service(IAMPolicyServer::new(service))
     }
 }

@@ -3,7 +3,7 @@
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use super::{Wire, convert};
+use super::{Grpc, convert};
 use crate::pubsub::message::check_payload;
 use crate::pubsub::page::PageRequest;
 use crate::pubsub::proto::publisher_server::Publisher;
@@ -14,7 +14,7 @@ use crate::pubsub::proto::{
 };
 
 #[tonic::async_trait]
-impl Publisher for Wire {
+impl Publisher for Grpc {
     async fn create_topic(&self, request: Request<Topic>) -> Result<Response<Topic>, Status> {
         let topic = convert::topic(request.into_inner())?;
         Ok(Response::new(convert::topic_out(self.0.create_topic(topic)?)))

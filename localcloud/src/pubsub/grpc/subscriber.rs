@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Wire, convert, stream};
+use super::{Grpc, convert, stream};
 use crate::error::ApiError;
 use crate::pubsub::page::PageRequest;
 use crate::pubsub::proto::subscriber_server::Subscriber;
@@ -13,7 +13,7 @@ use crate::pubsub::proto::{
 };
 
 #[tonic::async_trait]
-impl Subscriber for Wire {
+impl Subscriber for Grpc {
     async fn create_subscription(
         &self,
         request: Request<Subscription>,
@@ -101,7 +101,7 @@ impl Subscriber for Wire {
         let request = request.into_inner();
         let push = request.push_config.unwrap_or_default();
         if !push.push_endpoint.is_empty() {
-            return Err(ApiError::unimplemented("the local cloud does not support `push_config`").into());
+            return Err(ApiError::unsupported("`push_config`").into());
         }
         self.0.get_subscription(&request.subscription)?;
         Ok(Response::new(()))

@@ -19,12 +19,14 @@ use super::state::Storage;
 
 /// A handle on the service, for the traits that are not ours.
 #[derive(Clone)]
-struct Wire(Arc<Storage>);
+struct Grpc(Arc<Storage>);
 
 impl Storage {
     /// Adds the service of this wire.
     pub(crate) fn grpc(self: &Arc<Self>, routes: Routes) -> Routes {
-        let wire = Wire(self.clone());
-        routes.add_service(StorageServer::new(wire.clone())).add_service(StorageControlServer::new(wire))
+        let service = Grpc(self.clone());
+        routes
+            .add_service(StorageServer::new(service.clone()))
+            .add_service(StorageControlServer::new(service))
     }
 }

@@ -3,7 +3,7 @@
 
 use tonic::Request;
 
-use super::Wire;
+use super::Grpc;
 use super::service::Answer;
 use crate::storage::proto::storage_control_server::StorageControl;
 use crate::storage::proto::storage_server::Storage;
@@ -12,7 +12,7 @@ use crate::storage::proto::{
 };
 
 #[tonic::async_trait]
-impl StorageControl for Wire {
+impl StorageControl for Grpc {
     async fn set_iam_policy(&self, request: Request<SetIamPolicyRequest>) -> Answer<Policy> {
         Storage::set_iam_policy(self, request).await
     }

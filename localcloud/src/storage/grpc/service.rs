@@ -7,7 +7,7 @@ use super::requests::{
     OBJECT_SETTINGS, bucket_condition, bucket_prefix, check_paths, condition, project_id, source,
     source_condition,
 };
-use super::{Wire, convert_bucket, read, write};
+use super::{Grpc, convert_bucket, read, write};
 use crate::storage::buckets::Change;
 use crate::storage::copies::Rewrite;
 use crate::storage::error::{Result, StorageError};
@@ -35,7 +35,7 @@ use crate::storage::uploads::Standing;
 pub(super) type Answer<T> = std::result::Result<Response<T>, Status>;
 
 #[tonic::async_trait]
-impl Storage for Wire {
+impl Storage for Grpc {
     async fn create_bucket(&self, request: Request<CreateBucketRequest>) -> Answer<Bucket> {
         let request = request.into_inner();
         let bucket = request.bucket.unwrap_or_default();

@@ -5,7 +5,7 @@ use http::header::HOST;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::resource_manager::project_number;
+use crate::project::project_number;
 use crate::storage::bucket::Bucket;
 use crate::storage::checksum::Expected;
 use crate::storage::error::{Result, StorageError};

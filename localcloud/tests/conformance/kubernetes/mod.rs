@@ -1,8 +1,8 @@
 //! Kubernetes: each case drives a server over plain HTTP and leaves a transcript of what it saw. The transcripts that are
 //! committed come from a real kube-apiserver and kube-controller-manager; both it and the local cluster must repeat them.
 //!
-//! `CONFORMANCE_RECORD=1` writes the transcripts anew from the real server, `CONFORMANCE=text` runs only the cases whose
-//! name has the text.
+//! `CONFORMANCE_WRITE=1` writes the transcripts anew from the real server, `CONFORMANCE_CASES=text` runs only the cases
+//! whose name has the text.
 
 mod cases;
 mod differences;
@@ -24,7 +24,7 @@ const LONGEST: Duration = Duration::from_mins(2);
 async fn the_transcripts_are_those_of_a_real_control_plane() {
     install_tls();
     let Some(truth) = truth::ControlPlane::start().await else { return };
-    let record = std::env::var_os("CONFORMANCE_RECORD").is_some();
+    let record = std::env::var_os("CONFORMANCE_WRITE").is_some();
     let judge = |case: &str, seen: &str| {
         if record {
             transcript::write(case, seen);
@@ -50,7 +50,7 @@ async fn the_local_kubernetes_repeats_the_transcripts() {
 
 /// Runs all cases at once, each in a namespace of its own, and fails with everything that was found.
 async fn run(server: &Server, judge: impl Fn(&str, &str) -> Option<String>) {
-    let wanted = std::env::var("CONFORMANCE").unwrap_or_default();
+    let wanted = std::env::var("CONFORMANCE_CASES").unwrap_or_default();
     let mut running = tokio::task::JoinSet::new();
     for &(name, case) in cases::ALL.iter().filter(|(name, _)| name.contains(&wanted)) {
         let mut session = Session::new(server.clone(), name);

@@ -115,9 +115,8 @@ async fn acknowledge(stage: &Stage, shared: &Shared, message: ReceivedMessage) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_message_is_acknowledged_once_or_still_there_and_has_one_holder_at_a_time() {
-    let seed =
-        std::env::var("STRESS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
-    eprintln!("STRESS_SEED={seed}");
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    eprintln!("SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let local = Local::start().await;
     let clock = local.cloud.clock();

@@ -59,7 +59,7 @@ impl CallsCommand {
         if self.follow {
             return self.follow(&daemon).await;
         }
-        let mut calls = daemon.calls(self.since).await?;
+        let mut calls = daemon.calls_since(self.since).await?;
         calls.retain(|call| self.is_wanted(call));
         match self.format {
             Format::Text => report::data(&calls_text(&calls)),

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::super::api::{Deletion, Propagation, delete};
+use super::super::api::{Cascade, Deletion, delete};
 use super::super::events::Recorder;
 use super::super::kinds::{JOB, POD};
 use super::super::object::{
@@ -113,7 +113,7 @@ impl Jobs {
             return Some(at);
         }
         let deletion = Deletion {
-            propagation: Some(Propagation::Foreground),
+            propagation: Some(Cascade::Foreground),
             uid: Some(object::uid(job).into()),
             ..Deletion::default()
         };
