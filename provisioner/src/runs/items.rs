@@ -183,7 +183,8 @@ mod tests {
 
     #[test]
     fn many_items_that_come_twice_are_compared_in_one_pass() {
-        let once: String = (0..200_000).map(|n| format!("{{\"item\":\"{n}\",\"payload\":{n}}}\n")).collect();
+        let line = |n| format!("{{\"item\":\"{n}\",\"payload\":{n}}}\n");
+        let once = (0..200_000).map(line).collect::<Vec<_>>().concat();
         let items = Items::parse("l", once.repeat(2).as_bytes(), true).expect("items");
         assert_eq!((items.lines.len(), items.duplicates), (200_000, 200_000));
     }

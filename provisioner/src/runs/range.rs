@@ -5,6 +5,8 @@ use jiff::civil::Date;
 
 /// Most items of one range: 273 years of days.
 const MOST: usize = 100_000;
+/// One more: what a longer range is cut to before it is refused.
+const TOO_MANY: u32 = 100_001;
 
 /// What a range looks like, for whoever wrote another thing.
 const FORMS: &str = "write days as 2026-01-01..2026-01-31, 2026-01-31, yesterday, today or last-7d, \
@@ -34,7 +36,7 @@ pub(crate) fn expand(text: &str, today: Date) -> Result<Vec<String>, RangeError>
         // Whole days only: today is not over.
         let days = count.parse::<u32>().ok().filter(|days| *days > 0);
         let days = days.ok_or_else(|| RangeError::NotARange(text.to_owned()))?;
-        let first = today.saturating_sub(i64::from(days).min(MOST as i64 + 1).days());
+        let first = today.saturating_sub(i64::from(days.min(TOO_MANY)).days());
         return days_between(text, first, yesterday);
     }
     let (first, last) = text.split_once("..").unwrap_or((text, text));
