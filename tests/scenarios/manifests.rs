@@ -1,8 +1,8 @@
 //! What `provision` applies to a cluster, and the file of it that the local cloud's comparison with a real control plane
 //! takes there: the file must be what the product sends today.
 //!
-//! `CONFORMANCE_RECORD=1` writes the file anew; then the case `product_manifests` of the comparison wants its transcript
-//! recorded too: `CONFORMANCE_RECORD=1 CONFORMANCE=product cargo test -p localcloud --test conformance real_control_plane`.
+//! `CONFORMANCE_WRITE=1` writes the file anew; then the case `product_manifests` of the comparison wants its transcript
+//! anew too: `CONFORMANCE_WRITE=1 CONFORMANCE_CASES=product cargo test -p localcloud --test conformance real_control_plane`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ fn what_the_real_control_plane_is_shown_is_what_apply_sends() {
     scenario.expect(0, &["apply", "--local", "--yes"]);
     let sent: Vec<Value> = read(scenario.path(".provision/local/kubeconfig")).iter().map(applied).collect();
     let file = repository().join(FILE);
-    if std::env::var_os("CONFORMANCE_RECORD").is_some() {
+    if std::env::var_os("CONFORMANCE_WRITE").is_some() {
         let text = serde_json::to_string_pretty(&sent).expect("JSON");
         std::fs::write(&file, text + "\n").expect("the file is written");
     }
@@ -38,7 +38,7 @@ fn what_the_real_control_plane_is_shown_is_what_apply_sends() {
     let (sent_only, kept_only) = (only(&sent, &kept), only(&kept, &sent));
     assert!(
         sent_only.is_empty() && kept_only.is_empty(),
-        "{FILE} is not what `provision apply` sends: record it anew with CONFORMANCE_RECORD=1\nsent: {sent_only:#?}\nin the file: {kept_only:#?}"
+        "{FILE} is not what `provision apply` sends: record it anew with CONFORMANCE_WRITE=1\nsent: {sent_only:#?}\nin the file: {kept_only:#?}"
     );
 }
 
