@@ -63,22 +63,22 @@ pub(crate) fn graph_mermaid(resources: &[Desired]) -> String {
 /// The resources in the order in which they can be made, the files of a folder together.
 fn drawn(resources: &[Desired]) -> Vec<Drawn<'_>> {
     let waves = waves(resources);
-    let mut folders: BTreeMap<String, usize> = BTreeMap::new();
-    for folder in resources.iter().filter_map(folder) {
-        *folders.entry(folder).or_default() += 1;
+    let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
+    for folder in resources.iter().filter_map(folder_of) {
+        *sizes.entry(folder).or_default() += 1;
     }
     let mut nodes: Vec<Drawn<'_>> = Vec::new();
-    let mut folded: BTreeMap<String, usize> = BTreeMap::new();
+    let mut drawn_at: BTreeMap<String, usize> = BTreeMap::new();
     for (resource, wave) in resources.iter().zip(waves) {
-        let folder = folder(resource).filter(|folder| folders.get(folder).is_some_and(|n| *n > FOLDED));
-        if let Some(&at) = folder.as_ref().and_then(|folder| folded.get(folder)) {
+        let folder = folder_of(resource).filter(|folder| sizes.get(folder).is_some_and(|n| *n > FOLDED));
+        if let Some(&at) = folder.as_ref().and_then(|folder| drawn_at.get(folder)) {
             nodes[at].members.push(resource);
             continue;
         }
         let label = match folder {
             Some(folder) => {
-                let label = format!("{folder} ({} files)", folders.get(&folder).copied().unwrap_or_default());
-                folded.insert(folder, nodes.len());
+                let label = format!("{folder} ({} files)", sizes.get(&folder).copied().unwrap_or_default());
+                drawn_at.insert(folder, nodes.len());
                 label
             }
             None => resource.address.to_string(),
@@ -90,7 +90,7 @@ fn drawn(resources: &[Desired]) -> Vec<Drawn<'_>> {
     nodes
 }
 
-fn folder(resource: &Desired) -> Option<String> {
+fn folder_of(resource: &Desired) -> Option<String> {
     let Address { kind, key } = &resource.address;
     let (folder, _) = key.rsplit_once('/').filter(|_| *kind == "bucket_file")?;
     Some(format!("{kind}.{folder}/"))
@@ -102,7 +102,7 @@ fn escaped(label: &str) -> String {
     for c in label.chars() {
         match c {
             c if c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '/' | '-' | '_' | '(' | ')') => {
-                text.push(c)
+                text.push(c);
             }
             c if c.is_control() => text.push('\u{fffd}'),
             c => {

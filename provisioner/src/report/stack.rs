@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::stack::{Project, Source, Stack};
 
-    const HOSTILE: &str = r##"
+    const HOSTILE: &str = r#"
 [stack]
 name = "fx"
 region = "europe-west1"
@@ -171,7 +171,7 @@ name = "fx-data"
 lifecycle = [{ prefix = "tmp/", delete_after_days = 3 }]
 [topic.shared]
 existing = true
-"##;
+"#;
 
     fn bare(text: &str) -> String {
         let effective = Stack::parse(Path::new("stack.toml"), text).expect("a valid stack");

@@ -31,8 +31,8 @@ pub(super) fn merged(texts: &Texts) -> (DeTable<'_>, Vec<Problem>) {
 /// What a text lays over the others, in places of all texts.
 fn layer<'a>(text: &'a Text, below: &mut DeTable<'_>) -> (DeTable<'a>, Vec<Problem>) {
     let (table, mut problems) = match text.layer {
-        Layer::File | Layer::Overlay => read::document(&text.text),
-        Layer::Flag => match assignment::read(&text.text) {
+        Layer::File | Layer::Overlay => read::document(&text.content),
+        Layer::Flag => match assignment::read(&text.content) {
             Ok(set) => (set, Vec::new()),
             Err(problem) => (DeTable::new(), vec![problem]),
         },

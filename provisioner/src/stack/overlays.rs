@@ -47,9 +47,9 @@ fn value(stack: &Stack, path: &str) -> String {
     let whole = effective.tables.iter().find(|(table, _)| steps.starts_with(table));
     let (table, values) = whole.expect("a table");
     let rest = &steps[table.len()..];
-    let value = values
-        .get(&rest[0])
-        .and_then(|value| value.pointer(&rest[1..].iter().map(|s| format!("/{s}")).collect::<String>()));
+    let value = values.get(&rest[0]).and_then(|value| {
+        value.pointer(&rest[1..].iter().map(|s| format!("/{s}")).collect::<Vec<_>>().concat())
+    });
     match effective.origin(&steps) {
         Origin::Written(place) => format!("{} {place}", value.expect("a value")),
         Origin::Default => format!("{} default", value.expect("a value")),
@@ -142,6 +142,7 @@ fn an_overlay_takes_keys_away() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "what a person reads, whole")]
 fn every_problem_of_every_text_points_to_who_wrote_it() {
     let overlay = "[stack]\nregoin = \"x\"\n[subscription.work]\ntopic = \"itmes\"\nack_deadline = \"1s\"\n[cluster.main.pool.workers]\nmin_nodes = 20\nspot = \"yes\"\n[bucket\n";
     let sets = [

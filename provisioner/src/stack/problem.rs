@@ -57,7 +57,7 @@ impl Invalid {
                 return renderer.render(&[title.elements(help)]);
             };
             let place = AnnotationKind::Primary.span(text.bytes(&problem.span));
-            let snippet = Snippet::source(&text.text).path(&text.name).annotation(place);
+            let snippet = Snippet::source(&text.content).path(&text.name).annotation(place);
             renderer.render(&[title.element(snippet).elements(help)])
         };
         self.problems.iter().map(one).collect::<Vec<_>>().join("\n\n")

@@ -22,7 +22,7 @@ pub(crate) struct Text {
     /// What people call it: a path, or `--set`.
     pub name: String,
     /// What it says.
-    pub text: String,
+    pub content: String,
     /// The place of its first byte.
     pub start: usize,
 }
@@ -35,8 +35,8 @@ impl Texts {
     /// Lays a text over those that are there.
     pub(crate) fn push(&mut self, layer: Layer, name: impl Into<String>, text: impl Into<String>) {
         // The place behind a text's last byte is still its own: something may be missing there.
-        let start = self.0.last().map_or(0, |last| last.start + last.text.len() + 1);
-        self.0.push(Text { layer, name: name.into(), text: text.into(), start });
+        let start = self.0.last().map_or(0, |last| last.start + last.content.len() + 1);
+        self.0.push(Text { layer, name: name.into(), content: text.into(), start });
     }
 
     /// The texts, undermost first.
@@ -69,14 +69,14 @@ impl Texts {
 impl Text {
     /// A span of places as a span of bytes: at least one character where the text has one.
     pub(crate) fn bytes(&self, span: &Range<usize>) -> Range<usize> {
-        let local = |place: usize| place.saturating_sub(self.start).min(self.text.len());
-        let start = self.text.floor_char_boundary(local(span.start));
-        let end = self.text.ceil_char_boundary(local(span.end).max(start + 1).min(self.text.len()));
+        let local = |place: usize| place.saturating_sub(self.start).min(self.content.len());
+        let start = self.content.floor_char_boundary(local(span.start));
+        let end = self.content.ceil_char_boundary(local(span.end).max(start + 1).min(self.content.len()));
         start..end.max(start)
     }
 
     fn line(&self, place: usize) -> usize {
         let before = self.bytes(&(place..place)).start;
-        self.text[..before].matches('\n').count() + 1
+        self.content[..before].matches('\n').count() + 1
     }
 }
