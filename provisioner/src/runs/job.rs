@@ -1,5 +1,7 @@
 //! The Kubernetes Job of a run, made from its job's template.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use contract::RunRecord;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
@@ -10,6 +12,9 @@ use crate::cloud::{Kubernetes, errors, limited};
 
 /// How long a finished Job and its logs stay.
 const KEPT_SECONDS: i32 = 24 * 3600;
+/// Longest pauses between tries to create a Job.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(10)];
 
 /// Creates the run's Job, once.
 pub(crate) async fn ensure(kubernetes: &Kubernetes, namespace: &str, record: &RunRecord) -> Result<Job> {
@@ -23,11 +28,25 @@ pub(crate) async fn ensure(kubernetes: &Kubernetes, namespace: &str, record: &Ru
     let template = template
         .with_context(|| format!("the cluster has no template of job.{}: apply the stack", record.job))?;
     let job = of(&template, record)?;
-    match limited("create the Job", jobs.create(&PostParams::default(), &job)).await {
-        Err(error) if errors::is_already_there(&error) => {
-            kubernetes.get(&jobs, name).await?.context("the Job is there and is not")
+    let mut pauses = PAUSES.iter();
+    loop {
+        match limited("create the Job", jobs.create(&PostParams::default(), &job)).await {
+            // A try whose answer was lost may have made it.
+            Err(error) if errors::is_already_there(&error) => {
+                return kubernetes.get(&jobs, name).await?.context("the Job is there and is not");
+            }
+            Err(error)
+                if errors::is_worth_another_try(&error)
+                    && let Some(pause) = pauses.next() =>
+            {
+                tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+            }
+            created => {
+                return created.context(
+                    "cannot create the run's Job; the run is recorded: the same command again goes on with it",
+                );
+            }
         }
-        created => created.context("cannot create the run's Job"),
     }
 }
 
