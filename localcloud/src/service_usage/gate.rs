@@ -59,12 +59,12 @@ impl Gate {
 
     /// The project that a call is about: that of its resource, of what it is made in, or else who pays.
     fn project_of(&self, call: &Call, request: &Request) -> Option<String> {
-        let named = |resource: &str| match resource.strip_prefix(BUCKETS) {
-            Some(bucket) => (self.buckets)(bucket.split('/').next()?),
-            None => {
-                let project = resource.strip_prefix("projects/")?.split('/').next()?;
-                (!matches!(project, "" | "_" | "-")).then(|| project.to_owned())
+        let named = |resource: &str| {
+            if let Some(bucket) = resource.strip_prefix(BUCKETS) {
+                return (self.buckets)(bucket.split('/').next()?);
             }
+            let project = resource.strip_prefix("projects/")?.split('/').next()?;
+            (!matches!(project, "" | "_" | "-")).then(|| project.to_owned())
         };
         let pays = || Some(request.headers().get(PAYS)?.to_str().ok()?.to_owned());
         named(&call.resource).or_else(|| named(call.parent.as_deref()?)).or_else(pays)
