@@ -84,8 +84,11 @@ async fn faults(State(held): State<Held>) -> Json<Vec<SetFault>> {
     Json(held.calls.faults())
 }
 
-async fn add(State(held): State<Held>, Body(fault): Body<Fault>) -> Json<u64> {
-    Json(held.calls.fault(fault))
+async fn add(State(held): State<Held>, Body(fault): Body<Fault>) -> Answer<u64> {
+    match fault.is_in_vain() {
+        Some(why) => Err(ApiError::invalid_argument(why)),
+        None => Ok(Json(held.calls.fault(fault))),
+    }
 }
 
 async fn clear(State(held): State<Held>, Body(which): Body<Which>) -> Json<usize> {

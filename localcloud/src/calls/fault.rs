@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use super::methods;
 
 /// What happens to calls that reach a point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,6 +148,15 @@ impl Fault {
     pub fn next(count: u64, point: Point, what: What) -> Self {
         Self { point, when: When::Next(count), what }
     }
+
+    /// Why it can never strike, if so: a test that set it would prove nothing.
+    pub(super) fn is_in_vain(&self) -> Option<String> {
+        let method = &self.point.method;
+        if !methods::any_is_of(method) {
+            return Some(format!("no method is called `{method}`: the log of calls shows their names"));
+        }
+        matches!(self.when, When::Next(0) | When::Every(0)).then(|| "it would strike no call".to_owned())
+    }
 }
 
 impl When {
@@ -211,6 +221,19 @@ mod tests {
         assert_eq!(struck(When::Every(0)), [0; 0]);
         assert_eq!(struck(When::Probability { p: 0.0, seed: 7 }), [0; 0]);
         assert_eq!(struck(When::Probability { p: 1.0, seed: 7 }).len(), 12);
+    }
+
+    #[test]
+    fn a_fault_that_could_never_strike_says_why() {
+        let vain = |method: &str| Fault::next(1, Point::before(method), What::Drop).is_in_vain();
+        for method in ["", "*", "pubsub.topics.publish", "*.create", "kubernetes.jobs.*"] {
+            assert_eq!(vain(method), None, "{method}");
+        }
+        for method in ["pubsub.topcs.get", "kubernetes.pod.list", "storage"] {
+            let why = format!("no method is called `{method}`: the log of calls shows their names");
+            assert_eq!(vain(method), Some(why));
+        }
+        assert!(Fault::next(0, Point::default(), What::Drop).is_in_vain().is_some());
     }
 
     #[test]

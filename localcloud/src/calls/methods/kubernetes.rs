@@ -15,20 +15,26 @@ type Key = (&'static str, &'static str, &'static str);
 /// What a cluster says of itself: its version, its kinds, its health.
 pub(in crate::calls) static DISCOVERY: Method = Method { name: "kubernetes.discovery.get", routes: &[] };
 
-/// The method of a verb on a kind, or on a subresource of it.
-pub(in crate::calls) fn on(plural: &str, subresource: &str, verb: &str) -> Option<&'static Method> {
-    static ALL: LazyLock<HashMap<Key, &'static Method>> = LazyLock::new(|| {
-        let mut all = HashMap::new();
-        for kind in KINDS {
-            for subresource in std::iter::once("").chain(kind.subresources.iter().copied()) {
-                for verb in VERBS {
-                    all.insert((kind.plural, subresource, verb), named(kind.plural, subresource, verb));
-                }
+static ALL: LazyLock<HashMap<Key, &'static Method>> = LazyLock::new(|| {
+    let mut all = HashMap::new();
+    for kind in KINDS {
+        for subresource in std::iter::once("").chain(kind.subresources.iter().copied()) {
+            for verb in VERBS {
+                all.insert((kind.plural, subresource, verb), named(kind.plural, subresource, verb));
             }
         }
-        all
-    });
+    }
+    all
+});
+
+/// The method of a verb on a kind, or on a subresource of it.
+pub(in crate::calls) fn on(plural: &str, subresource: &str, verb: &str) -> Option<&'static Method> {
     ALL.get(&(plural, subresource, verb)).copied()
+}
+
+/// The names of all methods.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.values().map(|method| method.name).chain([DISCOVERY.name])
 }
 
 /// Kept for as long as the program runs: there is one for each entry of the table.

@@ -14,6 +14,7 @@ use std::sync::LazyLock;
 
 use http::Method as Verb;
 
+use super::glob;
 use super::template::{self, Captures};
 
 /// A method, under one name for all its wires.
@@ -181,8 +182,12 @@ pub(super) fn named(name: &str) -> Option<&'static Method> {
     TABLES.into_iter().flatten().find(|method| method.name == name)
 }
 
-/// The names of all methods.
-#[cfg(test)]
+/// Whether any method, of Google's services or of a cluster, is of a pattern.
+pub(super) fn any_is_of(pattern: &str) -> bool {
+    names().chain(kubernetes::names()).any(|name| glob::matches(pattern, name))
+}
+
+/// The names of all methods of Google's services.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLES.into_iter().flatten().map(|method| method.name)
 }

@@ -152,14 +152,15 @@ impl Life {
         let told = if meanwhile.is_some() { reason } else { &message };
         let recorder = &self.kubelet.recorder;
         recorder.warning(&POD, &self.pod, "Failed", &format!("Error: {told}"));
-        self.wait_for(name, reason, message);
+        self.wait_for(name, reason, message.clone());
         if self.is_stopped_within(first).await {
             return true;
         }
-        if let Some((reason, message)) = meanwhile {
-            recorder.normal(&POD, &self.pod, "BackOff", &message);
-            recorder.warning(&POD, &self.pod, "Failed", &format!("Error: {reason}"));
-            self.wait_for(name, reason, message);
+        if let Some((rests, resting)) = meanwhile {
+            recorder.normal(&POD, &self.pod, "BackOff", &resting);
+            recorder.warning(&POD, &self.pod, "Failed", &format!("Error: {rests}"));
+            // As kubelets do since 1.31, with what went wrong before.
+            self.wait_for(name, rests, format!("{resting}: {reason}: {message}"));
         }
         false
     }
