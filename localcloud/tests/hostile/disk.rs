@@ -19,6 +19,17 @@ async fn create(rest: &Rest, topic: usize, padding: usize) -> Result<(), Failure
         .map(drop)
 }
 
+/// What exceeds the limit gets a signal, which ends who does not ignore it: this one ignores it.
+async fn heedless_of_limits() -> Killable {
+    let mut local = Killable::start().await;
+    let daemon = local.daemon.take().expect("a daemon");
+    daemon.down().await.expect("down");
+    let script = format!("trap '' XFSZ; exec {} {}", program().display(), SERVE.join(" "));
+    let shell = std::path::Path::new("/bin/sh");
+    local.daemon = Some(daemon::ensure(&local.state(), shell, &["-c", &script]).await.expect("a daemon"));
+    local
+}
+
 async fn topics(rest: &Rest) -> Vec<String> {
     let all = rest.get("/v1/projects/fx-dev/topics?pageSize=1000").await.expect("a list");
     let all = all["topics"].as_array().cloned().unwrap_or_default();
@@ -29,13 +40,7 @@ async fn topics(rest: &Rest) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_changes_keeps_what_is_there_and_goes_on_when_there_is_room() {
-    let mut local = Killable::start().await;
-    let daemon = local.daemon.take().expect("a daemon");
-    daemon.down().await.expect("down");
-    // What exceeds the limit gets a signal, which ends who does not ignore it.
-    let script = format!("trap '' XFSZ; exec {} {}", program().display(), SERVE.join(" "));
-    let shell = std::path::Path::new("/bin/sh");
-    local.daemon = Some(daemon::ensure(&local.state(), shell, &["-c", &script]).await.expect("a daemon"));
+    let mut local = heedless_of_limits().await;
     let rest = local.rest();
     create(&rest, 0, 10).await.expect("a topic");
 
@@ -71,12 +76,7 @@ async fn a_full_disk_refuses_changes_keeps_what_is_there_and_goes_on_when_there_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_finds_no_room_leaves_the_object_as_it_was() {
-    let mut local = Killable::start().await;
-    let daemon = local.daemon.take().expect("a daemon");
-    daemon.down().await.expect("down");
-    let script = format!("trap '' XFSZ; exec {} {}", program().display(), SERVE.join(" "));
-    let shell = std::path::Path::new("/bin/sh");
-    local.daemon = Some(daemon::ensure(&local.state(), shell, &["-c", &script]).await.expect("a daemon"));
+    let local = heedless_of_limits().await;
     let rest = local.rest();
     rest.json("POST", "/storage/v1/b?project=fx-dev", json!({"name": "data"})).await.expect("a bucket");
     let upload = "/upload/storage/v1/b/data/o?uploadType=media&name=a";

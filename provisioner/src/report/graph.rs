@@ -5,13 +5,12 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::plan::{FOLDED, folder};
 use crate::graph::waves;
 use crate::resource::{Address, Desired};
 
 /// The version of the JSON format.
 const FORMAT_VERSION: u32 = 1;
-/// More files of one folder than this are one node.
-const FOLDED: usize = 3;
 
 /// A node of the drawing: a resource, or the files of one folder.
 struct Drawn<'a> {
@@ -64,13 +63,14 @@ pub(crate) fn graph_mermaid(resources: &[Desired]) -> String {
 fn drawn(resources: &[Desired]) -> Vec<Drawn<'_>> {
     let waves = waves(resources);
     let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
-    for folder in resources.iter().filter_map(folder_of) {
+    for folder in resources.iter().filter_map(|resource| folder(&resource.address)) {
         *sizes.entry(folder).or_default() += 1;
     }
     let mut nodes: Vec<Drawn<'_>> = Vec::new();
     let mut drawn_at: BTreeMap<String, usize> = BTreeMap::new();
     for (resource, wave) in resources.iter().zip(waves) {
-        let folder = folder_of(resource).filter(|folder| sizes.get(folder).is_some_and(|n| *n > FOLDED));
+        let folder =
+            folder(&resource.address).filter(|folder| sizes.get(folder).is_some_and(|n| *n > FOLDED));
         if let Some(&at) = folder.as_ref().and_then(|folder| drawn_at.get(folder)) {
             nodes[at].members.push(resource);
             continue;
@@ -88,12 +88,6 @@ fn drawn(resources: &[Desired]) -> Vec<Drawn<'_>> {
     }
     nodes.sort_by_key(|node| node.wave);
     nodes
-}
-
-fn folder_of(resource: &Desired) -> Option<String> {
-    let Address { kind, key } = &resource.address;
-    let (folder, _) = key.rsplit_once('/').filter(|_| *kind == "bucket_file")?;
-    Some(format!("{kind}.{folder}/"))
 }
 
 /// A label that ends where it should: everything but plain characters as Mermaid's entities.

@@ -116,8 +116,8 @@ fn creations(plan: &Plan, page: &mut Page) -> usize {
             at += 1;
             continue;
         }
-        let together = folder(&changes[at]).map_or(1, |folder| same_folder(&changes[at..], &folder));
-        let (what, count) = match folder(&changes[at]).filter(|_| together > FOLDED) {
+        let together = folder(&changes[at].address).map_or(1, |folder| same_folder(&changes[at..], &folder));
+        let (what, count) = match folder(&changes[at].address).filter(|_| together > FOLDED) {
             Some(folder) => (format!("{folder} ({together} files)"), together),
             None => (changes[at].address.to_string(), 1),
         };
@@ -183,39 +183,10 @@ fn shortened(text: &str, most: usize) -> String {
 mod tests {
     use serde_json::json;
 
+    use super::super::plan::tests::change;
     use super::*;
     use crate::diff::FieldChange;
     use crate::graph::Graph;
-    use crate::resource::{Address, Desired, Live, Owner};
-
-    fn change(kind: &'static str, key: &str, action: Action, fields: Vec<FieldChange>) -> Change {
-        let address = Address::new(kind, key);
-        let desired = Desired {
-            address: address.clone(),
-            id: key.into(),
-            fields: json!({}),
-            needs: Vec::new(),
-            inside: None,
-            implied_by: None,
-            existing: false,
-        };
-        let live = Live {
-            address: address.clone(),
-            id: key.into(),
-            fields: json!({}),
-            owner: Owner::Ours,
-            holds: (kind == "bucket").then(|| "32 objects".to_owned()),
-            inside: None,
-        };
-        Change {
-            address,
-            action,
-            reason: if action == Action::Create { "in the file" } else { "not in the file any more" }.into(),
-            fields,
-            desired: (action != Action::Delete).then_some(desired),
-            live: (action != Action::Create).then_some(live),
-        }
-    }
 
     fn plan(changes: Vec<Change>) -> Plan {
         Plan::for_test("fx", Graph { waits_for: vec![Vec::new(); changes.len()], changes })

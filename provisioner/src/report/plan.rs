@@ -95,9 +95,9 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     let changes = plan.changes();
     let mut at = 0;
     while at < changes.len() {
-        let folded = folder(&changes[at]).map_or(1, |folder| same_folder(&changes[at..], &folder));
+        let folded = folder(&changes[at].address).map_or(1, |folder| same_folder(&changes[at..], &folder));
         if folded > FOLDED {
-            let line = format!("{} ({folded} files)", folder(&changes[at]).unwrap_or_default());
+            let line = format!("{} ({folded} files)", folder(&changes[at].address).unwrap_or_default());
             push_line(&mut text, changes[at].action, &line, &remark(plan, at), style);
             at += folded;
         } else {
@@ -189,25 +189,32 @@ fn shown(value: &Value) -> String {
 }
 
 /// The folder of a bucket's file: its lines may be folded into one.
-pub(super) fn folder(change: &Change) -> Option<String> {
-    let (folder, _) = change.address.key.rsplit_once('/').filter(|_| change.address.kind == "bucket_file")?;
-    Some(format!("{}.{folder}/", change.address.kind))
+pub(super) fn folder(Address { kind, key }: &Address) -> Option<String> {
+    let (folder, _) = key.rsplit_once('/').filter(|_| *kind == "bucket_file")?;
+    Some(format!("{kind}.{folder}/"))
 }
 
 pub(super) fn same_folder(changes: &[Change], name: &str) -> usize {
-    let alike =
-        |change: &&Change| change.action == changes[0].action && folder(change).as_deref() == Some(name);
+    let alike = |change: &&Change| {
+        change.action == changes[0].action && folder(&change.address).as_deref() == Some(name)
+    };
     changes.iter().take_while(alike).count()
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::graph::Graph;
     use crate::resource::{Desired, Live, Owner};
     use serde_json::json;
 
-    fn change(kind: &'static str, key: &str, action: Action, fields: Vec<FieldChange>) -> Change {
+    /// A change of a resource that is what its kind and key say.
+    pub(in crate::report) fn change(
+        kind: &'static str,
+        key: &str,
+        action: Action,
+        fields: Vec<FieldChange>,
+    ) -> Change {
         let address = Address::new(kind, key);
         let desired = Desired {
             address: address.clone(),
