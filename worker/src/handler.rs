@@ -3,8 +3,10 @@
 
 use bytes::Bytes;
 use clients::Bucket;
-use contract::{Input, Item, Stage};
+use contract::{Input, Item, RunId, Stage};
 use futures::future::BoxFuture;
+
+use crate::output::OutputTail;
 
 /// A way to turn an item into stored objects.
 pub trait Handler: Send + Sync {
@@ -17,12 +19,20 @@ pub trait Handler: Send + Sync {
 
 /// One item, and what a handler needs to work on it.
 pub struct Work<'a> {
+    /// The run that the item belongs to.
+    pub run: &'a RunId,
     /// The item.
     pub item: &'a Item,
+    /// What the item list says of it beside its key.
+    pub payload: Option<&'a serde_json::Value>,
+    /// Number of this try, counted from 1.
+    pub attempt: u32,
     /// Any bucket of the same service; siblings of it are the others.
     pub storage: &'a Bucket,
     /// Told how far the work is.
     pub stage: &'a (dyn Fn(Stage) + Send + Sync),
+    /// Where what the work prints goes: kept beside the attempt's record when it fails or is cut short.
+    pub output: &'a OutputTail,
 }
 
 /// What the outputs of an item will be.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Error, anyhow};
 use clients::Bucket;
-use contract::{EndReason, Item, Message, Stage};
+use contract::{EndReason, ItemLine, Message, Stage};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
@@ -14,6 +14,7 @@ use tracing::{Instrument, Span};
 use crate::board::{Board, Count, Entry};
 use crate::handler::{Destination, HandlerError, Product, Work};
 use crate::one_output;
+use crate::output::OutputTail;
 use crate::patience::patiently;
 use crate::protocol::{Beginning, Begun, Ledger, Loaded, Place, Settled};
 use crate::pull::Delivery;
@@ -53,7 +54,7 @@ impl Workbench {
     pub async fn handle(&self, delivery: Delivery) -> bool {
         let Delivery { data, lease } = delivery;
         let (ours, outcome) = match self.understand(&data).await {
-            Ok((run, item)) => (true, self.work_on(&run, &item).await),
+            Ok((run, line)) => (true, self.work_on(&run, &Arc::new(line)).await),
             Err(outcome) => (false, outcome),
         };
         match outcome {
@@ -69,18 +70,18 @@ impl Workbench {
     /// here is not: the bucket may be the wrong one, and the subscription's dead-letter policy ends
     /// it after many deliveries anyway. So it is for a run that this worker cannot serve: its own
     /// workers may.
-    async fn understand(&self, data: &[u8]) -> Result<(Arc<Run>, Item), Outcome> {
+    async fn understand(&self, data: &[u8]) -> Result<(Arc<Run>, ItemLine), Outcome> {
         let message = parse(data).map_err(|wrong| {
             tracing::error!("a message that no worker can read is dropped: {wrong}");
             Outcome::Ack(Settled::not_open())
         })?;
-        let Message { run, item, .. } = message;
+        let Message { run, item, payload } = message;
         let known = patiently(self.runs.get(&run)).await.map_err(|error| {
             tracing::error!(run = run.0.as_str(), "cannot look the run up: {error:#}");
             Outcome::GiveBack
         })?;
         match known {
-            Known::Open(open) => Ok((open, item)),
+            Known::Open(open) => Ok((open, ItemLine { item, payload })),
             Known::Over => Err(Outcome::Ack(Settled::not_open())),
             Known::Missing => {
                 tracing::warn!(run = run.0.as_str(), "there is no such run in bucket {}", self.bucket.name());
@@ -93,23 +94,23 @@ impl Workbench {
         }
     }
 
-    async fn work_on(&self, run: &Arc<Run>, item: &Item) -> Outcome {
+    async fn work_on(&self, run: &Arc<Run>, line: &Arc<ItemLine>) -> Outcome {
         let span = tracing::info_span!(
             "item",
             run = run.record.run.0.as_str(),
-            item = item.0.as_str(),
+            item = line.item.0.as_str(),
             attempt = tracing::field::Empty
         );
-        let Some(entry) = self.board.enter(&run.record.run, item) else {
+        let Some(entry) = self.board.enter(&run.record.run, &line.item) else {
             // The first delivery may yet come to nothing, so this one must not be acked.
             return Outcome::GiveBack;
         };
-        self.try_item(run, item, Arc::new(entry)).instrument(span).await
+        self.try_item(run, line, Arc::new(entry)).instrument(span).await
     }
 
-    async fn try_item(&self, run: &Arc<Run>, item: &Item, entry: Arc<Entry>) -> Outcome {
+    async fn try_item(&self, run: &Arc<Run>, line: &Arc<ItemLine>, entry: Arc<Entry>) -> Outcome {
         let beginning = tokio::select! {
-            beginning = patiently(self.ledger.begin(run, item)) => beginning,
+            beginning = patiently(self.ledger.begin(run, &line.item)) => beginning,
             () = self.cut.cancelled() => return Outcome::GiveBack,
         };
         let begun = match beginning {
@@ -122,20 +123,28 @@ impl Workbench {
         };
         Span::current().record("attempt", begun.number());
         entry.begin(begun.number());
+        let output = OutputTail::default();
         let limit = Duration::from_secs(run.record.config.item_timeout_seconds);
         let ending = tokio::select! {
-            ending = self.attempt(run, item, &begun, &entry) => ending,
+            ending = self.attempt(run, line, &begun, &entry, &output) => ending,
             () = tokio::time::sleep(limit) => {
                 Ending::Failed(EndReason::TimedOut, anyhow!("the attempt took longer than {} s", limit.as_secs()))
             }
             () = self.cut.cancelled() => Ending::Cut,
         };
-        self.end(run, begun, ending).await
+        self.end(run, begun, ending, &output).await
     }
 
     /// Attempt → output → receipt.
-    async fn attempt(&self, run: &Arc<Run>, item: &Item, begun: &Begun, entry: &Arc<Entry>) -> Ending {
-        let loaded = match self.store(run, item, begun, entry).await {
+    async fn attempt(
+        &self,
+        run: &Arc<Run>,
+        line: &Arc<ItemLine>,
+        begun: &Begun,
+        entry: &Arc<Entry>,
+        output: &OutputTail,
+    ) -> Ending {
+        let loaded = match self.store(run, line, begun, entry, output).await {
             Ok(loaded) => loaded,
             Err(HandlerError::Retry(error)) => return Ending::Failed(EndReason::Failed, error),
             Err(HandlerError::Permanent(error)) => return Ending::Failed(EndReason::Permanent, error),
@@ -154,36 +163,54 @@ impl Workbench {
     async fn store(
         &self,
         run: &Arc<Run>,
-        item: &Item,
+        line: &Arc<ItemLine>,
         begun: &Begun,
         entry: &Arc<Entry>,
+        output: &OutputTail,
     ) -> Result<Loaded, HandlerError> {
-        let Destination::One(destination) = run.handler.destination(item)? else {
+        let Destination::One(destination) = run.handler.destination(&line.item)? else {
             return Err(HandlerError::Permanent(anyhow!(one_output::ONLY)));
         };
         let generation = match self.ledger.look(run, begun, &destination).await? {
             Place::Done(loaded) => return Ok(loaded),
             Place::Open(generation) => generation,
         };
-        let product = self.process(run.clone(), item.clone(), entry.clone()).await?;
+        let product =
+            self.process(run.clone(), line.clone(), begun.number(), entry.clone(), output.clone()).await?;
         entry.stage(Stage::Load);
         self.ledger.load(run, begun, &destination, product, generation).await
     }
 
     /// Runs the handler as a task of its own, so that neither a long computation nor a panic in it
     /// reaches further. Dropping this stops it.
-    async fn process(&self, run: Arc<Run>, item: Item, entry: Arc<Entry>) -> Result<Product, HandlerError> {
+    async fn process(
+        &self,
+        run: Arc<Run>,
+        line: Arc<ItemLine>,
+        attempt: u32,
+        entry: Arc<Entry>,
+        output: OutputTail,
+    ) -> Result<Product, HandlerError> {
         let storage = self.bucket.clone();
         let task = async move {
             let stage = |stage| entry.stage(stage);
-            run.handler.process(Work { item: &item, storage: &storage, stage: &stage }).await
+            let work = Work {
+                run: &run.record.run,
+                item: &line.item,
+                payload: line.payload.as_ref(),
+                attempt,
+                storage: &storage,
+                stage: &stage,
+                output: &output,
+            };
+            run.handler.process(work).await
         };
         let task = AbortOnDropHandle::new(tokio::spawn(task.in_current_span()));
         task.await
             .unwrap_or_else(|error| Err(HandlerError::Retry(anyhow!("the handler broke down: {error}"))))
     }
 
-    async fn end(&self, run: &Run, begun: Begun, ending: Ending) -> Outcome {
+    async fn end(&self, run: &Run, begun: Begun, ending: Ending, output: &OutputTail) -> Outcome {
         match ending {
             Ending::Loaded(settled) => {
                 self.board.count(Count::Done);
@@ -192,21 +219,28 @@ impl Workbench {
             Ending::Cut => {
                 tracing::info!("cut off: the worker was asked to stop");
                 let said = "the worker was asked to stop";
-                let given_back = self.ledger.give_back(&begun, EndReason::Terminated, said);
+                let given_back = self.ledger.give_back(&begun, EndReason::Terminated, said, output);
                 if let Err(error) = patiently(given_back).await {
                     tracing::warn!("cannot record that the attempt was cut off: {error:#}");
                 }
                 Outcome::GiveBack
             }
-            Ending::Failed(reason, error) => self.fail(run, begun, reason, &error).await,
+            Ending::Failed(reason, error) => self.fail(run, begun, reason, &error, output).await,
         }
     }
 
-    async fn fail(&self, run: &Run, begun: Begun, reason: EndReason, error: &Error) -> Outcome {
+    async fn fail(
+        &self,
+        run: &Run,
+        begun: Begun,
+        reason: EndReason,
+        error: &Error,
+        output: &OutputTail,
+    ) -> Outcome {
         tracing::error!(?reason, "failed: {error:#}");
         let limit = run.record.config.attempts;
         let said = format!("{error:#}");
-        match patiently(self.ledger.fail(begun, limit, reason, &said)).await {
+        match patiently(self.ledger.fail(begun, limit, reason, &said, output)).await {
             Ok(Some(settled)) => {
                 self.board.count(Count::Failed);
                 Outcome::Ack(settled)

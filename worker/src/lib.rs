@@ -11,6 +11,7 @@ pub mod runs;
 pub mod protocol;
 pub mod item;
 pub mod handler;
+pub mod output;
 mod one_output;
 pub mod etl;
 

@@ -7,13 +7,12 @@ use jiff::Timestamp;
 use tokio::try_join;
 
 use super::history::{History, Verdict};
+use crate::output::OutputTail;
 use crate::runs::Run;
 use crate::settings::Identity;
 
 /// Numbers that may be taken from under us before we let another worker have the item.
 const ROUNDS: usize = 10;
-/// Bytes of output kept beside an attempt that failed.
-const TAIL: usize = 64 << 10;
 
 /// The records of all runs, as one worker writes them.
 #[derive(Clone, Debug)]
@@ -99,8 +98,9 @@ impl Ledger {
         limit: u32,
         reason: EndReason,
         message: &str,
+        output: &OutputTail,
     ) -> Result<Option<Settled>> {
-        let end = end(&begun.attempt, reason, message);
+        let end = end(&begun.attempt, reason, message, output);
         let (run, item, number) = (&begun.attempt.run, &begun.attempt.item, begun.attempt.number);
         let name = layout::attempt_failed(run, item, number);
         self.bucket.create_json(&name, &end, Metadata::new()).await?;
@@ -113,10 +113,16 @@ impl Ledger {
     }
 
     /// Ends an attempt that was cut short through no fault of the item.
-    pub async fn give_back(&self, begun: &Begun, reason: EndReason, message: &str) -> Result<()> {
+    pub async fn give_back(
+        &self,
+        begun: &Begun,
+        reason: EndReason,
+        message: &str,
+        output: &OutputTail,
+    ) -> Result<()> {
         let attempt = &begun.attempt;
         let name = layout::attempt_yielded(&attempt.run, &attempt.item, attempt.number);
-        self.bucket.create_json(&name, &end(attempt, reason, message), Metadata::new()).await?;
+        self.bucket.create_json(&name, &end(attempt, reason, message, output), Metadata::new()).await?;
         Ok(())
     }
 
@@ -220,21 +226,21 @@ impl Ledger {
     }
 }
 
-fn end(attempt: &Attempt, reason: EndReason, message: &str) -> AttemptEnd {
+fn end(attempt: &Attempt, reason: EndReason, message: &str, output: &OutputTail) -> AttemptEnd {
+    let mut lines = message.lines();
+    let first = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        output.push(line.as_bytes());
+        output.push(b"\n");
+    }
     AttemptEnd {
         execution: attempt.execution.clone(),
         reason,
-        message: message.lines().next().unwrap_or_default().to_owned(),
-        output_tail: tail(message).to_owned(),
+        message: first,
+        output_tail: output.text(),
         at: Timestamp::now(),
     }
 }
 
 const VANISHED: &str = "five attempts in a row ended without a word: the worker was killed each time, \
      most likely for using more memory than its limit";
-
-/// The end of a text, in whole characters.
-fn tail(text: &str) -> &str {
-    let start = text.ceil_char_boundary(text.len().saturating_sub(TAIL));
-    &text[start..]
-}

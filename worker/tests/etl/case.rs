@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use clients::{Bucket, Target};
-use contract::{Column, ColumnType, EtlConfig, Item};
+use contract::{Column, ColumnType, EtlConfig, Item, RunId};
 use worker::etl::{Diagnostic, Etl, Host};
 use worker::handler::{Artifact, Body, Handler, HandlerError, Product, Work};
+use worker::output::OutputTail;
 
 /// One run of the engine over one input.
 pub(crate) struct Case {
@@ -112,7 +113,17 @@ pub(crate) async fn process(etl: &Etl, item: &str) -> Result<Product, HandlerErr
     let storage = Target::anonymous("http://127.0.0.1:9").storage().await.expect("clients");
     let storage = Bucket::new(storage, "none");
     let item = Item(item.to_owned());
-    etl.process(Work { item: &item, storage: &storage, stage: &|_| {} }).await
+    let (run, output) = (RunId("etl-20260131-000000-01234567".to_owned()), OutputTail::default());
+    let work = Work {
+        run: &run,
+        item: &item,
+        payload: None,
+        attempt: 1,
+        storage: &storage,
+        stage: &|_| {},
+        output: &output,
+    };
+    etl.process(work).await
 }
 
 pub(crate) fn bytes(output: Artifact) -> Vec<u8> {
