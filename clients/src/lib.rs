@@ -3,8 +3,10 @@
 
 mod bucket;
 mod explain;
+mod subscription;
 mod target;
 
 pub use bucket::{Bucket, Conditional, Metadata, ObjectError, Stored};
 pub use explain::explain;
+pub use subscription::{Pull, PullError, Received, Subscription};
 pub use target::{Target, TargetError};

@@ -37,6 +37,9 @@ pub enum TargetError {
     /// The client refused its own settings.
     #[error("cannot build a client: {0}")]
     Client(#[from] client_builder::Error),
+    /// An endpoint is no address.
+    #[error("cannot connect: {0}")]
+    Endpoint(#[from] tonic::transport::Error),
 }
 
 impl Target {
@@ -111,7 +114,7 @@ impl Target {
         Ok(builder.build().await?)
     }
 
-    /// The client that pulls.
+    /// The official client that pulls.
     pub async fn subscriber(&self) -> Result<Subscriber, TargetError> {
         install_tls();
         let mut builder = Subscriber::builder().with_credentials(self.credentials.clone());
@@ -141,7 +144,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
 
 /// The clients panic without a TLS provider, even for `http://`. Whoever installs first wins, and
 /// everybody here means ring.
-fn install_tls() {
+pub(crate) fn install_tls() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| drop(rustls::crypto::ring::default_provider().install_default()));
 }

@@ -69,4 +69,14 @@ pub struct AttemptEnd {
     pub output_tail: String,
     /// When.
     pub at: Timestamp,
+    /// Nobody begins the next attempt before this instant: failures are spaced. None for what was cut
+    /// short through no fault of the item, which may go on at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+}
+
+impl AttemptEnd {
+    /// Key of the object's custom metadata that repeats `not_before`, so that a listing tells which
+    /// items are backing off.
+    pub const META_NOT_BEFORE: &str = "provision-not-before";
 }

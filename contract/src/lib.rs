@@ -19,7 +19,9 @@ mod progress;
 mod run;
 
 pub use attempt::{Attempt, AttemptEnd, EndReason};
-pub use config::{CommandConfig, Handler, WorkerConfig};
+pub use config::{
+    CommandConfig, Handler, LONGEST_ITEM_SECONDS, LONGEST_LEASE_SECONDS, RetrySpacing, WorkerConfig,
+};
 pub use etl::{
     BadRows, Column, ColumnType, Compression, EtlConfig, Format, HeaderValue, HttpConfig, Literal, Named,
     Schema, SecretReference, TableConfig, seconds, size,

@@ -1,18 +1,17 @@
 //! What a worker does when no messages come: it looks whether it must stay for its own run's open
 //! items, and publishes again those that the queue seems to have lost.
 
-use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clients::{Bucket, Target};
-use contract::{Attempt, Item, ItemLine, Message, RunId, layout};
+use contract::{Attempt, ItemLine, Message, RetrySpacing, layout};
 use google_cloud_pubsub::model;
 use jiff::Timestamp;
-use tokio::try_join;
 
+use crate::open::{Open, Survey};
 use crate::patience::patiently;
-use crate::protocol::History;
+use crate::protocol::wait;
 use crate::runs::Run;
 use crate::settings::Settings;
 use crate::tail::{LastTried, guarded_by};
@@ -39,8 +38,8 @@ pub enum Decision {
 pub struct Idle {
     settings: Settings,
     bucket: Bucket,
-    /// The item list, once it was needed.
-    items: Vec<ItemLine>,
+    /// The run's items, once they were needed.
+    survey: Option<Survey>,
     /// When the last message came, or items were published again.
     since: Instant,
     next_look: Instant,
@@ -49,19 +48,13 @@ pub struct Idle {
     rounds: u32,
 }
 
-/// An item with neither receipt nor failure.
-struct Open<'a> {
-    line: &'a ItemLine,
-    history: History,
-}
-
 impl Idle {
     /// Idle from now on.
     #[must_use]
     pub fn new(settings: Settings, bucket: Bucket) -> Self {
         let now = Instant::now();
-        let (items, pause) = (Vec::new(), FIRST_LOOK);
-        Self { settings, bucket, items, since: now, next_look: now + pause, pause, rounds: 0 }
+        let next_look = now + FIRST_LOOK;
+        Self { settings, bucket, survey: None, since: now, next_look, pause: FIRST_LOOK, rounds: 0 }
     }
 
     /// A message came that was worth its while.
@@ -75,11 +68,12 @@ impl Idle {
         tokio::time::sleep_until(self.next_look.into()).await;
         self.pause = (self.pause * 2).min(SELDOM);
         self.next_look = Instant::now() + self.pause;
-        if self.items.is_empty() {
-            self.items = patiently(read_items(&self.bucket, &self.settings.us.run)).await?;
-        }
-        let open = patiently(open_items(&self.bucket, &self.settings.us.run, &self.items)).await?;
-        let ours = &self.settings.us;
+        let (bucket, ours) = (self.bucket.clone(), self.settings.us.clone());
+        let survey = match &mut self.survey {
+            Some(survey) => survey,
+            unread => unread.insert(patiently(Survey::of(&bucket, &ours.run)).await?),
+        };
+        let open = patiently(survey.look(&bucket)).await?;
         let tried: Vec<LastTried> = open.iter().map(|open| open.history.latest_index_of(&ours.run)).collect();
         let guarded = guarded_by(ours.index, &tried, self.settings.concurrency, run.record.workers);
         tracing::debug!(open = open.len(), guarded = guarded.len(), "idle");
@@ -89,20 +83,23 @@ impl Idle {
         if self.since.elapsed() < self.settings.lease + self.settings.backoff {
             return Ok(Decision::Stay);
         }
+        let mut lost = Vec::new();
+        for open in guarded.into_iter().map(|at| &open[at]) {
+            if !is_backing_off(&self.settings, run, open)
+                && !patiently(is_live(&self.settings, &bucket, run, open)).await?
+            {
+                lost.push(open.line);
+            }
+        }
+        if lost.is_empty() {
+            return Ok(Decision::Stay);
+        }
         if self.rounds == FRUITLESS {
             return Ok(Decision::Stalled);
         }
-        let mut lost = Vec::new();
-        for at in guarded {
-            if !patiently(self.is_live(run, &open[at])).await? {
-                lost.push(open[at].line);
-            }
-        }
-        if !lost.is_empty() {
-            patiently(republish(&self.settings, &lost)).await?;
-            self.rounds += 1;
-            self.since = Instant::now();
-        }
+        patiently(republish(&self.settings, &lost)).await?;
+        self.rounds += 1;
+        self.since = Instant::now();
         Ok(Decision::Stay)
     }
 
@@ -111,52 +108,32 @@ impl Idle {
         self.pause = FIRST_LOOK;
         self.next_look = self.since + self.pause;
     }
-
-    /// Whether somebody may still be at work on the item. An attempt of our own index is not: this
-    /// pod is idle, and an index has one pod at a time. Another's is as long as it may last.
-    async fn is_live(&self, run: &Run, open: &Open<'_>) -> Result<bool> {
-        let Some((number, latest)) = open.history.latest() else { return Ok(false) };
-        let ours = &self.settings.us;
-        let by_us = latest.worker_run.as_ref() == Some(&ours.run) && latest.index == Some(ours.index);
-        if latest.end.is_some() || by_us {
-            return Ok(false);
-        }
-        let name = layout::attempt(&ours.run, &open.line.item, number);
-        let Some((attempt, _)) = self.bucket.read_json::<Attempt>(&name).await? else { return Ok(false) };
-        let longest = Duration::from_secs(run.record.config.item_timeout_seconds) + self.settings.lease;
-        let age = Duration::try_from(Timestamp::now().duration_since(attempt.started)).unwrap_or_default();
-        Ok(age < longest)
-    }
 }
 
-async fn read_items(bucket: &Bucket, run: &RunId) -> Result<Vec<ItemLine>> {
-    let name = layout::items(run);
-    let (text, _) = bucket.read(&name).await?.with_context(|| format!("{name} is missing"))?;
-    ItemLine::parse_all(&text).with_context(|| format!("{name} is broken"))
+/// Whether the item's message is to come later: after its rest, and what the service adds to it.
+fn is_backing_off(settings: &Settings, run: &Run, open: &Open<'_>) -> bool {
+    let comes = |rest: Timestamp| rest.saturating_add(settings.lease + settings.backoff).ok();
+    let comes = open.history.not_before().and_then(comes);
+    let RetrySpacing { first_seconds, most_seconds } = run.record.config.retry;
+    let most_seconds = most_seconds + (settings.lease + settings.backoff).as_secs();
+    let spacing = RetrySpacing { first_seconds, most_seconds };
+    comes.is_some_and(|comes| wait(spacing, comes, Timestamp::now()).is_some())
 }
 
-/// The run's open items, each with its attempts.
-async fn open_items<'a>(bucket: &Bucket, run: &RunId, items: &'a [ItemLine]) -> Result<Vec<Open<'a>>> {
-    let (attempts, receipts, failures) =
-        (layout::attempts(run), layout::receipts(run), layout::failures(run));
-    let (tries, receipts, failures) =
-        try_join!(bucket.list(&attempts), bucket.list(&receipts), bucket.list(&failures))?;
-    let settled: HashSet<String> = receipts.into_iter().chain(failures).map(|object| object.name).collect();
-    let mut histories: BTreeMap<&str, History> = BTreeMap::new();
-    for object in &tries {
-        if let Some((folder, file)) = object.name.rsplit_once('/') {
-            histories.entry(folder).or_default().add(file, object);
-        }
+/// Whether somebody may still be at work on the item. An attempt of our own index is not: this
+/// pod is idle, and an index has one pod at a time. Another's is as long as it may last.
+async fn is_live(settings: &Settings, bucket: &Bucket, run: &Run, open: &Open<'_>) -> Result<bool> {
+    let Some((number, latest)) = open.history.latest() else { return Ok(false) };
+    let ours = &settings.us;
+    let by_us = latest.worker_run.as_ref() == Some(&ours.run) && latest.index == Some(ours.index);
+    if latest.end.is_some() || by_us {
+        return Ok(false);
     }
-    let is_open = |item: &Item| {
-        !settled.contains(&layout::receipt(run, item)) && !settled.contains(&layout::failure(run, item))
-    };
-    let open = items.iter().filter(|line| is_open(&line.item)).map(|line| {
-        let folder = layout::attempts_of(run, &line.item);
-        let history = histories.remove(folder.trim_end_matches('/')).unwrap_or_default();
-        Open { line, history }
-    });
-    Ok(open.collect())
+    let name = layout::attempt(&ours.run, &open.line.item, number);
+    let Some((attempt, _)) = bucket.read_json::<Attempt>(&name).await? else { return Ok(false) };
+    let longest = Duration::from_secs(run.record.config.item_timeout_seconds) + settings.lease;
+    let age = Duration::try_from(Timestamp::now().duration_since(attempt.started)).unwrap_or_default();
+    Ok(age < longest)
 }
 
 async fn republish(settings: &Settings, lost: &[&ItemLine]) -> Result<()> {

@@ -7,17 +7,18 @@ use std::time::Duration;
 use anyhow::{Error, anyhow};
 use clients::Bucket;
 use contract::{EndReason, ItemLine, Message, Stage};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
 
 use crate::board::{Board, Count, Entry};
+use crate::farewell::Farewell;
 use crate::handler::{Destination, HandlerError, Product, Work};
 use crate::one_output;
 use crate::output::OutputTail;
 use crate::patience::patiently;
-use crate::protocol::{Beginning, Begun, Ledger, Loaded, Place, Settled};
-use crate::pull::Delivery;
+use crate::protocol::{Beginning, Begun, Failed, Ledger, Loaded, Place, Settled};
+use crate::pull::{Delivery, Lease};
 use crate::runs::{Known, Run, Runs};
 
 /// What every item needs. Cheap to clone.
@@ -31,35 +32,46 @@ pub struct Workbench {
     pub ledger: Ledger,
     /// Where people look.
     pub board: Board,
-    /// Cuts off what is running: the worker's time is up.
-    pub cut: CancellationToken,
+    /// The worker's end.
+    pub farewell: Farewell,
 }
 
 /// What to do with a message.
 enum Outcome {
     Ack(Settled),
     GiveBack,
+    /// Have it delivered again after so long.
+    Rest(Duration),
 }
 
 /// How an attempt ended.
 enum Ending {
     Loaded(Settled),
     Failed(EndReason, Error),
-    /// The worker's time is up.
-    Cut,
+    /// Through no fault of the item.
+    Yielded(EndReason, &'static str),
 }
+
+const LOST: Ending =
+    Ending::Yielded(EndReason::LeaseLost, "the lease was lost: another worker may have the item");
+const ASKED: Ending = Ending::Yielded(EndReason::Terminated, "the worker was asked to stop");
+
+/// A rest that is shorter is waited for: a message that is let go comes back after the
+/// subscription's own back-off, which is as long at least.
+const SOON: Duration = Duration::from_secs(2);
 
 impl Workbench {
     /// Works on one message. True if it was an item of an open run.
     pub async fn handle(&self, delivery: Delivery) -> bool {
         let Delivery { data, lease } = delivery;
         let (ours, outcome) = match self.understand(&data).await {
-            Ok((run, line)) => (true, self.work_on(&run, &Arc::new(line)).await),
+            Ok((run, line)) => (true, self.work_on(&run, &Arc::new(line), &lease).await),
             Err(outcome) => (false, outcome),
         };
         match outcome {
             Outcome::Ack(settled) => lease.ack(settled),
             Outcome::GiveBack => lease.give_back(),
+            Outcome::Rest(rest) => lease.return_in(rest),
         }
         ours
     }
@@ -94,7 +106,7 @@ impl Workbench {
         }
     }
 
-    async fn work_on(&self, run: &Arc<Run>, line: &Arc<ItemLine>) -> Outcome {
+    async fn work_on(&self, run: &Arc<Run>, line: &Arc<ItemLine>, lease: &Lease) -> Outcome {
         let span = tracing::info_span!(
             "item",
             run = run.record.run.0.as_str(),
@@ -105,34 +117,68 @@ impl Workbench {
             // The first delivery may yet come to nothing, so this one must not be acked.
             return Outcome::GiveBack;
         };
-        self.try_item(run, line, Arc::new(entry)).instrument(span).await
+        self.try_item(run, line, lease, Arc::new(entry)).instrument(span).await
     }
 
-    async fn try_item(&self, run: &Arc<Run>, line: &Arc<ItemLine>, entry: Arc<Entry>) -> Outcome {
-        let beginning = tokio::select! {
-            beginning = patiently(self.ledger.begin(run, &line.item)) => beginning,
-            () = self.cut.cancelled() => return Outcome::GiveBack,
-        };
-        let begun = match beginning {
-            Ok(Beginning::Begun(begun)) => begun,
-            Ok(Beginning::Settled(settled)) => return Outcome::Ack(settled),
-            Err(error) => {
-                tracing::error!("cannot begin an attempt: {error:#}");
-                return Outcome::GiveBack;
-            }
+    async fn try_item(
+        &self,
+        run: &Arc<Run>,
+        line: &Arc<ItemLine>,
+        lease: &Lease,
+        entry: Arc<Entry>,
+    ) -> Outcome {
+        let begun = match self.begin(run, line, lease).await {
+            Ok(begun) => begun,
+            Err(outcome) => return outcome,
         };
         Span::current().record("attempt", begun.number());
         entry.begin(begun.number());
-        let output = OutputTail::default();
+        let (output, since) = (OutputTail::default(), Instant::now());
         let limit = Duration::from_secs(run.record.config.item_timeout_seconds);
-        let ending = tokio::select! {
+        // Dropping the attempt stops the work, its processes included.
+        let mut ending = tokio::select! {
+            biased;
             ending = self.attempt(run, line, &begun, &entry, &output) => ending,
-            () = tokio::time::sleep(limit) => {
+            () = lease.lost() => LOST,
+            () = self.farewell.must_end(&run.record.run, since) => ASKED,
+            () = sleep(limit) => {
                 Ending::Failed(EndReason::TimedOut, anyhow!("the attempt took longer than {} s", limit.as_secs()))
             }
-            () = self.cut.cancelled() => Ending::Cut,
         };
+        // A process that was stopped finds its connections broken and its time up: not the item's fault.
+        if matches!(ending, Ending::Failed(EndReason::Failed | EndReason::TimedOut, _)) && lease.is_lost() {
+            ending = LOST;
+        }
+        if matches!(ending, Ending::Loaded(_)) {
+            self.farewell.took(&run.record.run, since.elapsed());
+        }
         self.end(run, begun, ending, &output).await
+    }
+
+    /// Records an attempt, or says what to do with the message instead. An item that failed a moment
+    /// ago is let go until its rest is over: waiting for it here would keep a place from other items,
+    /// and giving it back at once would count as a delivery each time, of which there are 100.
+    async fn begin(&self, run: &Run, line: &ItemLine, lease: &Lease) -> Result<Begun, Outcome> {
+        loop {
+            let beginning = tokio::select! {
+                beginning = patiently(self.ledger.begin(run, &line.item)) => beginning,
+                () = self.farewell.is_cut() => return Err(Outcome::GiveBack),
+            };
+            match beginning {
+                Ok(Beginning::Begun(begun)) => return Ok(begun),
+                Ok(Beginning::Settled(settled)) => return Err(Outcome::Ack(settled)),
+                Ok(Beginning::TooSoon(rest)) if rest > SOON => return Err(Outcome::Rest(rest)),
+                Ok(Beginning::TooSoon(rest)) => tokio::select! {
+                    () = sleep(rest) => {}
+                    () = lease.lost() => return Err(Outcome::GiveBack),
+                    () = self.farewell.must_end(&run.record.run, Instant::now()) => return Err(Outcome::GiveBack),
+                },
+                Err(error) => {
+                    tracing::error!("cannot begin an attempt: {error:#}");
+                    return Err(Outcome::GiveBack);
+                }
+            }
+        }
     }
 
     /// Attempt → output → receipt.
@@ -216,10 +262,9 @@ impl Workbench {
                 self.board.count(Count::Done);
                 Outcome::Ack(settled)
             }
-            Ending::Cut => {
-                tracing::info!("cut off: the worker was asked to stop");
-                let said = "the worker was asked to stop";
-                let given_back = self.ledger.give_back(&begun, EndReason::Terminated, said, output);
+            Ending::Yielded(reason, said) => {
+                tracing::info!(?reason, "cut off: {said}");
+                let given_back = self.ledger.give_back(&begun, reason, said, output);
                 if let Err(error) = patiently(given_back).await {
                     tracing::warn!("cannot record that the attempt was cut off: {error:#}");
                 }
@@ -238,16 +283,15 @@ impl Workbench {
         output: &OutputTail,
     ) -> Outcome {
         tracing::error!(?reason, "failed: {error:#}");
-        let limit = run.record.config.attempts;
         let said = format!("{error:#}");
-        match patiently(self.ledger.fail(begun, limit, reason, &said, output)).await {
-            Ok(Some(settled)) => {
+        match patiently(self.ledger.fail(run, begun, reason, &said, output)).await {
+            Ok(Failed::ForGood(settled)) => {
                 self.board.count(Count::Failed);
                 Outcome::Ack(settled)
             }
-            Ok(None) => {
+            Ok(Failed::Rests(rest)) => {
                 self.board.count(Count::Retried);
-                Outcome::GiveBack
+                Outcome::Rest(rest)
             }
             Err(error) => {
                 tracing::error!("cannot record the failure: {error:#}");

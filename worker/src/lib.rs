@@ -18,8 +18,11 @@ pub mod etl;
 // Around it: what others see, and when to leave.
 pub mod board;
 pub mod idle;
+mod open;
 mod tail;
 pub mod signals;
+pub mod farewell;
+mod timings;
 mod patience;
 
 pub mod check;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clients::Bucket;
-use contract::{Handler as HandlerConfig, RunId, RunRecord, layout};
+use contract::{Handler as HandlerConfig, LONGEST_ITEM_SECONDS, RunId, RunRecord, layout};
 use tokio::sync::Mutex;
 use tokio::try_join;
 
@@ -105,6 +105,12 @@ impl Runs {
     async fn handler(&self, record: &RunRecord) -> Result<Arc<dyn Handler>, String> {
         if record.format != FORMAT {
             return Err(format!("run.json has format {}, this worker reads {FORMAT}", record.format));
+        }
+        let (timeout, longest) = (record.config.item_timeout_seconds, LONGEST_ITEM_SECONDS);
+        if timeout > longest {
+            return Err(format!(
+                "item_timeout is {timeout} s, and no lease is kept for more than {longest} s"
+            ));
         }
         match &record.config.handler {
             HandlerConfig::Etl(config) => {

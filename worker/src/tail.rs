@@ -58,57 +58,170 @@ mod tests {
         assert!(guarded_by(0, &[], 1, 1).is_empty());
     }
 
-    /// What may happen in a run, to the worker or item of that number.
+    /// What may happen in a run, to the index or item of that number.
     #[derive(Clone, Debug)]
     enum Event {
-        Try { item: usize, index: u32 },
-        TryByAnotherJob,
-        Close { item: usize },
-        Idle { index: u32 },
+        /// A message of the item comes to the index: the first time, again after a failure, a death
+        /// or a lost lease, or a second time while another has it.
+        Deliver { item: usize, index: u32 },
+        /// A worker of another run's Job tries the item and closes it, or vanishes with it.
+        Elsewhere { item: usize, closes: bool },
+        /// The index ends what it has in hand: with a receipt or failure, or to be tried again.
+        End { index: u32, closes: bool },
+        /// The index is killed; what it has in hand goes back to the queue, and a new pod of the same
+        /// index comes for it.
+        Die { index: u32 },
+        /// The index has nothing in hand and lists the records.
+        Look { index: u32 },
+        /// It acts on what it has seen, however much has happened elsewhere since.
+        Act { index: u32 },
     }
 
     fn event() -> impl Strategy<Value = Event> {
+        let (item, index) = (0..12usize, 0..6u32);
         prop_oneof![
-            (0..12usize, 0..6u32).prop_map(|(item, index)| Event::Try { item, index }),
-            Just(Event::TryByAnotherJob),
-            (0..12usize).prop_map(|item| Event::Close { item }),
-            (0..6u32).prop_map(|index| Event::Idle { index }),
+            4 => (item.clone(), index.clone()).prop_map(|(item, index)| Event::Deliver { item, index }),
+            1 => (item, any::<bool>()).prop_map(|(item, closes)| Event::Elsewhere { item, closes }),
+            3 => (index.clone(), any::<bool>()).prop_map(|(index, closes)| Event::End { index, closes }),
+            2 => index.clone().prop_map(|index| Event::Die { index }),
+            3 => index.clone().prop_map(|index| Event::Look { index }),
+            3 => index.prop_map(|index| Event::Act { index }),
         ]
     }
 
-    proptest! {
-        #[test]
-        fn an_open_item_always_has_a_guardian_that_has_not_left(
-            events in prop::collection::vec(event(), 0..200),
-            items in 1..12usize, concurrency in 1..4u32, workers in 1..6u32,
-        ) {
-            let mut tried: Vec<LastTried> = vec![None; items];
-            let mut open = vec![true; items];
-            let mut left = vec![false; workers as usize];
-            for event in events {
-                let view = |tried: &[LastTried], open: &[bool]| -> Vec<LastTried> {
-                    (0..items).filter(|at| open[*at]).map(|at| tried[at]).collect()
-                };
-                match event {
-                    Event::Try { item, index }
-                        if item < items && open[item] && index < workers && !left[index as usize] =>
-                    {
-                        tried[item] = Some(index);
+    /// A run as it really stands.
+    #[derive(Debug)]
+    struct Model {
+        concurrency: u32,
+        open: Vec<bool>,
+        tried: Vec<LastTried>,
+        indexes: Vec<Index>,
+    }
+
+    #[derive(Clone, Debug, Default)]
+    struct Index {
+        /// It exited 0: the Job never replaces it.
+        left: bool,
+        in_hand: Vec<usize>,
+        /// What it saw when it looked, if no message has come since.
+        seen: Option<Vec<LastTried>>,
+    }
+
+    impl Model {
+        fn new(items: usize, concurrency: u32, workers: usize) -> Self {
+            let (open, tried) = (vec![true; items], vec![None; items]);
+            Self { concurrency, open, tried, indexes: vec![Index::default(); workers] }
+        }
+
+        fn workers(&self) -> u32 {
+            u32::try_from(self.indexes.len()).expect("a few")
+        }
+
+        fn view(&self) -> Vec<LastTried> {
+            self.tried.iter().zip(&self.open).filter(|(_, open)| **open).map(|(tried, _)| *tried).collect()
+        }
+
+        fn guards(&self, index: u32, view: &[LastTried]) -> bool {
+            !guarded_by(index, view, self.concurrency, self.workers()).is_empty()
+        }
+
+        fn happen(&mut self, event: &Event) {
+            match *event {
+                Event::Deliver { item, index } => self.deliver(item, index),
+                Event::Elsewhere { item, closes } => {
+                    if closes && item < self.open.len() {
+                        self.open[item] = false;
                     }
-                    Event::Close { item } if item < items => open[item] = false,
-                    Event::Idle { index } if index < workers => {
-                        let guarded = guarded_by(index, &view(&tried, &open), concurrency, workers);
-                        left[index as usize] |= guarded.is_empty();
-                    }
-                    Event::TryByAnotherJob | Event::Try { .. } | Event::Close { .. } | Event::Idle { .. } => {}
                 }
-                let open_now = view(&tried, &open);
-                let guarded: usize = (0..workers)
-                    .filter(|index| !left[*index as usize])
-                    .map(|index| guarded_by(index, &open_now, concurrency, workers).len())
-                    .sum();
-                prop_assert_eq!(guarded, open_now.len());
+                Event::End { index, closes } => {
+                    if let Some(index) = self.indexes.get_mut(index as usize)
+                        && let Some(item) = index.in_hand.pop()
+                    {
+                        self.open[item] &= !closes;
+                    }
+                }
+                Event::Die { index } => {
+                    if let Some(index) = self.indexes.get_mut(index as usize).filter(|index| !index.left) {
+                        *index = Index::default();
+                    }
+                }
+                Event::Look { index } => {
+                    let view = self.view();
+                    if let Some(index) = self.indexes.get_mut(index as usize) {
+                        index.seen = (!index.left && index.in_hand.is_empty()).then_some(view);
+                    }
+                }
+                Event::Act { index } => self.act(index),
             }
+        }
+
+        fn deliver(&mut self, item: usize, index: u32) {
+            let room = self.concurrency as usize;
+            let Some(worker) = self.indexes.get_mut(index as usize) else { return };
+            let has_room = !worker.left && worker.in_hand.len() < room && !worker.in_hand.contains(&item);
+            // A message of a settled item is acked: no attempt.
+            if has_room && self.open.get(item) == Some(&true) {
+                self.tried[item] = Some(index);
+                worker.in_hand.push(item);
+                worker.seen = None;
+            }
+        }
+
+        fn act(&mut self, index: u32) {
+            let Some(seen) = self.indexes.get_mut(index as usize).and_then(|index| index.seen.take()) else {
+                return;
+            };
+            let stays = self.guards(index, &seen);
+            // The two reasons, said another way than the code says them.
+            let tried_last = seen.contains(&Some(index));
+            let never_tried = seen.iter().filter(|tried| tried.is_none()).count();
+            let is_needed_for_them = (index as usize) < never_tried.div_ceil(self.concurrency as usize);
+            assert_eq!(stays, tried_last || is_needed_for_them, "index {index} of {seen:?}");
+            self.indexes[index as usize].left = !stays;
+        }
+
+        fn every_open_item_has_an_index_that_may_not_leave(&self) {
+            let view = self.view();
+            let present = (0..self.workers()).filter(|index| !self.indexes[*index as usize].left);
+            let guarded =
+                present.map(|index| guarded_by(index, &view, self.concurrency, self.workers()).len());
+            assert_eq!(guarded.sum::<usize>(), view.len(), "{self:?}");
+        }
+
+        /// Redelivers everything to whoever is left, looks and acts, until nothing changes.
+        fn play_out(&mut self) {
+            for item in 0..self.open.len() {
+                let left: Vec<u32> =
+                    (0..self.workers()).filter(|index| !self.indexes[*index as usize].left).collect();
+                for index in left {
+                    self.happen(&Event::Die { index });
+                    self.happen(&Event::Deliver { item, index });
+                    self.happen(&Event::End { index, closes: true });
+                }
+            }
+            for index in 0..self.workers() {
+                self.happen(&Event::Die { index });
+                self.happen(&Event::Look { index });
+                self.happen(&Event::Act { index });
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn an_open_item_always_has_its_guardian_and_nobody_stays_without_a_reason(
+            events in prop::collection::vec(event(), 0..120),
+            items in 1..12usize, concurrency in 1..4u32, workers in 1..6usize,
+        ) {
+            let mut model = Model::new(items, concurrency, workers);
+            for event in &events {
+                model.happen(event);
+                model.every_open_item_has_an_index_that_may_not_leave();
+            }
+            model.play_out();
+            prop_assert!(model.open.iter().all(|open| !open), "everything is done at last: {model:?}");
+            prop_assert!(model.indexes.iter().all(|index| index.left), "and all have left: {model:?}");
         }
     }
 }

@@ -9,9 +9,9 @@ use contract::{RunId, WorkerState, exit};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
+use crate::farewell::Farewell;
 use crate::idle::{Decision, Idle};
 use crate::item::Workbench;
 use crate::patience::patiently;
@@ -60,7 +60,7 @@ pub async fn run(settings: Settings) -> Result<u8> {
     let bench = Workbench {
         ledger: Ledger::new(bucket.clone(), settings.us.clone()),
         board: Board::new(settings.us.clone()),
-        cut: CancellationToken::new(),
+        farewell: Farewell::default(),
         bucket,
         runs,
     };
@@ -88,7 +88,10 @@ async fn own_run(runs: &Runs, run: &RunId) -> Result<Option<Arc<Run>>> {
 }
 
 async fn work(settings: Settings, bench: Workbench, own: &Arc<Run>, mut signals: Signals) -> Result<u8> {
-    let (puller, deliveries) = Puller::start(&settings)?;
+    let name = settings.subscription.clone();
+    let (puller, deliveries) = Puller::start(&settings, move || {
+        Ok(Target::from_variable("PUBSUB_EMULATOR_HOST")?.subscription(&name)?)
+    })?;
     let publishing = {
         let (board, bucket) = (bench.board.clone(), bench.bucket.clone());
         tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move { board.publish(&bucket).await }))
@@ -158,7 +161,8 @@ async fn pull(
     }
 }
 
-/// Lets running items finish within the budget, cuts the rest off, and gives them the time to say so.
+/// Lets running items finish within the budget, as far as they will; cuts the rest off, and gives
+/// them the time to say so.
 async fn drain(
     settings: &Settings,
     budget: Duration,
@@ -166,13 +170,14 @@ async fn drain(
     mut items: JoinSet<bool>,
     signals: &mut Signals,
 ) {
+    bench.farewell.ask(budget);
     let deadline = Instant::now() + budget;
     let finish = async { while items.join_next().await.is_some() {} };
     tokio::select! {
         _ = timeout_at(deadline, finish) => {}
         () = signals.asked_again() => {}
     }
-    bench.cut.cancel();
+    bench.farewell.cut();
     let cut = async { while items.join_next().await.is_some() {} };
     if timeout(settings.hand_back() / 2, cut).await.is_err() {
         tracing::warn!("{} items could not be handed back in time", items.len());

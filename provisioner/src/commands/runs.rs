@@ -13,7 +13,7 @@ use super::launch::{LaunchArgs, follow, time, told};
 use super::session::{Session, StackArgs};
 use crate::exit::Exit;
 use crate::report::{self, Format, old_runs, run_show, run_text, runs_list};
-use crate::runs::{self, Details, Items, RunStatus, Store, Summary, Which, why_nothing_moves};
+use crate::runs::{self, Details, Items, RunStatus, Store, Summary, Which, backing_off, why_nothing_moves};
 
 /// Lists, shows and follows runs; cancels them, tries their items again, and removes old records.
 #[derive(Args)]
@@ -165,6 +165,9 @@ async fn details(session: &Session, store: &Store, summary: Summary) -> Result<D
     };
     let mut details = store.details(summary, &alive).await?;
     details.reasons = reasons(session, &record, &details.status).await?;
+    if details.status.stands_still(Timestamp::now()) {
+        details.reasons.extend(backing_off(&store.bucket, &record.run).await?);
+    }
     Ok(details)
 }
 

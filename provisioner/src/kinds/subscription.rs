@@ -116,6 +116,7 @@ impl Table for Subscription {
     fn introduce(&self, key: &str, scope: &mut Scope) {
         scope.topic_of.insert(key.to_owned(), self.topic.clone());
         scope.lease_of.insert(key.to_owned(), self.ack_deadline.get());
+        scope.retention_of.insert(key.to_owned(), self.retention.get());
         scope.backoff_of.insert(key.to_owned(), self.retry.max.get());
     }
 

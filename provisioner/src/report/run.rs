@@ -161,6 +161,7 @@ mod tests {
                 handler: Handler::Etl(Box::new(etl)),
                 attempts: 5,
                 item_timeout_seconds: 600,
+                retry: contract::RetrySpacing::default(),
             },
             config_sha256: String::new(),
             image: None,

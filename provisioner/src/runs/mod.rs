@@ -2,6 +2,7 @@
 //! else (see [`contract::layout`]).
 
 mod again;
+mod backoff;
 mod close;
 mod complaints;
 mod items;
@@ -18,6 +19,7 @@ mod why;
 mod workers;
 
 pub(crate) use again::{Which, failures, lines_of, matches, select};
+pub(crate) use backoff::backing_off;
 pub(crate) use close::{cancel, wind_up};
 pub(crate) use items::Items;
 pub(crate) use open::{Store, Summary};

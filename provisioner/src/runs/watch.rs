@@ -6,6 +6,7 @@ use anyhow::Result;
 use contract::{Cancelled, Closed, Outcome, RunRecord, layout};
 use jiff::Timestamp;
 
+use super::backoff::backing_off;
 use super::close::{End, close, wind_up};
 use super::complaints::Complaints;
 use super::open::Store;
@@ -158,6 +159,7 @@ impl<'a> Watch<'a> {
             self.told_still = true;
             let mut reasons = self.complaints.heard.clone();
             reasons.extend(why_nothing_moves(self.cluster, run).await?);
+            reasons.extend(backing_off(&self.store.bucket, run).await?);
             reasons.extend(self.workers.longest());
             tell(Progress::Still { since, reasons });
         }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use clients::Stored;
-use contract::{Attempt, FailureKind, RunId};
+use contract::{Attempt, AttemptEnd, FailureKind, RunId};
+use jiff::Timestamp;
 
 /// Attempts in a row that vanished without a word before an item is given up.
 const VANISHED_LIMIT: usize = 5;
@@ -22,6 +23,8 @@ pub(crate) struct Try {
     pub(crate) pod: String,
     /// None while it is open: running, or vanished.
     pub(crate) end: Option<End>,
+    /// Nobody tries again before this instant.
+    pub(crate) not_before: Option<Timestamp>,
 }
 
 /// How an attempt ended, if not with a receipt.
@@ -53,7 +56,12 @@ impl History {
                 attempt.index = of(Attempt::META_INDEX).and_then(|index| index.parse().ok());
                 attempt.pod = of(Attempt::META_POD).cloned().unwrap_or_default();
             }
-            "failed.json" => self.0.entry(number).or_default().end = Some(End::Failed),
+            "failed.json" => {
+                let not_before = object.metadata.get(AttemptEnd::META_NOT_BEFORE);
+                let attempt = self.0.entry(number).or_default();
+                attempt.end = Some(End::Failed);
+                attempt.not_before = not_before.and_then(|at| at.parse().ok());
+            }
             "yielded.json" => self.0.entry(number).or_default().end = Some(End::Yielded),
             _ => {}
         }
@@ -88,6 +96,11 @@ impl History {
         (failed.last().copied(), u32::try_from(failed.len()).unwrap_or(u32::MAX))
     }
 
+    /// The instant before which nobody may try again, if the latest attempt failed.
+    pub(crate) fn not_before(&self) -> Option<Timestamp> {
+        self.latest()?.1.not_before
+    }
+
     /// Judges a redelivery. `limit` failures end an item, and so do attempts that vanish in a row;
     /// what this very pod left open has not vanished.
     pub(crate) fn judge(&self, limit: u32, pod: &str) -> Verdict {
@@ -105,6 +118,11 @@ impl History {
 mod tests {
     use super::*;
 
+    fn object(name: String) -> Stored {
+        let (crc32c, metadata) = (String::new(), clients::Metadata::new());
+        Stored { name, generation: 1, size: 1, crc32c, metadata, created: 0 }
+    }
+
     /// `"open failed yielded"`, all by pod `other`.
     fn history(attempts: &str) -> History {
         let mut history = History::default();
@@ -114,14 +132,8 @@ mod tests {
                 (Attempt::META_INDEX, "4"),
                 (Attempt::META_POD, if end == "ours" { "us" } else { "other" }),
             ];
-            let object = Stored {
-                name: String::new(),
-                generation: 1,
-                size: 1,
-                crc32c: String::new(),
-                metadata: metadata.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-                created: 0,
-            };
+            let metadata = metadata.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+            let object = Stored { metadata, ..object(String::new()) };
             history.add(&format!("{:04}.json", at + 1), &object);
             if !matches!(end, "open" | "ours") {
                 history.add(&format!("{:04}.{end}.json", at + 1), &object);
@@ -153,6 +165,23 @@ mod tests {
         );
         assert_eq!(history("open open yielded open open open").judge(3, "us"), Verdict::Try(7));
         assert_eq!(history("open open open open ours").judge(3, "us"), Verdict::Try(6));
+    }
+
+    #[test]
+    fn an_item_backs_off_only_while_its_failure_is_the_latest_that_is_known_of_it() {
+        let failed = |number: u32, at: &str| {
+            let metadata = [(AttemptEnd::META_NOT_BEFORE.to_owned(), at.to_owned())].into();
+            (format!("{number:04}.failed.json"), Stored { metadata, ..object(String::new()) })
+        };
+        let mut history = History::default();
+        let (name, end) = failed(1, "2026-01-31T00:00:07Z");
+        history.add(&name, &end);
+        assert_eq!(history.not_before(), Some("2026-01-31T00:00:07Z".parse().expect("a time")));
+        history.add("0002.json", &object(String::new()));
+        assert_eq!(history.not_before(), None);
+        let (name, end) = failed(2, "tomorrow");
+        history.add(&name, &end);
+        assert_eq!(history.not_before(), None);
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Begins and ends attempts, each by one object that is created once.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use clients::{Bucket, Conditional, Metadata};
-use contract::{Attempt, AttemptEnd, EndReason, Failure, FailureKind, Item, Receipt, layout};
+use contract::{Attempt, AttemptEnd, EndReason, Failure, FailureKind, Item, Receipt, WorkerConfig, layout};
 use jiff::Timestamp;
 use tokio::try_join;
 
+use super::backoff;
 use super::history::{History, Verdict};
 use crate::output::OutputTail;
 use crate::runs::Run;
@@ -41,6 +44,17 @@ pub enum Beginning {
     Begun(Begun),
     /// There was nothing left to do.
     Settled(Settled),
+    /// It failed a moment ago: nobody may try again for so long.
+    TooSoon(Duration),
+}
+
+/// What came of a failed attempt.
+#[derive(Debug)]
+pub enum Failed {
+    /// It was the item's last.
+    ForGood(Settled),
+    /// There is another after so long.
+    Rests(Duration),
 }
 
 impl Settled {
@@ -81,7 +95,10 @@ impl Ledger {
                 return Ok(Beginning::Begun(Begun { attempt, failed }));
             }
             match history.judge(run.record.config.attempts, &self.us.pod) {
-                Verdict::Try(number) => attempt.number = number,
+                Verdict::Try(number) => match rest(run, &history) {
+                    Some(rest) => return Ok(Beginning::TooSoon(rest)),
+                    None => attempt.number = number,
+                },
                 Verdict::GiveUp(kind) => {
                     return self.give_up(&attempt, &history, kind).await.map(Beginning::Settled);
                 }
@@ -91,25 +108,40 @@ impl Ledger {
         bail!("other workers began attempts at this item {ROUNDS} times while this one tried to")
     }
 
-    /// Ends an attempt that failed. None: it will be tried again.
+    /// Ends an attempt that failed, and says when there may be another.
     pub async fn fail(
         &self,
+        run: &Run,
         begun: Begun,
-        limit: u32,
         reason: EndReason,
         message: &str,
         output: &OutputTail,
-    ) -> Result<Option<Settled>> {
-        let end = end(&begun.attempt, reason, message, output);
-        let (run, item, number) = (&begun.attempt.run, &begun.attempt.item, begun.attempt.number);
-        let name = layout::attempt_failed(run, item, number);
-        self.bucket.create_json(&name, &end, Metadata::new()).await?;
+    ) -> Result<Failed> {
+        let WorkerConfig { attempts: limit, retry, .. } = run.record.config;
+        let failures = begun.failed.saturating_add(1);
         let kind = match reason {
-            EndReason::Permanent => FailureKind::Permanent,
-            _ if begun.failed.saturating_add(1) >= limit => FailureKind::AttemptsUsedUp,
-            _ => return Ok(None),
+            EndReason::Permanent => Some(FailureKind::Permanent),
+            _ if failures >= limit => Some(FailureKind::AttemptsUsedUp),
+            _ => None,
         };
-        self.write_failure(&begun.attempt, number, kind, end.message, end.output_tail).await.map(Some)
+        let mut end = end(&begun.attempt, reason, message, output);
+        let mut metadata = Metadata::new();
+        if kind.is_none() {
+            let not_before = backoff::not_before(retry, failures, rand::random(), end.at);
+            metadata.insert(AttemptEnd::META_NOT_BEFORE.to_owned(), not_before.to_string());
+            end.not_before = Some(not_before);
+        }
+        let (of, number) = (&begun.attempt, begun.attempt.number);
+        let name = layout::attempt_failed(&of.run, &of.item, number);
+        self.bucket.create_json(&name, &end, metadata).await?;
+        match kind {
+            Some(kind) => {
+                self.write_failure(of, number, kind, end.message, end.output_tail).await.map(Failed::ForGood)
+            }
+            None => Ok(Failed::Rests(
+                end.not_before.and_then(|at| backoff::wait(retry, at, Timestamp::now())).unwrap_or_default(),
+            )),
+        }
     }
 
     /// Ends an attempt that was cut short through no fault of the item.
@@ -226,6 +258,11 @@ impl Ledger {
     }
 }
 
+/// How long nobody may try the item again.
+fn rest(run: &Run, history: &History) -> Option<Duration> {
+    backoff::wait(run.record.config.retry, history.not_before()?, Timestamp::now())
+}
+
 fn end(attempt: &Attempt, reason: EndReason, message: &str, output: &OutputTail) -> AttemptEnd {
     let mut lines = message.lines();
     let first = lines.next().unwrap_or_default().to_owned();
@@ -239,6 +276,7 @@ fn end(attempt: &Attempt, reason: EndReason, message: &str, output: &OutputTail)
         message: first,
         output_tail: output.text(),
         at: Timestamp::now(),
+        not_before: None,
     }
 }
 

@@ -5,12 +5,14 @@
 //! the destination, upload, create the receipt. An attempt `0001` that could be created proves that
 //! nobody tried before, so neither a receipt nor a failure can exist.
 
+mod backoff;
 mod claim;
 mod history;
 mod ledger;
 mod load;
 
-pub use ledger::{Beginning, Begun, Ledger, Settled};
+pub use ledger::{Beginning, Begun, Failed, Ledger, Settled};
 pub use load::{Loaded, Place};
 
+pub(crate) use backoff::wait;
 pub(crate) use history::History;

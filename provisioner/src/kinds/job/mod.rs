@@ -19,6 +19,7 @@ use crate::resource::{Address, Desired};
 use crate::stack::{AnyTime, FieldProblem, Reference, Scope, Seconds};
 
 mod grants;
+mod limits;
 mod template;
 
 /// The annotation of the template that holds the workers' configuration.
@@ -56,7 +57,15 @@ pub(crate) struct JobSpec {
     pub attempts: u32,
     /// How long one attempt may take, 1 second to 50 minutes.
     #[serde(default = "item_timeout")]
-    pub item_timeout: Seconds<1, 3_000>,
+    pub item_timeout: Seconds<1, { limits::LONGEST_ITEM }>,
+    /// How failed attempts are spaced; an item that was preempted goes on at once.
+    #[serde(default)]
+    pub retry: limits::Spacing,
+    /// How long a worker that is asked to stop may go on, 5 seconds to 2 minutes. A Spot node leaves 15
+    /// seconds: for more, its pool needs a kubelet configuration with a longer shutdown grace period
+    /// (GKE 1.35 or newer).
+    #[serde(default = "limits::grace")]
+    pub grace: Seconds<5, 120>,
     /// How long a whole run may take.
     #[serde(default = "max_run_time")]
     pub max_run_time: AnyTime,
@@ -86,7 +95,7 @@ fn attempts() -> u32 {
     5
 }
 
-fn item_timeout() -> Seconds<1, 3_000> {
+fn item_timeout() -> Seconds<1, { limits::LONGEST_ITEM }> {
     Seconds::clamped(600)
 }
 
@@ -148,12 +157,7 @@ impl Table for JobSpec {
                 problems.push(FieldProblem::at(&[field], format!("`{field}` is from 1 to {most}")));
             }
         }
-        if self.max_run_time.get() < self.item_timeout.get() {
-            problems.push(FieldProblem::at(
-                &["max_run_time"],
-                "`max_run_time` is shorter than one item's `item_timeout`",
-            ));
-        }
+        problems.extend(limits::problems(self, scope));
         problems.extend(self.pool_problem(key, scope));
         problems
     }
@@ -188,7 +192,8 @@ impl JobSpec {
             (None, None) => bail!("a job without `etl` or `command`"),
         };
         let item_timeout_seconds = self.item_timeout.get();
-        Ok(WorkerConfig { handler, attempts: self.attempts, item_timeout_seconds })
+        let (attempts, retry) = (self.attempts, self.retry.into());
+        Ok(WorkerConfig { handler, attempts, item_timeout_seconds, retry })
     }
 
     /// A file may leave the image open, for it is valid with `--local`; a project's cluster needs one.

@@ -42,8 +42,8 @@ impl JobSpec {
             pod["tolerations"] =
                 json!([{ "key": SPOT, "operator": "Equal", "value": "true", "effect": "NoSchedule" }]);
         }
-        let grace = pod["terminationGracePeriodSeconds"].as_u64();
-        let grace = grace.context("internal error: the manifest of a job names no grace period")?;
+        let grace = self.grace.get();
+        pod["terminationGracePeriodSeconds"] = grace.into();
         let container = &mut pod["containers"][0];
         container["image"] = self.image.as_deref().unwrap_or(LOCAL_IMAGE).into();
         container["resources"] = self.resources_of_a_worker(allocatable(&facts.machine_type));
