@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod crash_points;
 mod cycle;
+mod evidence;
 mod fx;
 mod hostile_items;
 mod manifests;

@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_long_item_ends_when_asked_and_a_short_one_at_the_cut() {
         let (farewell, since) = (Farewell::default(), Instant::now());
         let (long, short) = (RunId("long".into()), RunId("short".into()));

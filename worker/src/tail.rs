@@ -208,7 +208,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(ProptestConfig::with_cases(500))]
         #[test]
         fn an_open_item_always_has_its_guardian_and_nobody_stays_without_a_reason(
             events in prop::collection::vec(event(), 0..120),
