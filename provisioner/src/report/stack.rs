@@ -241,10 +241,13 @@ existing = true
         attempts = 5                                 # default
         bucket = "data"                              # stack.toml:33
         concurrency = 1                              # default
+        grace = "15s"                                # default
         item_timeout = "10m"                         # default
         max_run_time = "1d"                          # default
         max_workers = 3                              # --set
         pool = "main/workers"                        # stack.toml:34
+        retry.first = "1s"                           # default
+        retry.most = "10m"                           # default
         subscription = "work"                        # stack.toml:32
         [job.fx.etl]
         bad_rows = "drop"                            # stack.toml:39
