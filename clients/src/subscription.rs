@@ -1,6 +1,7 @@
 //! A subscription, spoken with the published message types: the streaming pull, acknowledgements and
 //! deadlines. Knows nothing of leases that are kept or lost.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use google_cloud_auth::credentials::{CacheableResource, Credentials};
@@ -212,7 +213,8 @@ fn sentence(status: &Status) -> String {
     if let Some(permission) = info.metadata.get("permission").filter(|permission| !text.contains(*permission))
     {
         let resource = info.metadata.get("resource").map(String::as_str).unwrap_or_default();
-        text.push_str(&format!(" (permission {permission} is missing on {resource})"));
+        // Writing to a String cannot fail.
+        let _ = write!(text, " (permission {permission} is missing on {resource})");
     }
     text
 }

@@ -53,7 +53,9 @@ mod tests {
 
     fn prospect(took: &[u64], age: u64, left: u64) -> Prospect {
         let mut timings = Timings::default();
-        took.iter().for_each(|took| timings.add(seconds(*took)));
+        for took in took {
+            timings.add(seconds(*took));
+        }
         timings.prospect(seconds(age), seconds(left))
     }
 

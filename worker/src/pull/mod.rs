@@ -129,7 +129,7 @@ impl Puller {
             runtime.block_on(async {
                 match connect() {
                     Ok(subscription) => {
-                        Keeper::new(&settings, subscription, deliver, beat).run(stopped).await
+                        Keeper::new(&settings, subscription, deliver, beat).run(stopped).await;
                     }
                     Err(error) => tracing::error!("cannot pull from {}: {error:#}", settings.subscription),
                 }
