@@ -51,7 +51,7 @@ mod tests {
     fn more_than_is_kept_at_once_leaves_its_end() {
         let tail = OutputTail::default();
         tail.push(b"before");
-        tail.push(&[b'x'; KEPT + 5]);
+        tail.push(&vec![b'x'; KEPT + 5]);
         assert_eq!(tail.text(), "x".repeat(KEPT));
     }
 }
