@@ -17,6 +17,7 @@ pub mod etl;
 
 // Around it: what others see, and when to leave.
 pub mod board;
+pub mod metrics;
 pub mod idle;
 mod tail;
 pub mod signals;
@@ -24,6 +25,7 @@ mod patience;
 
 pub mod check;
 pub mod log;
+pub mod redact;
 
 /// Stack of every thread that may plan a query, in bytes. Reserved, not used, until a query is deep.
 pub const STACK: usize = 256 << 20;

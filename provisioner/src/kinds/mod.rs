@@ -33,7 +33,7 @@ mod service_account;
 mod subscription;
 mod topic;
 
-pub(crate) use job::JobSpec;
+pub(crate) use job::{JOB, JobSpec};
 pub(crate) use node_pool::POOL;
 
 /// Every kind, in the order that lists are shown in.

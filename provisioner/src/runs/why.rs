@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::api::{Api, ListParams, LogParams};
 
 use crate::cloud::{Cloud, Kubernetes, limited};
+use crate::kinds::JOB;
 
 /// Lines of a dead worker's log that are shown.
 const LOG_LINES: i64 = 5;
@@ -41,6 +42,12 @@ impl Cluster {
     pub(crate) async fn pods(&self, run: &RunId) -> Result<Vec<Pod>> {
         let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={run}"));
         Ok(limited("list the run's pods", self.pod_api().list(&of_job)).await?.items)
+    }
+
+    /// The pods of every run's Job.
+    pub(crate) async fn workers(&self) -> Result<Vec<Pod>> {
+        let of_jobs = ListParams::default().labels(JOB);
+        Ok(limited("list the workers", self.pod_api().list(&of_jobs)).await?.items)
     }
 
     /// Deletes the run's Job and its pods; one that is not there is deleted already.
