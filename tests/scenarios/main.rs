@@ -8,6 +8,7 @@ mod crash_points;
 mod cycle;
 mod fx;
 mod hostile_items;
+mod logs;
 mod manifests;
 mod permissions;
 mod runs;
