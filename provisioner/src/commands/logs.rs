@@ -46,7 +46,7 @@ pub(super) struct Logs {
     #[arg(long, value_name = "N", requires = "item", conflicts_with = "follow")]
     attempt: Option<u32>,
     /// Go on until the run's workers are gone, with those that start later.
-    #[arg(long, short)]
+    #[arg(long)]
     follow: bool,
     /// Only what was printed since: `10m`, or an instant as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = instant)]

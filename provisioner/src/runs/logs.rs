@@ -18,11 +18,13 @@ use tokio::time::sleep;
 
 use super::attempts::{Ended, ItemHistory, PodLog, Tried};
 use super::open::Store;
-use super::why::{Cluster, phase};
+use super::why::{Cluster, JOB_NAME, phase};
 use crate::cloud::limited;
 
 /// How often new pods are looked for, and a log that broke off is asked for again.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long the last lines about an item may be on their way.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The longest line that is told in one piece, in bytes.
 const LONGEST_LINE: usize = 256 << 10;
 /// Lines of a pod's log that are searched for those of one attempt.
@@ -96,15 +98,25 @@ pub(crate) async fn listen(
         }
         sleep(LOOK).await;
     }
-    while let Some(ended) = listening.join_next().await {
-        ended?;
+    // Another run's worker may go on; of this run it has nothing more to say.
+    let of_others =
+        async { if wanted.item.is_some() { sleep(LAST_WORDS).await } else { std::future::pending().await } };
+    tokio::pin!(of_others);
+    loop {
+        tokio::select! {
+            ended = listening.join_next() => match ended {
+                Some(ended) => ended?,
+                None => return Ok(()),
+            },
+            () = &mut of_others => return Ok(()),
+        }
     }
-    Ok(())
 }
 
-/// Whether nobody will print anything more for the run.
+/// Whether nobody will print anything more for the run: its own pods have ended, and so has its Job.
 async fn is_over(store: &Store, cluster: &Cluster, run: &RunId, pods: &[Pod]) -> Result<bool> {
-    if pods.iter().any(|pod| matches!(phase(pod), "Pending" | "Running")) {
+    let is_own = |pod: &Pod| pod.labels().get(JOB_NAME) == Some(&run.0);
+    if pods.iter().any(|pod| is_own(pod) && matches!(phase(pod), "Pending" | "Running")) {
         return Ok(false);
     }
     if cluster.job(run).await?.is_some() {

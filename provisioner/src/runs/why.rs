@@ -12,6 +12,8 @@ use kube::api::{Api, ListParams, LogParams};
 use crate::cloud::{Cloud, Kubernetes, limited};
 use crate::kinds::JOB;
 
+/// The label of a pod that names its Job, which is the run.
+pub(super) const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 /// Lines of a dead worker's log that are shown.
 const LOG_LINES: i64 = 5;
 /// Lines of a worker's log that are searched for a complaint.
@@ -40,7 +42,7 @@ impl Cluster {
 
     /// The pods of a run's Job.
     pub(crate) async fn pods(&self, run: &RunId) -> Result<Vec<Pod>> {
-        let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={run}"));
+        let of_job = ListParams::default().labels(&format!("{JOB_NAME}={run}"));
         Ok(limited("list the run's pods", self.pod_api().list(&of_job)).await?.items)
     }
 
