@@ -92,15 +92,15 @@ fn what_workers_say_is_there_while_they_live_and_after_everything_else_is_gone()
     scenario.expect(0, &["local", "fault", "release", &fault]);
     assert_eq!(run.wait().expect("it ends").code(), Some(6), "{}", text(&scenario, "run.log"));
     assert_eq!(follower.wait().expect("it ends").code(), Some(0));
-    let followed = text(&scenario, "followed.log");
-    assert!(followed.contains("[USD 2] done "), "{followed}");
-    assert!(!followed.contains('\u{1b}') && followed.contains("[BAD\\u{1b}[2J 1] failed: "), "{followed}");
-    let pods: BTreeSet<&str> = followed
+    let said_live = text(&scenario, "followed.log");
+    assert!(said_live.contains("[USD 2] done "), "{said_live}");
+    assert!(!said_live.contains('\u{1b}') && said_live.contains("[BAD\\u{1b}[2J 1] failed: "), "{said_live}");
+    let pods: BTreeSet<&str> = said_live
         .lines()
         .filter_map(|line| line.split(' ').next())
         .filter(|pod| pod.starts_with("fx-"))
         .collect();
-    assert_eq!(pods.len(), 3, "{followed}");
+    assert_eq!(pods.len(), 3, "{said_live}");
     of_item.wait().expect("it ends");
     let lines = text(&scenario, "item.log");
     let items: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
