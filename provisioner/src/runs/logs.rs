@@ -298,10 +298,10 @@ mod tests {
     async fn a_log_is_read_by_lines_whatever_it_holds() {
         let long = "x".repeat(LONGEST_LINE);
         let text = [b"one\n\n\xff\x1b[31m\n".as_slice(), long.as_bytes(), b"more\nlast"].concat();
-        let mut log =
+        let mut source =
             std::pin::pin!(futures::io::BufReader::with_capacity(7, futures::io::Cursor::new(text)));
         let mut lines = Vec::new();
-        while let Some(line) = next_line(log.as_mut()).await.expect("readable") {
+        while let Some(line) = next_line(source.as_mut()).await.expect("readable") {
             lines.push(line);
         }
         assert_eq!(lines[..3], ["one", "", "\u{fffd}\u{1b}[31m"]);
