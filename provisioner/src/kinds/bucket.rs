@@ -96,7 +96,7 @@ impl Table for BucketSpec {
             lifecycle: self.lifecycle.clone(),
             uniform_access: true,
             public_access_prevention: true,
-            labels: scope.labels(&self.labels),
+            labels: scope.labels("bucket", key, &self.labels),
         };
         let own = Desired::new(key, name.clone(), &bucket)?;
         let files = BucketFile::all(key, &name, &self.files, &scope.folder)?;

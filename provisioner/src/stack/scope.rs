@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Header, Labels};
+use super::{Header, Labels, Lifetime};
+use crate::cloud::{EXPIRES, PROTECT};
 use crate::resource::{Address, Desired};
 
 /// A Google Cloud project.
@@ -63,6 +64,8 @@ pub(crate) struct Scope {
     pub zone: Option<String>,
     /// Labels of everything.
     pub labels: Labels,
+    expires: Option<Lifetime>,
+    protect: Vec<String>,
     /// The folder that paths are relative to.
     pub folder: PathBuf,
     /// Every node pool, by `CLUSTER/POOL`.
@@ -99,6 +102,8 @@ impl Scope {
             region: header.region.clone(),
             zone: header.zone.clone(),
             labels: header.labels.clone(),
+            expires: header.expires,
+            protect: header.protect.clone(),
             folder: folder.to_owned(),
             pools: BTreeMap::new(),
             topic_of: BTreeMap::new(),
@@ -149,9 +154,13 @@ impl Scope {
         format!("projects/{}/locations/{location}/clusters/{}", self.project.id, self.name("cluster", key))
     }
 
-    /// The labels of a resource: the stack's, and its own.
-    pub(crate) fn labels(&self, own: &Labels) -> Labels {
-        self.labels.iter().chain(own).map(|(k, v)| (k.clone(), v.clone())).collect()
+    /// The labels of `[table.key]`: the stack's, its own, and what must be known of it without the file.
+    pub(crate) fn labels(&self, table: &'static str, key: &str, own: &Labels) -> Labels {
+        let address = Address::new(table, key).to_string();
+        let expires = self.expires.map(|time| (EXPIRES.to_owned(), time.to_string()));
+        let protected = self.protect.contains(&address).then(|| (PROTECT.to_owned(), "yes".to_owned()));
+        let written = self.labels.iter().chain(own).map(|(k, v)| (k.clone(), v.clone()));
+        written.chain(expires).chain(protected).collect()
     }
 }
 
