@@ -331,7 +331,7 @@ mod tests {
             pool = "main/workers"
             max_run_time = "{max_run_time}"
             [job.fx.etl]
-            extract = "gs://other/{{item}}.parquet"
+            extract = "gs://other/raw/{{item}}.parquet"
             load = "gs://other/{{item}}.parquet"
             "#
         );

@@ -8,7 +8,7 @@ use clients::{Metadata, Stored};
 use contract::{Commit, Item, Output, Receipt, ReceiptKind, RunId, Staged, layout};
 use jiff::Timestamp;
 use proptest::prelude::*;
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::{SeedableRng as _, rngs::StdRng};
 
 use super::course::{Answer, Call, Course, Obstacle};
 

@@ -104,12 +104,14 @@ impl Storing<'_> {
             let answers = futures::stream::iter(calls)
                 .map(async |call| (call, this.make(call).await))
                 .buffer_unordered(PARALLEL);
-            let answers: Vec<_> = answers.collect().await;
-            // What went well is known before what did not ends it: else it could not be swept.
-            let (known, failed): (Vec<_>, Vec<_>) =
-                answers.into_iter().partition(|(_, answer)| answer.is_ok());
-            for (call, answer) in known.into_iter().chain(failed) {
-                self.course.learn(call, answer?)?;
+            let mut failed = None;
+            // All of them are waited for: what was staged is known then, and can be swept.
+            for (call, answer) in answers.collect::<Vec<_>>().await {
+                let learned = answer.and_then(|answer| Ok(self.course.learn(call, answer)?));
+                failed = failed.or(learned.err());
+            }
+            if let Some(error) = failed {
+                return Err(error);
             }
         }
     }
