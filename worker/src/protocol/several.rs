@@ -27,7 +27,7 @@ impl Ledger {
         let Some((commit, _)) = found else { return Ok(None) };
         tracing::info!(execution = commit.receipt.execution, "ends what an earlier attempt recorded");
         let course = Course::recorded(run.generation, commit);
-        Storing { ledger: self, course, made: &[], recorded: true }.to_the_end().await.map(Some)
+        Storing { ledger: self, course, made: &[], recorded: true }.finish().await.map(Some)
     }
 
     /// Stages the outputs, has their execution recorded as the one that counts, and promotes them;
@@ -37,7 +37,7 @@ impl Ledger {
         let uris = product.outputs.iter().map(|made| made.address.to_string()).collect();
         let receipt = self.stored(run, begun, &product);
         let course = Course::made(run.generation, receipt, uris);
-        Storing { ledger: self, course, made: &product.outputs, recorded: false }.to_the_end().await
+        Storing { ledger: self, course, made: &product.outputs, recorded: false }.finish().await
     }
 
     /// Deletes staged objects that are of no use any more. What stays, the bucket's lifecycle deletes.
@@ -56,8 +56,8 @@ impl Ledger {
     fn check(&self, outputs: &[Artifact]) -> Result<(), HandlerError> {
         let mut addresses: Vec<&ObjectAddress> = outputs.iter().map(|made| &made.address).collect();
         addresses.sort();
-        if let Some(twice) = addresses.windows(2).find(|two| two[0] == two[1]) {
-            return Err(permanent!("two outputs of this item would both be {}", twice[0]));
+        if let Some([twice, ..]) = addresses.windows(2).find(|two| two[0] == two[1]) {
+            return Err(permanent!("two outputs of this item would both be {twice}"));
         }
         let is_record =
             |at: &&&ObjectAddress| at.bucket == self.bucket.name() && at.object.starts_with(layout::RUNS);
@@ -80,7 +80,7 @@ struct Storing<'a> {
 }
 
 impl Storing<'_> {
-    async fn to_the_end(mut self) -> Result<Loaded, HandlerError> {
+    async fn finish(mut self) -> Result<Loaded, HandlerError> {
         if let Err(error) = self.go().await {
             if !self.recorded {
                 let staged = self.course.commit().outputs.into_iter().map(|staged| staged.object);
