@@ -12,4 +12,5 @@ mod manifests;
 mod permissions;
 mod runs;
 mod stacks;
+mod several;
 mod vanishing;
