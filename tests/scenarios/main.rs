@@ -12,4 +12,6 @@ mod logs;
 mod manifests;
 mod permissions;
 mod runs;
+mod stacks;
+mod several;
 mod vanishing;

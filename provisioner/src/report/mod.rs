@@ -11,6 +11,7 @@ mod plain;
 mod plan;
 mod run;
 mod stack;
+mod stacks;
 mod standing;
 mod style;
 
@@ -21,6 +22,7 @@ pub(crate) use logs::{item_history, log_json, log_text};
 pub(crate) use plan::plan_text;
 pub(crate) use run::{RunProgress, run_json, run_text};
 pub(crate) use stack::{stack_json, stack_toml};
+pub(crate) use stacks::stacks_text;
 pub(crate) use standing::{
     failure_show, failures_list, grants_text, local_text, old_runs, run_show, runs_list, status_text,
 };
