@@ -23,8 +23,18 @@ pub const GRACE_SECONDS: &str = "PROVISION_GRACE_SECONDS";
 pub const POD: &str = "PROVISION_POD";
 /// The node's name, by the downward API.
 pub const NODE: &str = "PROVISION_NODE";
+/// The secrets that the worker reads from Secret Manager as it starts: a JSON object of their keys
+/// and versions, `{"token": "projects/P/secrets/S/versions/latest"}`.
+pub const SECRETS: &str = "PROVISION_SECRETS";
 /// Completion index of the pod in its Indexed Job; set by Kubernetes itself.
 pub const INDEX: &str = "JOB_COMPLETION_INDEX";
 /// Set by the local cloud's kubelet: the folder that `file:` inputs may be read from. Outside
 /// `--local` it is never set, and a `file:` input is an error.
 pub const LOCAL_ROOT: &str = "PROVISION_LOCAL_ROOT";
+
+/// The variable of a worker or a command that holds the secret of that key: `PROVISION_SECRET_TOKEN`.
+#[must_use]
+pub fn secret(key: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    format!("PROVISION_SECRET_{}", key.chars().map(plain).collect::<String>())
+}

@@ -11,4 +11,5 @@ mod hostile_items;
 mod manifests;
 mod permissions;
 mod runs;
+mod secrets;
 mod vanishing;

@@ -1,5 +1,6 @@
 //! What the environment tells a worker. The rest it reads from the run's record.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub grace: Duration,
     /// Folder that `file:` inputs may be read from.
     pub local_root: Option<PathBuf>,
+    /// The versions of secrets to read from Secret Manager, by the secrets' keys.
+    pub secrets: BTreeMap<String, String>,
     /// Which worker this is.
     pub us: Identity,
 }
@@ -57,6 +60,7 @@ impl Settings {
             backoff: Duration::from_secs(from.number(env::BACKOFF_SECONDS, Some(60), 0..=600).into()),
             grace: Duration::from_secs(from.number(env::GRACE_SECONDS, Some(15), 1..=86400).into()),
             local_root: (from.lookup)(env::LOCAL_ROOT).filter(|root| !root.is_empty()).map(PathBuf::from),
+            secrets: from.secrets(env::SECRETS),
             us: Identity {
                 run: RunId(from.text(env::RUN)),
                 index: from.number(env::INDEX, None, 0..=u32::MAX),
@@ -95,6 +99,17 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             self.wrong.push(format!("{name} is not set"));
         }
         value
+    }
+
+    fn secrets(&mut self, name: &str) -> BTreeMap<String, String> {
+        let value = (self.lookup)(name).filter(|value| !value.is_empty());
+        let read = value.map(|value| serde_json::from_str(&value));
+        read.transpose()
+            .unwrap_or_else(|_| {
+                self.wrong.push(format!("{name} is not a JSON object of names"));
+                None
+            })
+            .unwrap_or_default()
     }
 
     fn number(&mut self, name: &str, default: Option<u32>, range: std::ops::RangeInclusive<u32>) -> u32 {

@@ -1,12 +1,13 @@
 //! What a table may know of the rest of its stack: names, places, labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
 
 use super::{Header, Labels};
+use crate::kinds::Kept;
 use crate::resource::{Address, Desired};
 
 /// A Google Cloud project.
@@ -73,6 +74,10 @@ pub(crate) struct Scope {
     pub lease_of: BTreeMap<String, u64>,
     /// By key of a subscription: the longest that it holds a message back, in seconds.
     pub backoff_of: BTreeMap<String, u64>,
+    /// Who hands each secret to workers, by its key.
+    pub secrets: BTreeMap<String, Kept>,
+    /// Each secret that a job uses, with the job's cluster, by their keys.
+    pub secret_uses: BTreeSet<(String, String)>,
     names: BTreeMap<(&'static str, String), Option<String>>,
 }
 
@@ -104,6 +109,8 @@ impl Scope {
             topic_of: BTreeMap::new(),
             lease_of: BTreeMap::new(),
             backoff_of: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            secret_uses: BTreeSet::new(),
             names: tables.map(|(t, k, n)| ((t, k.to_owned()), n.map(str::to_owned))).collect(),
         }
     }

@@ -19,6 +19,7 @@ use crate::resource::{Address, Desired};
 use crate::stack::{AnyTime, FieldProblem, Reference, Scope, Seconds};
 
 mod grants;
+mod secrets;
 mod template;
 
 /// The annotation of the template that holds the workers' configuration.
@@ -120,8 +121,13 @@ impl Table for JobSpec {
         all
     }
 
+    fn introduce(&self, _: &str, scope: &mut Scope) {
+        let cluster = self.pool.split('/').next().unwrap_or_default();
+        scope.secret_uses.extend(self.secrets().map(|secret| (secret.to_owned(), cluster.to_owned())));
+    }
+
     fn problems(&self, key: &str, scope: &Scope) -> Vec<FieldProblem> {
-        let mut problems = Vec::new();
+        let mut problems = self.problems_of_secrets(scope);
         if key.len() > LONGEST_KEY {
             let what = format!("`{key}` is too long for the name of a job: at most {LONGEST_KEY} characters");
             problems.push(FieldProblem::at(&[], what));
@@ -173,6 +179,7 @@ impl Table for JobSpec {
         let own = Job { manifest: self.manifest(key, scope)?, config };
         let own = in_cluster::desired(key, cluster, &own, scope)?
             .after([identity.address.clone(), Address::new("node_pool", self.pool.as_str())])
+            .after(self.secret_addresses(scope))
             .after(grants.iter().map(|grant| grant.address.clone()));
         Ok([own, namespace, identity].into_iter().chain(grants).collect())
     }
