@@ -276,7 +276,7 @@ fn a_changed_value_is_one_change_and_is_told_as_changed() {
     guarded.token = CANARIES[1].0;
     let plan = guarded.says(2, &["plan", "--local", "--detailed-exitcode"]).stdout;
     assert!(plan.contains("~ secret.of-env"), "{plan}");
-    assert!(plan.contains("\"outdated\" → \"current\""), "{plan}");
+    assert!(plan.contains("value: outdated → current"), "{plan}");
     assert!(plan.contains("1 to update"), "{plan}");
     guarded.says(0, &["apply", "--local", "--yes"]);
     guarded.says(0, &["plan", "--local", "--detailed-exitcode"]);
@@ -285,7 +285,7 @@ fn a_changed_value_is_one_change_and_is_told_as_changed() {
     let fault = ["local", "fault", "add", "kubernetes.secrets.*", "--fail", "403"];
     guarded.says(0, &fault);
     let plan = guarded.says(2, &["plan", "--local", "--detailed-exitcode"]).stdout;
-    assert!(plan.contains("\"unknown: may not be read\""), "{plan}");
+    assert!(plan.contains("value: unknown: may not be read → current"), "{plan}");
     guarded.says(0, &["local", "fault", "clear"]);
 
     // A value that is not here is shown in the file, and nothing needs it to take the stack down.
