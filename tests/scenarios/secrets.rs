@@ -136,24 +136,36 @@ impl Guarded {
         said
     }
 
-    /// Has Secret Manager keep a value. Only the request holds it.
+    /// Asks Secret Manager as the project's owner.
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let status = self.says(0, &["local", "status", "--format", "json"]).stdout;
+        let status: Value = serde_json::from_str(&status).expect("JSON");
+        let authority = status["url"].as_str().expect("a url").trim_start_matches("http://").to_owned();
+        let mut stream = TcpStream::connect(&authority).expect("connected");
+        let body = body.to_string();
+        let head = format!("Host: {authority}\r\nContent-Length: {}", body.len());
+        let path = format!("/v1/projects/local-cloud/secrets{path}");
+        write!(stream, "{method} {path} HTTP/1.0\r\n{head}\r\n\r\n{body}").expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("read");
+        assert!(answer.starts_with("HTTP/1.0 200"), "{path}: {answer}");
+        serde_json::from_str(answer.split_once("\r\n\r\n").expect("an answer").1).expect("JSON")
+    }
+
+    /// Has Secret Manager keep a value, which is sent in base64.
     fn keep(&self, value: &str) {
-        let call = |path: &str, body: Value| {
-            let url: Value =
-                serde_json::from_str(&self.says(0, &["local", "status", "--format", "json"]).stdout)
-                    .expect("JSON");
-            let authority = url["url"].as_str().expect("a url").trim_start_matches("http://").to_owned();
-            let mut stream = TcpStream::connect(&authority).expect("connected");
-            let body = body.to_string();
-            let head = format!("Host: {authority}\r\nContent-Length: {}", body.len());
-            write!(stream, "POST {path} HTTP/1.0\r\n{head}\r\n\r\n{body}").expect("written");
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).expect("read");
-            assert!(answer.starts_with("HTTP/1.0 200"), "{path}: {answer}");
-        };
-        let secrets = "/v1/projects/local-cloud/secrets";
-        call(&format!("{secrets}?secretId=vendor-token"), json!({"replication": {"automatic": {}}}));
-        call(&format!("{secrets}/vendor-token:addVersion"), json!({"payload": {"data": value}}));
+        self.ask("POST", "?secretId=vendor-token", &json!({"replication": {"automatic": {}}}));
+        self.ask("POST", "/vendor-token:addVersion", &json!({"payload": {"data": value}}));
+    }
+
+    /// The members who may read what Secret Manager keeps.
+    fn readers(&self) -> Vec<Value> {
+        let policy = self.ask("GET", "/vendor-token:getIamPolicy", &json!({}));
+        let bindings = policy["bindings"].as_array().cloned().unwrap_or_default();
+        bindings
+            .iter()
+            .flat_map(|binding| binding["members"].as_array().cloned().unwrap_or_default())
+            .collect()
     }
 
     /// Has the job's workers log all that they can.
@@ -262,8 +274,52 @@ fn a_canary_is_in_the_request_and_nowhere_else() {
     }
     assert!(kept.contains("failures/") && kept.contains("run.json"), "{kept}");
 
+    let readers = guarded.readers();
+    assert!(
+        readers.len() == 1
+            && readers[0].as_str().is_some_and(|reader| reader.ends_with("/ns/vendor/sa/prices"))
+    );
     guarded.says(0, &["teardown", "--local", "--yes", "--delete-data"]);
+    assert_eq!(guarded.readers(), [] as [Value; 0], "nobody is left who may read it");
     guarded.says(0, &["plan", "--local"]);
+}
+
+#[test]
+fn a_secret_that_leaves_the_file_takes_its_object_and_its_grant_along() {
+    let vendor = Vendor::start();
+    let guarded = Guarded::new(&vendor);
+    guarded.says(0, &["local", "up"]);
+    guarded.keep(CANARIES[2].1);
+    guarded.says(0, &["apply", "--local", "--yes"]);
+    for gone in [
+        "[secret.of-file]\nfile = \"keys/token\"\n",
+        "[secret.kept]\nsecret_manager = \"vendor-token\"\n",
+        "X-Of-File = { secret = \"of-file\" }\n",
+        "X-Kept = { secret = \"kept\" }\n",
+    ] {
+        guarded.scenario.edit(gone, "");
+    }
+    let plan = guarded.says(0, &["plan", "--local"]).stdout;
+    for line in ["- secret.of-file", "~ job.prices", "1 to update, 0 to replace, 2 to delete"] {
+        assert!(plan.contains(line), "{line}: {plan}");
+    }
+    guarded.says(0, &["apply", "--local", "--yes"]);
+    assert_eq!(guarded.readers(), [] as [Value; 0]);
+    guarded.says(0, &["plan", "--local", "--detailed-exitcode"]);
+}
+
+#[test]
+fn a_configuration_that_cannot_work_ends_the_job_at_once_and_is_told() {
+    let vendor = Vendor::start();
+    let guarded = Guarded::new(&vendor);
+    guarded.says(0, &["local", "up"]);
+    guarded.keep(CANARIES[2].1);
+    guarded.ask("POST", "/vendor-token/versions/1:disable", &json!({}));
+    let said = guarded.says(7, &RUN);
+    for words in ["exit code 78", "secret `kept`: Secret Version [", "is in DISABLED state"] {
+        assert!(said.stdout.contains(words), "{words}\n{}\n{}", said.stdout, said.stderr);
+    }
+    assert_eq!(vendor.asked(), "", "nothing was begun");
 }
 
 #[test]
