@@ -50,7 +50,7 @@ pub(crate) static ALL: [&dyn AnyKind; 12] = [
     &Of::<node_pool::NodePool>::KIND,
     &Of::<namespace::Namespace>::KIND,
     &Of::<kubernetes_service_account::KubernetesServiceAccount>::KIND,
-    &Of::<secret::Secret>::KIND,
+    &Of::<secret::object::Secret>::KIND,
     &Of::<job::Job>::KIND,
 ];
 

@@ -17,10 +17,10 @@ use crate::cloud::Cloud;
 use crate::resource::{Address, Desired};
 use crate::stack::{FieldProblem, Scope};
 
-mod object;
+pub(super) mod object;
 mod value;
 
-pub(crate) use object::Secret;
+use object::Secret;
 pub(super) use object::VALUE;
 use value::Source;
 
