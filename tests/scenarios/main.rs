@@ -14,4 +14,5 @@ mod permissions;
 mod runs;
 mod stacks;
 mod several;
+mod secrets;
 mod vanishing;

@@ -3,6 +3,7 @@
 
 // What it is told, and the whole of it.
 pub mod settings;
+pub mod secrets;
 pub mod worker;
 
 // One item, from the queue to its receipt.

@@ -1,7 +1,6 @@
 //! The runs that messages belong to: their records, read once, and whether they are still open.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,15 +46,15 @@ pub enum Known {
 /// The runs of one bucket.
 pub struct Runs {
     bucket: Bucket,
-    local_root: Option<PathBuf>,
+    host: Host,
     known: Mutex<HashMap<RunId, (Known, Instant)>>,
 }
 
 impl Runs {
-    /// `local_root` is the folder that `file:` inputs may be read from.
+    /// `host` is what handlers find on this machine.
     #[must_use]
-    pub fn new(bucket: Bucket, local_root: Option<PathBuf>) -> Self {
-        Self { bucket, local_root, known: Mutex::default() }
+    pub fn new(bucket: Bucket, host: Host) -> Self {
+        Self { bucket, host, known: Mutex::default() }
     }
 
     /// What is known of the run; never older than a few seconds while it is open.
@@ -106,13 +105,10 @@ impl Runs {
             return Err(format!("run.json has format {}, this worker reads {FORMAT}", record.format));
         }
         match &record.config.handler {
-            HandlerConfig::Etl(config) => {
-                let host = Host::of_worker(self.local_root.clone());
-                match Etl::prepare(config, &host).await {
-                    Ok(etl) => Ok(Arc::new(etl)),
-                    Err(wrong) => Err(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
-                }
-            }
+            HandlerConfig::Etl(config) => match Etl::prepare(config, &self.host).await {
+                Ok(etl) => Ok(Arc::new(etl)),
+                Err(wrong) => Err(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+            },
             HandlerConfig::Command(_) => {
                 Err("this version of worker does not run commands; use [job.….etl]".to_owned())
             }

@@ -1,5 +1,6 @@
 //! What the environment tells a worker. The rest it reads from the run's record.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub local_root: Option<PathBuf>,
     /// Where Prometheus is answered; nowhere without it.
     pub metrics: Option<SocketAddr>,
+    /// The versions of secrets to read from Secret Manager, by the secrets' keys.
+    pub secrets: BTreeMap<String, String>,
     /// Which worker this is.
     pub us: Identity,
 }
@@ -61,6 +64,7 @@ impl Settings {
             grace: Duration::from_secs(from.number(env::GRACE_SECONDS, Some(15), 1..=86400).into()),
             local_root: from.given(env::LOCAL_ROOT).map(PathBuf::from),
             metrics: from.metrics(),
+            secrets: from.secrets(env::SECRETS),
             us: Identity {
                 run: RunId(from.text(env::RUN)),
                 index: from.number(env::INDEX, None, 0..=u32::MAX),
@@ -113,6 +117,16 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
 
     fn given(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.is_empty())
+    }
+
+    fn secrets(&mut self, name: &str) -> BTreeMap<String, String> {
+        let read = self.given(name).map(|value| serde_json::from_str(&value));
+        read.transpose()
+            .unwrap_or_else(|_| {
+                self.wrong.push(format!("{name} is not a JSON object of names"));
+                None
+            })
+            .unwrap_or_default()
     }
 
     fn number(&mut self, name: &str, default: Option<u32>, range: std::ops::RangeInclusive<u32>) -> u32 {

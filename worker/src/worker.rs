@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::board::{Board, Count};
+use crate::etl::Host;
 use crate::idle::{Decision, Idle};
 use crate::item::Workbench;
 use crate::metrics::{Part, Server};
@@ -21,6 +22,7 @@ use crate::patience::patiently;
 use crate::protocol::Ledger;
 use crate::pull::{Delivery, Puller};
 use crate::runs::{Known, Run, Runs};
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::signals::Signals;
 
@@ -51,7 +53,12 @@ pub async fn run(settings: Settings) -> Result<u8> {
     let mut signals = Signals::listen()?;
     let storage = Target::from_variable("STORAGE_EMULATOR_HOST")?.storage().await?;
     let bucket = Bucket::new(storage, &settings.bucket);
-    let runs = Arc::new(Runs::new(bucket.clone(), settings.local_root.clone()));
+    let secrets = tokio::select! {
+        secrets = Secrets::read(&settings.secrets) => secrets?,
+        () = signals.asked() => return Ok(exit::TERMINATED),
+    };
+    let host = Host::of_worker(settings.local_root.clone(), secrets);
+    let runs = Arc::new(Runs::new(bucket.clone(), host));
     let own = tokio::select! {
         own = own_run(&runs, &settings.us.run) => own?,
         () = signals.asked() => return Ok(exit::TERMINATED),

@@ -70,6 +70,7 @@ impl JobSpec {
                 bind.needs.push(Address::new("cluster", cluster));
             }
         }
+        grants.extend(self.secret_grants(key, by, &identity, scope)?);
         Ok(grants)
     }
 }

@@ -19,6 +19,7 @@ use crate::resource::{Address, Desired};
 use crate::stack::{AnyTime, FieldProblem, Reference, Scope, Seconds};
 
 mod grants;
+mod secrets;
 mod template;
 
 /// The annotation of the template that holds the workers' configuration.
@@ -123,10 +124,12 @@ impl Table for JobSpec {
     fn introduce(&self, _: &str, scope: &mut Scope) {
         let longest = scope.longest_run_in.entry(self.bucket.clone()).or_default();
         *longest = self.max_run_time.get().max(*longest);
+        let cluster = self.pool.split('/').next().unwrap_or_default();
+        scope.secret_uses.extend(self.secrets().map(|secret| (secret.to_owned(), cluster.to_owned())));
     }
 
     fn problems(&self, key: &str, scope: &Scope) -> Vec<FieldProblem> {
-        let mut problems = Vec::new();
+        let mut problems = self.problems_of_secrets(scope);
         if key.len() > LONGEST_KEY {
             let what = format!("`{key}` is too long for the name of a job: at most {LONGEST_KEY} characters");
             problems.push(FieldProblem::at(&[], what));
@@ -178,6 +181,7 @@ impl Table for JobSpec {
         let own = Job { manifest: self.manifest(key, scope)?, config };
         let own = in_cluster::desired(key, cluster, &own, scope)?
             .after([identity.address.clone(), Address::new("node_pool", self.pool.as_str())])
+            .after(self.secret_addresses(scope))
             .after(grants.iter().map(|grant| grant.address.clone()));
         Ok([own, namespace, identity].into_iter().chain(grants).collect())
     }

@@ -90,7 +90,7 @@ impl JobSpec {
         ];
         let of_the_pod =
             of_the_pod.into_iter().map(|(name, path)| json!({ "name": name, "valueFrom": field(path) }));
-        plain.chain(of_the_pod).collect()
+        plain.chain(of_the_pod).chain(self.secret_variables(scope)).collect()
     }
 }
 
