@@ -10,6 +10,7 @@ pub mod exit;
 pub mod layout;
 
 mod attempt;
+mod command;
 mod config;
 mod etl;
 mod item;
@@ -19,7 +20,8 @@ mod progress;
 mod run;
 
 pub use attempt::{Attempt, AttemptEnd, EndReason};
-pub use config::{CommandConfig, Handler, WorkerConfig};
+pub use command::CommandConfig;
+pub use config::{Handler, LibraryConfig, WorkerConfig};
 pub use etl::{
     BadRows, Column, ColumnType, Compression, EtlConfig, Format, HeaderValue, HttpConfig, Literal, Named,
     Schema, SecretReference, TableConfig, seconds, size,

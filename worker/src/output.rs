@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes that are kept of each attempt.
-const KEPT: usize = 64 << 10;
+const KEPT: usize = OutputTail::KEPT;
 
 /// The last 64 KiB of an attempt's output. Cheap to clone; all clones are one tail.
 #[derive(Clone, Debug, Default)]
 pub struct OutputTail(Arc<Mutex<VecDeque<u8>>>);
 
 impl OutputTail {
+    /// Bytes that are kept.
+    pub const KEPT: usize = 64 << 10;
+
     /// Adds bytes at the end; as many leave at the front as do not fit.
     pub fn push(&self, bytes: &[u8]) {
         let bytes = &bytes[bytes.len().saturating_sub(KEPT)..];

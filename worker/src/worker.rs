@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
+use crate::handlers::Handlers;
 use crate::idle::{Decision, Idle};
 use crate::item::Workbench;
 use crate::patience::patiently;
@@ -44,11 +45,11 @@ enum Leaving {
 pub struct BadConfiguration(pub String);
 
 /// Works until nothing is left to do, or until asked to stop. Returns the exit code.
-pub async fn run(settings: Settings) -> Result<u8> {
+pub async fn run(settings: Settings, handlers: Handlers) -> Result<u8> {
     let mut signals = Signals::listen()?;
     let storage = Target::from_variable("STORAGE_EMULATOR_HOST")?.storage().await?;
     let bucket = Bucket::new(storage, &settings.bucket);
-    let runs = Arc::new(Runs::new(bucket.clone(), settings.local_root.clone()));
+    let runs = Arc::new(Runs::new(bucket.clone(), handlers));
     let own = tokio::select! {
         own = own_run(&runs, &settings.us.run) => own?,
         () = signals.asked() => return Ok(exit::TERMINATED),

@@ -37,6 +37,19 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Whether items are to be worked on here, so that what they need must be at hand.
+    pub(crate) fn is_worker(&self) -> bool {
+        matches!(self.secrets, Secrets::Environment)
+    }
+
+    /// A secret by its name: its variable and its value.
+    pub(crate) fn secret(&self, name: &str) -> Result<(String, String), String> {
+        let secret = SecretReference { secret: name.to_owned(), prefix: String::new() };
+        Ok((secret.variable(), self.secrets.get(&secret)?))
+    }
+}
+
 impl Secrets {
     /// The secret's value. The error never tells it.
     pub(super) fn get(self, secret: &SecretReference) -> Result<String, String> {

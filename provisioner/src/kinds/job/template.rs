@@ -48,6 +48,7 @@ impl JobSpec {
         container["image"] = self.image.as_deref().unwrap_or(LOCAL_IMAGE).into();
         container["resources"] = self.resources_of_a_worker(allocatable(&facts.machine_type));
         container["env"] = self.environment(scope, grace);
+        self.put_program(pod, LOCAL_IMAGE);
         Ok(manifest)
     }
 
