@@ -12,4 +12,5 @@ mod hostile_items;
 mod manifests;
 mod permissions;
 mod runs;
+mod several;
 mod vanishing;

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
 use crate::etl::{Diagnostic, Etl, Host};
-use crate::one_output;
 
 /// What is read.
 #[derive(Debug, Deserialize)]
@@ -40,9 +39,7 @@ pub async fn check(question: &Question) -> Answer {
     // Whether `file:` may be read is for the one who asks to say: the same stack runs in two places.
     let host = Host::of_check();
     let columns = match &question.config.handler {
-        Handler::Etl(config) => {
-            Etl::prepare(config, &host).await.and_then(one_output::only).map(|etl| columns(&etl))
-        }
+        Handler::Etl(config) => Etl::prepare(config, &host).await.map(|etl| columns(&etl)),
         Handler::Command(config) => Command::prepare(config, &host).map(|_| Vec::new()),
         // What is in it only the user's own worker knows.
         Handler::Library(_) => Ok(Vec::new()),

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use crate::command::Command;
 use crate::etl::{Diagnostic, Etl, Host};
 use crate::handler::Handler;
-use crate::one_output;
 
 /// Makes a handler of the user's own from the `config` of `[job.NAME.library]`.
 pub type Make = dyn Fn(&Map<String, Value>) -> anyhow::Result<Arc<dyn Handler>> + Send + Sync;
@@ -33,7 +32,7 @@ impl Handlers {
     pub async fn make(&self, config: &WorkerConfig) -> Result<Arc<dyn Handler>, String> {
         match &config.handler {
             HandlerConfig::Etl(config) => {
-                let etl = Etl::prepare(config, &self.host).await.and_then(one_output::only);
+                let etl = Etl::prepare(config, &self.host).await;
                 Ok(Arc::new(etl.map_err(|wrong| told(&wrong))?))
             }
             HandlerConfig::Command(config) => {

@@ -12,7 +12,6 @@ pub mod protocol;
 pub mod item;
 pub mod handler;
 pub mod output;
-mod one_output;
 pub mod handlers;
 pub mod etl;
 pub mod command;

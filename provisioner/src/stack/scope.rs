@@ -73,6 +73,8 @@ pub(crate) struct Scope {
     pub lease_of: BTreeMap<String, u64>,
     /// By key of a subscription: the longest that it holds a message back, in seconds.
     pub backoff_of: BTreeMap<String, u64>,
+    /// By key of a bucket that holds runs: the longest that one may take, in seconds.
+    pub longest_run_in: BTreeMap<String, u64>,
     names: BTreeMap<(&'static str, String), Option<String>>,
 }
 
@@ -104,6 +106,7 @@ impl Scope {
             topic_of: BTreeMap::new(),
             lease_of: BTreeMap::new(),
             backoff_of: BTreeMap::new(),
+            longest_run_in: BTreeMap::new(),
             names: tables.map(|(t, k, n)| ((t, k.to_owned()), n.map(str::to_owned))).collect(),
         }
     }
