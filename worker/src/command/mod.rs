@@ -15,6 +15,7 @@ mod tests;
 mod tree;
 mod workplace;
 
+use std::fmt;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -37,13 +38,19 @@ use crate::handler::{Destination, Handler, HandlerError, Product, Work, permanen
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
 /// A program with one configuration, made once for a run.
-#[derive(Debug)]
 pub struct Command {
     config: CommandConfig,
     program: PathBuf,
     target: Option<ObjectTemplate>,
     /// The secrets that the program is given, by variable.
     secrets: Vec<(String, String)>,
+}
+
+/// Without the secrets.
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 /// How a program came to its end.
