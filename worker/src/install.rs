@@ -36,14 +36,21 @@ pub(crate) fn install(to: &Path) -> Result<()> {
 /// there or nothing, so that it may be done again.
 fn place(from: &Path, to: &Path) -> io::Result<()> {
     let draft = to.with_extension("new");
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove(&draft)?;
     if fs::hard_link(from, &draft).is_err() {
         fs::copy(from, &draft)?;
     }
-    fs::rename(&draft, to)
+    fs::rename(&draft, to)?;
+    // Between two names of one file, renaming does nothing and leaves both.
+    remove(&draft)
+}
+
+/// One that is not there is what is wanted.
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn usual() -> Option<&'static str> {
