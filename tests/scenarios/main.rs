@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod command;
 mod crash_points;
 mod cycle;
 mod fx;

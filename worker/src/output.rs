@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::redact::Secrets;
 
 /// Bytes that are kept of each attempt.
-const KEPT: usize = 64 << 10;
+const KEPT: usize = OutputTail::KEPT;
 
 /// The last 64 KiB of an attempt's output. Cheap to clone; all clones are one tail.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,9 @@ struct Kept {
 }
 
 impl OutputTail {
+    /// Bytes that are kept.
+    pub const KEPT: usize = 64 << 10;
+
     /// Adds bytes at the end; as many leave at the front as do not fit.
     pub fn push(&self, bytes: &[u8]) {
         self.push_beside(bytes, Secrets::of_this_process());

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clients::Bucket;
-use contract::{Handler as HandlerConfig, RunId, RunRecord, layout};
+use contract::{RunId, RunRecord, layout};
 use tokio::sync::Mutex;
 use tokio::try_join;
 
-use crate::etl::{Etl, Host};
 use crate::handler::Handler;
+use crate::handlers::Handlers;
 
 /// How old the knowledge that a run is open may be.
 const FRESH: Duration = Duration::from_secs(5);
@@ -46,15 +46,15 @@ pub enum Known {
 /// The runs of one bucket.
 pub struct Runs {
     bucket: Bucket,
-    host: Host,
+    handlers: Handlers,
     known: Mutex<HashMap<RunId, (Known, Instant)>>,
 }
 
 impl Runs {
-    /// `host` is what handlers find on this machine.
+    /// The runs in this bucket, worked on with these handlers.
     #[must_use]
-    pub fn new(bucket: Bucket, host: Host) -> Self {
-        Self { bucket, host, known: Mutex::default() }
+    pub fn new(bucket: Bucket, handlers: Handlers) -> Self {
+        Self { bucket, handlers, known: Mutex::default() }
     }
 
     /// What is known of the run; never older than a few seconds while it is open.
@@ -104,14 +104,6 @@ impl Runs {
         if record.format != FORMAT {
             return Err(format!("run.json has format {}, this worker reads {FORMAT}", record.format));
         }
-        match &record.config.handler {
-            HandlerConfig::Etl(config) => match Etl::prepare(config, &self.host).await {
-                Ok(etl) => Ok(Arc::new(etl)),
-                Err(wrong) => Err(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
-            },
-            HandlerConfig::Command(_) => {
-                Err("this version of worker does not run commands; use [job.….etl]".to_owned())
-            }
-        }
+        self.handlers.make(&record.config).await
     }
 }

@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::board::{Board, Count};
 use crate::etl::Host;
+use crate::handlers::{Handlers, Make};
 use crate::idle::{Decision, Idle};
 use crate::item::Workbench;
 use crate::metrics::{Part, Server};
@@ -49,7 +50,7 @@ enum Leaving {
 pub struct BadConfiguration(pub String);
 
 /// Works until nothing is left to do, or until asked to stop. Returns the exit code.
-pub async fn run(settings: Settings) -> Result<u8> {
+pub async fn run(settings: Settings, library: Option<Arc<Make>>) -> Result<u8> {
     let mut signals = Signals::listen()?;
     let storage = Target::from_variable("STORAGE_EMULATOR_HOST")?.storage().await?;
     let bucket = Bucket::new(storage, &settings.bucket);
@@ -57,8 +58,8 @@ pub async fn run(settings: Settings) -> Result<u8> {
         secrets = Secrets::read(&settings.secrets) => secrets?,
         () = signals.asked() => return Ok(exit::TERMINATED),
     };
-    let host = Host::of_worker(settings.local_root.clone(), secrets);
-    let runs = Arc::new(Runs::new(bucket.clone(), host));
+    let handlers = Handlers::new(Host::of_worker(settings.local_root.clone(), secrets), library);
+    let runs = Arc::new(Runs::new(bucket.clone(), handlers));
     let own = tokio::select! {
         own = own_run(&runs, &settings.us.run) => own?,
         () = signals.asked() => return Ok(exit::TERMINATED),

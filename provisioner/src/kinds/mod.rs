@@ -19,6 +19,7 @@ use crate::stack::{FieldProblem, Reference, Scope};
 mod bucket;
 mod bucket_file;
 mod cluster;
+mod command;
 mod etl;
 mod grant;
 mod in_cluster;

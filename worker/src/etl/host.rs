@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use contract::SecretReference;
+use contract::{SecretReference, environment};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// What the machine offers to the engine.
@@ -35,6 +35,17 @@ impl Host {
     #[must_use]
     pub fn of_check() -> Self {
         Self { local_root: Some(PathBuf::from(".")), secrets: Secrets::Absent }
+    }
+
+    /// Whether items are to be worked on here, so that what they need must be at hand.
+    pub(crate) fn is_worker(&self) -> bool {
+        matches!(self.secrets, Secrets::Held(_))
+    }
+
+    /// A secret by its name: its variable and its value.
+    pub(crate) fn secret(&self, name: &str) -> Result<(String, SecretString), String> {
+        let secret = SecretReference { secret: name.to_owned(), prefix: String::new() };
+        Ok((environment::secret(name), self.secrets.get(&secret)?))
     }
 }
 

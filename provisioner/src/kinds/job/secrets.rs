@@ -20,7 +20,13 @@ const ACCESSOR: &str = "roles/secretmanager.secretAccessor";
 impl JobSpec {
     /// The secrets that it uses, by key, each once.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.headers().map(|(_, secret)| secret.secret.as_str()).collect::<BTreeSet<_>>().into_iter()
+        let of_headers = self.headers().map(|(_, secret)| secret.secret.as_str());
+        of_headers.chain(self.of_the_command()).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Those that its command is given.
+    fn of_the_command(&self) -> impl Iterator<Item = &str> {
+        self.command.iter().flat_map(|command| &command.secrets).map(String::as_str)
     }
 
     /// The headers that hold a secret.
@@ -33,14 +39,17 @@ impl JobSpec {
     }
 
     pub(super) fn problems_of_secrets(&self, scope: &Scope) -> Vec<FieldProblem> {
-        let unknown = self.headers().filter(|(_, secret)| !scope.has("secret", &secret.secret));
-        let problem = |(header, secret): (&str, &SecretReference)| {
-            let key = &secret.secret;
+        let of_headers = self.headers().map(|(header, secret)| {
+            (vec!["etl", "http", "headers", header, "secret"], secret.secret.as_str())
+        });
+        let of_the_command = self.of_the_command().map(|key| (vec!["command", "secrets"], key));
+        let all = of_headers.chain(of_the_command);
+        let unknown = all.filter(|(_, key)| !scope.has("secret", key));
+        let problem = |(at, key): (Vec<&str>, &str)| {
             let help = match nearest(key, scope.keys("secret")) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => format!("add [secret.{key}] with one of `env`, `file` and `secret_manager`"),
             };
-            let at = ["etl", "http", "headers", header, "secret"];
             FieldProblem::at(&at, format!("no secret \"{key}\"")).help(help)
         };
         unknown.map(problem).collect()

@@ -50,6 +50,7 @@ impl JobSpec {
         let metrics = container["ports"][0]["containerPort"].as_u64();
         let metrics = metrics.context("internal error: the manifest of a job names no port")?;
         container["env"] = self.environment(scope, grace, metrics);
+        self.put_program(pod, LOCAL_IMAGE);
         Ok(manifest)
     }
 
