@@ -5,6 +5,6 @@ mod bucket;
 mod explain;
 mod target;
 
-pub use bucket::{Bucket, Conditional, Metadata, ObjectError, Stored};
+pub use bucket::{Bucket, Conditional, Listed, Metadata, ObjectError, Stored};
 pub use explain::explain;
 pub use target::{Target, TargetError};

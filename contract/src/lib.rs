@@ -28,4 +28,4 @@ pub use item::{BrokenList, Item, ItemLine};
 pub use message::Message;
 pub use outcome::{Failure, FailureKind, Input, Output, Receipt, ReceiptKind};
 pub use progress::{InFlight, Stage, WorkerProgress, WorkerState};
-pub use run::{Cancelled, Closed, Outcome, RunId, RunRecord};
+pub use run::{Cancelled, Closed, Fleet, Outcome, RunId, RunRecord};

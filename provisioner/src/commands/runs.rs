@@ -1,6 +1,7 @@
 //! `provision runs`.
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -12,7 +13,9 @@ use super::apply::agree;
 use super::launch::{LaunchArgs, follow, time, told};
 use super::session::{Session, StackArgs};
 use crate::exit::Exit;
-use crate::report::{self, Format, old_runs, run_show, run_text, runs_list};
+use crate::report::{
+    self, AccountFormat, Format, account_html, account_text, old_runs, run_show, run_text, runs_list,
+};
 use crate::runs::{self, Details, Items, RunStatus, Store, Summary, Which, why_nothing_moves};
 
 /// Lists, shows and follows runs; cancels them, tries their items again, and removes old records.
@@ -41,6 +44,19 @@ enum Command {
         /// How it is written.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
+    },
+    /// What a run came to: speed, attempts, wasted time, nodes, estimated cost; open or ended.
+    Report {
+        /// The run; the newest without it.
+        run: Option<String>,
+        #[command(flatten)]
+        stack: StackArgs,
+        /// How it is written.
+        #[arg(long, value_enum, default_value_t)]
+        format: AccountFormat,
+        /// The file that it is written to, instead of stdout.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Follow a run to its end and report, as `run` does. Ctrl-C leaves it running.
     Watch {
@@ -104,6 +120,7 @@ impl Runs {
         match &self.command {
             Command::List { stack, .. }
             | Command::Show { stack, .. }
+            | Command::Report { stack, .. }
             | Command::Watch { stack, .. }
             | Command::Cancel { stack, .. }
             | Command::Retry { stack, .. }
@@ -119,6 +136,9 @@ impl Runs {
         match self.command {
             Command::List { format, .. } => list(&session, format).await,
             Command::Show { run, format, .. } => show(&session, run.as_deref(), format).await,
+            Command::Report { run, format, out, .. } => {
+                account(&session, run.as_deref(), format, out.as_deref()).await
+            }
             Command::Watch { run, format, .. } => watch(&session, run.as_deref(), format).await,
             Command::Cancel { run, yes, .. } => cancel(&session, run.as_deref(), yes).await,
             Command::Retry { run, only, launch, .. } => retry(&session, run.as_deref(), only, &launch).await,
@@ -148,6 +168,28 @@ async fn show(session: &Session, run: Option<&str>, format: Format) -> Result<Ex
     match format {
         Format::Text => report::data(&run_show(&details)),
         Format::Json => report::json(&details),
+    }
+    Ok(Exit::Done)
+}
+
+async fn account(
+    session: &Session,
+    run: Option<&str>,
+    format: AccountFormat,
+    out: Option<&Path>,
+) -> Result<Exit> {
+    let (store, summary) = session.run(run, |_| true).await?;
+    let account = store.account(summary, Timestamp::now()).await?;
+    let text = match format {
+        AccountFormat::Text => account_text(&account),
+        AccountFormat::Html => account_html(&account),
+        AccountFormat::Json => serde_json::to_string_pretty(&account)? + "\n",
+    };
+    match out {
+        None => report::data(&text),
+        Some(path) => {
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?
+        }
     }
     Ok(Exit::Done)
 }

@@ -34,6 +34,7 @@ mod subscription;
 mod topic;
 
 pub(crate) use job::JobSpec;
+pub(crate) use machine::shape;
 pub(crate) use node_pool::POOL;
 
 /// Every kind, in the order that lists are shown in.

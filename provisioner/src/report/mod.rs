@@ -2,9 +2,12 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+mod account;
 mod apply;
 mod calls;
+mod chart;
 mod graph;
+mod html;
 mod markdown;
 mod plan;
 mod run;
@@ -12,9 +15,11 @@ mod stack;
 mod standing;
 mod style;
 
+pub(crate) use account::account_text;
 pub(crate) use apply::ApplyReport;
 pub(crate) use calls::{calls_text, faults_text, points_text};
 pub(crate) use graph::{graph_json, graph_mermaid};
+pub(crate) use html::account_html;
 pub(crate) use plan::plan_text;
 pub(crate) use run::{RunProgress, run_json, run_text};
 pub(crate) use stack::{stack_json, stack_toml};
@@ -43,6 +48,18 @@ pub(crate) enum PlanFormat {
     Json,
     /// For a comment on a pull request: a summary, and details that fold, in 65,535 characters.
     Markdown,
+}
+
+/// How the account of a run is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum AccountFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// One file for a browser, with charts: see --out.
+    Html,
 }
 
 /// Data, to stdout. A reader that has gone away is no error.

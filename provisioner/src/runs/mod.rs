@@ -1,7 +1,9 @@
 //! Runs: one list of items, pushed once through one job. Recorded in the stack's bucket and nowhere
 //! else (see [`contract::layout`]).
 
+mod account;
 mod again;
+mod bound;
 mod close;
 mod complaints;
 mod items;
@@ -17,6 +19,9 @@ mod watch;
 mod why;
 mod workers;
 
+#[cfg(test)]
+pub(crate) use account::tests as tests_of_accounts;
+pub(crate) use account::{Account, Cost};
 pub(crate) use again::{Which, failures, lines_of, matches, select};
 pub(crate) use close::{cancel, wind_up};
 pub(crate) use items::Items;

@@ -6,6 +6,7 @@ use anyhow::Result;
 use contract::{Cancelled, Closed, Outcome, RunRecord, layout};
 use jiff::Timestamp;
 
+use super::bound;
 use super::close::{End, close, wind_up};
 use super::complaints::Complaints;
 use super::open::Store;
@@ -134,8 +135,7 @@ impl<'a> Watch<'a> {
         let longest = self.record.max_run_time_seconds;
         let age = Timestamp::now().duration_since(self.record.created).as_secs();
         if age > i64::try_from(longest).unwrap_or(i64::MAX) {
-            let reason = format!("max_run_time ({longest} s) is over");
-            return Ok(Some(Early::GivenUp(Outcome::TimedOut, reason)));
+            return Ok(Some(Early::GivenUp(Outcome::TimedOut, bound::reason(self.record))));
         }
         if self.job_seen.elapsed() < LOOK_AT_JOB {
             return Ok(None);
