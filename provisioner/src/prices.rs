@@ -96,7 +96,7 @@ impl fmt::Display for Dollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             amount if amount == 0.0 => f.write_str("$0"),
-            amount if amount >= 1.0 => write!(f, "${amount:.2}"),
+            amount if amount >= 0.1 => write!(f, "${amount:.2}"),
             amount if amount >= 0.01 => write!(f, "${amount:.3}"),
             amount => {
                 // Two digits that say something.

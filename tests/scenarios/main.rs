@@ -2,12 +2,14 @@
 
 #![allow(clippy::cast_precision_loss, clippy::expect_used, clippy::print_stdout)] // tests fail, count and tell
 
+mod accounts;
 mod architecture;
 mod bad_input;
 mod crash_points;
 mod cycle;
 mod fx;
 mod hostile_items;
+mod hundred_thousand;
 mod manifests;
 mod permissions;
 mod runs;

@@ -1,12 +1,14 @@
 //! The `worker` program: runs in a Job's pods, or checks a configuration.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use contract::exit;
+use worker::etl::Host;
 use worker::settings::Settings;
 use worker::worker::BadConfiguration;
 use worker::{check, log};
@@ -34,6 +36,8 @@ enum Command {
     Run,
     /// Check a configuration, read as JSON from standard input: {"config": {"handler": {"etl": …}, …}}.
     Check,
+    /// Ask the web what became of inputs, read as JSON from standard input: {"http": {…}, "inputs": […]}.
+    Revisit,
 }
 
 fn main() -> ExitCode {
@@ -50,6 +54,7 @@ fn program() -> ExitCode {
     let result = match Arguments::parse().command {
         None | Some(Command::Run) => work(),
         Some(Command::Check) => answer(),
+        Some(Command::Revisit) => revisit(),
     };
     match result {
         Ok(code) => code.into(),
@@ -76,12 +81,29 @@ fn work() -> Result<u8> {
     code
 }
 
-fn answer() -> Result<u8> {
+fn revisit() -> Result<u8> {
     log::start();
+    let question: worker::etl::Revisit = question("no question about inputs")?;
+    let root = std::env::var_os(contract::environment::LOCAL_ROOT).map(PathBuf::from);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let states = runtime.block_on(worker::etl::revisit(&question, &Host::of_worker(root)));
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", serde_json::to_string(&states)?).context("cannot write the answer")?;
+    Ok(exit::DONE)
+}
+
+/// A JSON document from standard input.
+fn question<T: serde::de::DeserializeOwned>(or_else: &str) -> Result<T> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
     let question = serde_json::from_str(&text)
-        .map_err(|error| BadConfiguration(format!("standard input is no configuration: {error}")))?;
+        .map_err(|error| BadConfiguration(format!("standard input is {or_else}: {error}")))?;
+    Ok(question)
+}
+
+fn answer() -> Result<u8> {
+    log::start();
+    let question = question("no configuration")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(check::check(&question));
     let mut out = std::io::stdout().lock();

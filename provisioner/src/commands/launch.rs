@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::plan::{self, Allowed, Refused};
 use crate::prices::parse_dollars;
 use crate::report::{self, Format, RunProgress, Style, plan_text, run_json, run_text};
-use crate::runs::{self, Begun, Items, RunRequest, Store};
+use crate::runs::{self, Begun, DeadLetters, Items, Pins, RunRequest, Store};
 
 /// How a new run is started and followed.
 #[derive(Args)]
@@ -71,6 +71,12 @@ impl LaunchArgs {
             exit = follow(session, &store, &begun.record, self.format) => exit,
             error = meanwhile => Err(error),
         }
+    }
+
+    /// What a run of the job would pin that started now.
+    pub(super) fn pins(session: &Session, job: &str) -> Result<Pins> {
+        let (_, job) = session.job(Some(job))?;
+        Ok(Pins { config_sha256: job.config(&session.scope())?.sha256(), image: job.image.clone() })
     }
 
     /// An open run is gone on with as it was started.
@@ -157,16 +163,27 @@ pub(super) async fn follow(
         runs::resume(store, &cluster, &session.cloud.pubsub, run).await?;
         runs::watch(store, &cluster, run, &|told| progress.tell(told)).await
     };
+    let letters = session.dead_letters(run).await?;
     // Dropped at any point, the run is as a killed command would leave it.
     let closed = tokio::select! {
         closed = to_its_end => Some(closed?),
         () = interrupted() => None,
+        never = attend(letters) => match never {},
     };
     progress.finish();
     match closed {
         Some(closed) => told(store, run, &closed, format).await,
         None => Ok(detached(session, &run.run)),
     }
+}
+
+/// Has what Pub/Sub gives up count as failed while the run is followed. Without it the run goes on.
+async fn attend(letters: Option<DeadLetters>) -> std::convert::Infallible {
+    if let Some(letters) = letters {
+        let error = letters.attend(&|told| report::warning(&told)).await;
+        report::warning(&format!("{error:#}"));
+    }
+    std::future::pending().await
 }
 
 fn detached(session: &Session, run: &RunId) -> Exit {

@@ -36,6 +36,7 @@ mod topic;
 pub(crate) use job::JobSpec;
 pub(crate) use machine::shape;
 pub(crate) use node_pool::POOL;
+pub(crate) use subscription::dead as dead_letters;
 
 /// Every kind, in the order that lists are shown in.
 pub(crate) static ALL: [&dyn AnyKind; 11] = [

@@ -133,7 +133,16 @@ mod tests {
 
     #[test]
     fn an_account_is_told_in_a_few_lines() {
-        insta::assert_snapshot!(account_text(&account(record().fleet)), @"");
+        insta::assert_snapshot!(account_text(&account(record().fleet)), @r"
+        run fx-19700101-000000-01234567: ended with failed items; 3 of 4 done, 1 failed in 96.0 s
+          speed     0.03 items/s
+          attempts  6 made, 2 of them retries; 2 failed, 0 yielded, 1 vanished, 0 in flight
+          an item   median 10.0 s, longest 20.0 s (again)
+          time      40.0 s of work on what is done; 13.0 s wasted, 16.0 s lost to redelivery, 10.0 s without a pod
+          nodes     3 seen, 1 preempted; in use for 2 min 30 s, 20.0 s at least for the work done
+          cost      about $0.0012: machines $0.0011 (e2-standard-2 Spot in us-central1), storage operations $0.000062; $0.00039 an item
+          prices    an estimate: listed on 2025-03-06, without disks, traffic and $0.10 an hour for the cluster (Google's Cloud Billing Catalog, by way of Cyclenerd's google-cloud-pricing-cost-calculator)
+        ");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::account::time;
+use crate::prices::count;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 170.0;
@@ -26,11 +27,10 @@ pub(super) fn chart(title: &str, lines: &[Line<'_>], ticks: Option<&Line<'_>>, s
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\"><title>{title}</title>"
     );
-    for (share, value) in [(0.0, 0), (0.5, most / 2), (1.0, most)] {
-        if share == 0.5 && most < 2 {
-            continue;
-        }
-        let y = y(share);
+    let mut values = vec![0, most / 2, most];
+    values.dedup();
+    for value in values {
+        let y = y(count(value) / count(most));
         let _ =
             write!(svg, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>");
         let _ =
@@ -69,7 +69,7 @@ fn legend(lines: &[Line<'_>], ticks: Option<&Line<'_>>) -> String {
 fn steps(values: &[u64], most: u64) -> String {
     let mut path = String::new();
     for (slot, value) in values.iter().enumerate() {
-        let y = y(crate::prices::count(*value) / crate::prices::count(most));
+        let y = y(count(*value) / count(most));
         let verb = if slot == 0 { 'M' } else { 'L' };
         let (from, to) = (x(slot, values.len()), x(slot + 1, values.len()));
         let _ = write!(path, "{verb}{from:.1} {y:.1}H{to:.1}");
@@ -78,7 +78,7 @@ fn steps(values: &[u64], most: u64) -> String {
 }
 
 fn x(slot: usize, slots: usize) -> f64 {
-    let share = crate::prices::count(slot as u64) / crate::prices::count(slots.max(1) as u64);
+    let share = count(slot as u64) / count(slots.max(1) as u64);
     LEFT + share * (WIDTH - LEFT)
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::account::{headline, rows, state, time};
 use super::chart::{Line, chart};
+use super::counted;
 use crate::runs::Account;
 
 /// Nothing may be fetched, and nothing runs.
@@ -26,7 +27,7 @@ text { fill: var(--dim); font-size: 11px; } .start { text-anchor: start; } .midd
 .end { text-anchor: end; } .grid { stroke: var(--rule); } .line { fill: none; stroke-width: 2; } .tick { stroke-width: 3; }
 .key { margin-left: 1em; } .key::before { content: '\\25A0 '; } path.done { stroke: var(--done); } .key.done { color: var(--done); }
 path.failed { stroke: var(--failed); } .key.failed { color: var(--failed); } path.workers { stroke: var(--workers); }
-.key.workers { color: var(--workers); } path.nodes { stroke: var(--nodes); } .key.nodes { color: var(--nodes); }
+.key.workers { color: var(--workers); } path.nodes { stroke: var(--nodes); stroke-dasharray: 7 4; } .key.nodes { color: var(--nodes); }
 .tick.preempted { stroke: var(--preempted); } .key.preempted { color: var(--preempted); }
 ";
 
@@ -102,9 +103,9 @@ fn failures(account: &Account) -> String {
         let lines: Vec<String> = failure.message.lines().map(escaped).collect();
         let _ = writeln!(
             html,
-            "<tr><td>{}</td><td>{} attempts</td><td><pre>{}</pre></td></tr>",
+            "<tr><td>{}</td><td>{}</td><td><pre>{}</pre></td></tr>",
             escaped(&failure.item.0),
-            failure.attempts,
+            counted(failure.attempts.into(), "attempt"),
             lines.join("\n")
         );
     }

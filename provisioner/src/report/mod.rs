@@ -14,6 +14,7 @@ mod run;
 mod stack;
 mod standing;
 mod style;
+mod survey;
 
 pub(crate) use account::account_text;
 pub(crate) use apply::ApplyReport;
@@ -27,6 +28,7 @@ pub(crate) use standing::{
     failure_show, failures_list, grants_text, local_text, old_runs, run_show, runs_list, status_text,
 };
 pub(crate) use style::Style;
+pub(crate) use survey::survey_text;
 
 /// How data is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -112,6 +114,11 @@ pub(crate) fn error(error: &anyhow::Error) {
         return;
     }
     note(&format!("{}: {error:#}", style.red("error")));
+}
+
+/// `1 item`, `2 items`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// Asks on the terminal; `None` where there is nobody to ask.

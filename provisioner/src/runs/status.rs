@@ -130,7 +130,10 @@ impl Store {
     }
 
     /// The JSON objects of these names, but for those that are gone.
-    async fn read<T: DeserializeOwned>(&self, names: impl Iterator<Item = String>) -> Result<Vec<T>> {
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        names: impl Iterator<Item = String>,
+    ) -> Result<Vec<T>> {
         let read = |name: String| async move { self.bucket.read_json::<T>(&name).await };
         let found: Result<Vec<_>, ObjectError> =
             futures::stream::iter(names).map(read).buffered(PARALLEL).try_collect().await;
