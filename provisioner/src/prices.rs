@@ -95,7 +95,7 @@ pub(crate) struct Dollars(pub f64);
 impl fmt::Display for Dollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            amount if amount == 0.0 => f.write_str("$0"),
+            0.0 => f.write_str("$0"),
             amount if amount >= 0.1 => write!(f, "${amount:.2}"),
             amount if amount >= 0.01 => write!(f, "${amount:.3}"),
             amount => {

@@ -180,7 +180,7 @@ async fn account(
     match out {
         None => report::data(&text),
         Some(path) => {
-            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
     }
     Ok(Exit::Done)

@@ -13,9 +13,8 @@ pub(crate) fn account_text(account: &Account) -> String {
     for (name, said) in rows(account) {
         let _ = writeln!(text, "  {name:<9} {said}");
     }
-    let reason = account.reason.iter().flat_map(|reason| reason.lines());
-    let reason: String = reason.map(|line| format!("{line}\n")).collect();
-    format!("{}\n{reason}{text}", headline(account))
+    let reason = account.reason.as_ref().map(|reason| format!("{}\n", reason.trim_end()));
+    format!("{}\n{}{text}", headline(account), reason.unwrap_or_default())
 }
 
 /// A run in one line.

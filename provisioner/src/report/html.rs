@@ -64,9 +64,11 @@ fn origin(account: &Account) -> String {
         state(account.outcome),
         account.until.strftime("%F %T UTC")
     );
-    let reason = account.reason.iter().flat_map(|reason| reason.lines());
-    let reason: String = reason.map(|line| format!("<p>{}</p>\n", escaped(line))).collect();
-    format!("<p>{}</p>\n{reason}", escaped(&said))
+    let mut html = format!("<p>{}</p>\n", escaped(&said));
+    for line in account.reason.iter().flat_map(|reason| reason.lines()) {
+        let _ = writeln!(html, "<p>{}</p>", escaped(line));
+    }
+    html
 }
 
 fn charts(account: &Account) -> String {

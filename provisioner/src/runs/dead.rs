@@ -15,7 +15,7 @@ use super::open::{self, Store};
 /// Letters that are held at a time.
 const OUTSTANDING: i64 = 100;
 /// Longest that a letter is worked on: three small calls.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 /// How old the knowledge of a run may be.
 const FRESH: Duration = Duration::from_secs(5);
 /// Silence after which nothing more is expected.
@@ -38,7 +38,7 @@ pub(crate) struct DeadLetters {
 /// What is known of a run.
 enum Known {
     /// Its items are to be worked on; these they are.
-    Open(Store, HashSet<Item>),
+    Open(Box<Store>, HashSet<Item>),
     /// It has ended or was cancelled: its messages mean nothing any more.
     Over,
     Missing,
@@ -145,7 +145,7 @@ impl<'a> Desk<'a> {
             found = Known::Over;
             if summary.is_open() {
                 let items = open::items(&store.bucket, run).await?.into_iter().map(|line| line.item);
-                found = Known::Open(store.clone(), items.collect());
+                found = Known::Open(Box::new(store.clone()), items.collect());
             }
             break;
         }

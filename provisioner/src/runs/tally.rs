@@ -104,7 +104,9 @@ impl Tally {
             });
             let mut listings = futures::stream::iter(listings).buffer_unordered(PARALLEL);
             while let Some(found) = listings.try_next().await? {
-                found.iter().for_each(|found| self.learn(found, Shard::done));
+                for found in &found {
+                    self.learn(found, Shard::done);
+                }
             }
         }
         // Failures are few.

@@ -31,7 +31,9 @@ pub(super) async fn items(
     let listings = shards.iter().map(|shard| of_shard(bucket, run, shard));
     let mut listings = futures::stream::iter(listings).buffer_unordered(PARALLEL);
     while let Some(items) = listings.try_next().await? {
-        items.iter().for_each(|(item, tries)| take(item, tries));
+        for (item, tries) in &items {
+            take(item, tries);
+        }
     }
     Ok(())
 }

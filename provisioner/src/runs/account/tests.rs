@@ -56,7 +56,9 @@ fn worker(index: u32, pod: &str, node: &str, seconds: (i64, i64), state: WorkerS
 
 fn tries(records: &[(Record, i64)]) -> Tries {
     let mut tries = Tries::default();
-    records.iter().for_each(|(record, at)| tries.add(record.clone(), at * 1000));
+    for (record, at) in records {
+        tries.add(record.clone(), at * 1000);
+    }
     tries
 }
 

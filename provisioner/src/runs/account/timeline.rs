@@ -56,18 +56,22 @@ impl Timeline {
     pub(super) fn finish(&mut self, crew: &Crew) {
         for counts in [&mut self.done, &mut self.failed] {
             let mut sum = 0;
-            counts.iter_mut().for_each(|count| {
+            for count in counts.iter_mut() {
                 sum += *count;
                 *count = sum;
-            });
+            }
         }
         for (from, to) in &crew.workers {
             let (from, to) = (self.slot(*from), self.slot(*to));
-            self.workers[from..=to].iter_mut().for_each(|count| *count += 1);
+            for count in &mut self.workers[from..=to] {
+                *count += 1;
+            }
         }
         for (from, to) in crew.nodes.values() {
             let (from, to) = (self.slot(*from), self.slot(*to));
-            self.nodes[from..=to].iter_mut().for_each(|count| *count += 1);
+            for count in &mut self.nodes[from..=to] {
+                *count += 1;
+            }
         }
         for at in &crew.preempted {
             let slot = self.slot(*at);

@@ -119,7 +119,7 @@ impl Tries {
         let (Settled::Done, done) = self.settled? else { return None };
         let open = self.tries.iter().filter(|(_, one)| one.end.is_none());
         let before = open.filter(|(_, one)| one.began.is_some_and(|began| began <= done));
-        before.map(|(number, _)| *number).last()
+        before.map(|(number, _)| *number).next_back()
     }
 }
 
