@@ -34,3 +34,7 @@ deny:
 # An object of 1 GiB up and down through the local cloud, and the memory that it takes.
 large-object:
     cargo test -p localcloud --test clients -- --ignored --exact memory::a_gibibyte_passes_through_in_under_100_mib --nocapture
+
+# A run of 100,000 items whose receipts come from simulated workers: calls, seconds, dollars, memory.
+hundred-thousand: build
+    cargo test -p scenarios -- --ignored --exact hundred_thousand::a_run_of_100_000_items_costs_few_calls --nocapture

@@ -13,6 +13,7 @@ mod graph;
 mod plan;
 mod events;
 mod apply;
+mod prices;
 mod runs;
 mod stacks;
 mod report;

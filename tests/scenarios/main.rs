@@ -2,6 +2,7 @@
 
 #![allow(clippy::cast_precision_loss, clippy::expect_used, clippy::print_stdout)] // tests fail, count and tell
 
+mod accounts;
 mod architecture;
 mod bad_input;
 mod command;
@@ -9,6 +10,7 @@ mod crash_points;
 mod cycle;
 mod fx;
 mod hostile_items;
+mod hundred_thousand;
 mod logs;
 mod manifests;
 mod permissions;

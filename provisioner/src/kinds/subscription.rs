@@ -102,7 +102,7 @@ impl Default for DeadLetter {
 }
 
 /// The key of what a subscription's dead letters go to.
-fn dead(key: &str) -> String {
+pub(crate) fn dead(key: &str) -> String {
     format!("{key}-dead")
 }
 
