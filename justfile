@@ -34,3 +34,11 @@ deny:
 # An object of 1 GiB up and down through the local cloud, and the memory that it takes.
 large-object:
     cargo test -p localcloud --test clients -- --ignored --exact memory::a_gibibyte_passes_through_in_under_100_mib --nocapture
+
+# A worker, its node and `provision run` are struck at every point of a run (SEED has no say; POINTS=text picks some).
+crash-points: build
+    cargo test -p scenarios --test scenarios -- --ignored --exact --nocapture crash_points::run::a_run_ends_right_whoever_is_struck_at_any_point_of_it
+
+# Workers with a mistake in them: the campaigns must find each out.
+mutants *names:
+    tests/mutants/run {{names}}

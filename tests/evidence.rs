@@ -42,15 +42,16 @@ pub struct Run {
 }
 
 impl Evidence {
-    /// Everything in a bucket.
+    /// What lies in a bucket below the prefixes: [`layout::RUNS`] or [`layout::folder`]s, and those
+    /// of outputs.
     ///
     /// # Panics
     /// If a record can't be read as what its name says.
     #[must_use]
-    pub fn read(scenario: &Scenario, cloud: &Cloud, bucket: &str) -> Self {
+    pub fn read(scenario: &Scenario, cloud: &Cloud, bucket: &str, prefixes: &[&str]) -> Self {
         let mut of_runs: BTreeMap<RunId, Vec<Stored>> = BTreeMap::new();
         let mut evidence = Self::default();
-        for object in cloud.list(bucket, "") {
+        for object in prefixes.iter().flat_map(|prefix| cloud.list(bucket, prefix)) {
             match object.name.strip_prefix(layout::RUNS).and_then(|name| name.split_once('/')) {
                 Some((run, _)) => of_runs.entry(RunId(run.to_owned())).or_default().push(object),
                 None => drop(evidence.live.insert(format!("gs://{bucket}/{}", object.name), object)),
@@ -60,13 +61,6 @@ impl Evidence {
         evidence.runs = of_runs.iter().filter_map(|(run, objects)| Run::read(run, objects, &place)).collect();
         evidence.runs.sort_by_key(|run| run.generation);
         evidence
-    }
-
-    /// The same, as if there were only these runs; what is live stays.
-    #[must_use]
-    pub fn of(mut self, runs: &[&RunId]) -> Self {
-        self.runs.retain(|run| runs.contains(&&run.record.run));
-        self
     }
 }
 

@@ -13,13 +13,14 @@ use serde_json::Value;
 
 pub mod evidence;
 pub mod oracle;
+pub mod small;
 
 mod cloud;
 mod process;
 mod random;
 
 pub use cloud::Cloud;
-pub use process::{is_running, kill, resume, stop, variable_of, workers_in};
+pub use process::{is_running, kill, resume, stop, terminate, variable_of, workers_in};
 pub use random::{Random, seed};
 
 /// Longest that anything in a scenario is waited for.

@@ -40,6 +40,11 @@ pub fn kill(pid: u32) -> bool {
     signal(pid, Signal::KILL)
 }
 
+/// Asks a process to stop, as Kubernetes does. Whether there was such a process.
+pub fn terminate(pid: u32) -> bool {
+    signal(pid, Signal::TERM)
+}
+
 /// As a machine does that is suspended. Whether there was such a process.
 pub fn stop(pid: u32) -> bool {
     signal(pid, Signal::STOP)

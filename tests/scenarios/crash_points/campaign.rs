@@ -1,62 +1,23 @@
 //! One stack, one small job, run again and again with somebody struck at one point each time.
 
 use std::collections::BTreeSet;
-use std::process::ExitStatus;
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use contract::{RunId, layout};
 use localcloud::calls::{Moment, Passed};
-use scenarios::evidence::Evidence;
 use scenarios::oracle::{self, Waste};
-use scenarios::{Cloud, Random, Scenario, until};
+use scenarios::small::{RUN, Small};
+use scenarios::{Random, until};
 
 use super::victim::{VICTIMS, Victim};
 
-pub(super) const BUCKET: &str = "local-cloud-proof-data";
-const ITEMS: [&str; 6] = ["a", "b", "c", "e", "f", "g"];
+const ITEMS: usize = 6;
 /// Times that a point is tried which a run did not come to.
 const TRIES: usize = 4;
 /// Longest that others are waited for while a worker is stopped.
 const OTHERS: Duration = Duration::from_secs(20);
-
-const STACK: &str = r#"
-[stack]
-name = "proof"
-region = "europe-west1"
-zone = "europe-west1-b"
-
-[topic.items]
-
-[subscription.work]
-topic = "items"
-ack_deadline = "10s"
-retry = { min = "1s", max = "30s" }
-
-[bucket.data]
-files = { "in/" = "in" }
-
-[cluster.main]
-[cluster.main.pool.steady]
-machine_type = "e2-medium"
-nodes = 1
-[cluster.main.pool.workers]
-machine_type = "e2-standard-2"
-spot = true
-max_nodes = 2
-
-[job.small]
-subscription = "work"
-bucket = "data"
-pool = "main/workers"
-
-[job.small.etl]
-extract = "gs://data/in/{item}.csv"
-schema = { x = "int" }
-sql = "SELECT x, x * x AS square FROM input ORDER BY x"
-load = "gs://data/out/{item}.csv"
-"#;
-
-const RUN: [&str; 5] = ["run", "--local", "--yes", "--items", "items.txt"];
+/// When nothing has moved for so long, nothing can: what is left is the stopped one's.
+const STILL: Duration = Duration::from_secs(3);
 
 /// A point at which somebody is struck.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,33 +42,24 @@ pub(super) struct Report {
     pub(super) runs: usize,
 }
 
-/// The stack, applied, and its local cloud.
+/// The small stack, applied.
 pub(super) struct Campaign {
-    scenario: Scenario,
-    pub(super) cloud: Cloud,
+    small: Small,
     pub(super) begun: Instant,
 }
 
 impl Campaign {
     pub(super) fn begin() -> Self {
-        let begun = Instant::now();
-        let scenario = Scenario::with(STACK);
-        scenario.write("items.txt", ITEMS.join("\n"));
-        for (at, item) in ITEMS.iter().enumerate() {
-            scenario.write(&format!("in/{item}.csv"), format!("x\n{at}\n{}\n", at + 10));
-        }
-        scenario.expect(0, &["apply", "--local", "--yes"]);
-        let cloud = Cloud::of(&scenario);
-        Self { scenario, cloud, begun }
+        Self { begun: Instant::now(), small: Small::of(ITEMS) }
     }
 
     /// The points that an undisturbed run passes, each for everybody who may be struck there.
     pub(super) fn points(&self, report: &mut Report) -> Vec<CrashPoint> {
-        let mark = self.cloud.mark();
+        let mark = self.small.cloud.mark();
         let mut run = self.start();
         let status = until("the undisturbed run ends", || run.try_wait().expect("a child"));
         self.judge("undisturbed", mark, status, report);
-        let passed = self.cloud.coverage(mark);
+        let passed = self.small.cloud.coverage(mark);
         let point = |victim: Victim| {
             let by = move |at: &&Passed| at.callers.contains(victim.program());
             passed.iter().filter(by).map(move |at| CrashPoint { victim, at: at.clone() })
@@ -127,25 +79,25 @@ impl Campaign {
     }
 
     fn try_to_strike(&self, point: &CrashPoint, report: &mut Report) -> bool {
-        let trap = point.victim.trap(&self.cloud, &point.at);
+        let trap = point.victim.trap(&self.small.cloud, &point.at);
         let mark = trap.mark;
         let mut run = self.start();
         let mut ended = None;
         let struck = until("somebody is struck, or the run ends", || {
-            if let Some(struck) = trap.sprung(&self.cloud, point.at.moment) {
+            if let Some(struck) = trap.sprung(&self.small.cloud, point.at.moment) {
                 return Some(Some(struck));
             }
             ended = run.try_wait().expect("a child");
-            ended.map(|_| trap.sprung(&self.cloud, point.at.moment))
+            ended.map(|_| trap.sprung(&self.small.cloud, point.at.moment))
         });
         let is_struck = struck.is_some_and(|struck| {
-            point.victim.strike(&self.cloud, &trap, &struck, || self.wait_for_others())
+            point.victim.strike(&self.small.cloud, &trap, &struck, || self.wait_for_others())
         });
         let mut status = match ended {
             Some(status) => status,
             None => until("the run ends", || run.try_wait().expect("a child")),
         };
-        trap.remove(&self.cloud);
+        trap.remove(&self.small.cloud);
         if point.victim == Victim::Command && is_struck {
             assert!(!status.success(), "{point}: it was killed, and says that all is done");
             let mut again = self.start();
@@ -155,33 +107,24 @@ impl Campaign {
         is_struck
     }
 
-    fn start(&self) -> std::process::Child {
-        self.scenario.start(&RUN)
+    fn start(&self) -> Child {
+        self.small.scenario.start(&RUN)
     }
 
     /// Until every item of the newest run has a receipt, or nothing of it can move.
     fn wait_for_others(&self) {
         let since = Instant::now();
-        let mut last = (0, Instant::now());
-        while since.elapsed() < OTHERS && last.1.elapsed() < Duration::from_secs(3) {
-            let Some(run) = self.newest() else { return };
-            let prefix = layout::receipts(&run);
-            let done = self.scenario.objects(BUCKET, prefix.trim_end_matches('/')).len();
-            if done == ITEMS.len() {
+        let (mut done, mut moved) = (0, Instant::now());
+        while since.elapsed() < OTHERS && moved.elapsed() < STILL {
+            let now = self.small.runs().last().map_or(0, |run| self.small.done(run));
+            if now == ITEMS {
                 return;
             }
-            if done != last.0 {
-                last = (done, Instant::now());
+            if now != done {
+                (done, moved) = (now, Instant::now());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-    }
-
-    fn newest(&self) -> Option<RunId> {
-        let runs = std::fs::read_dir(self.scenario.object(BUCKET, "runs")).ok()?;
-        let names = runs.flatten().map(|run| RunId(run.file_name().to_string_lossy().into_owned()));
-        // Names begin with the same job and go on with the time.
-        names.filter(|run| self.scenario.object(BUCKET, &layout::run(run)).exists()).max()
     }
 
     /// Adds what is wrong with the newest run to the report.
@@ -189,19 +132,19 @@ impl Campaign {
         report.runs += 1;
         let mut wrong = Vec::new();
         if !status.success() {
-            let log = std::fs::read_to_string(self.scenario.path("started.log")).unwrap_or_default();
+            let log = std::fs::read_to_string(self.small.scenario.path("started.log")).unwrap_or_default();
             wrong.push(format!("the run ended with {status}\n{log}"));
         }
-        match self.newest() {
+        match self.small.runs().last() {
             None => wrong.push("there is no run".to_owned()),
             Some(run) => {
-                let evidence = Evidence::read(&self.scenario, &self.cloud, BUCKET).of(&[&run]);
+                let evidence = self.small.evidence(run);
                 wrong.extend(oracle::wrong(&evidence));
-                wrong.extend(self.wrong_outputs());
+                wrong.extend(self.small.wrong_outputs());
                 println!("{:>3} s {what}: {}", self.begun.elapsed().as_secs(), Waste::of(&evidence));
             }
         }
-        let calls = self.cloud.calls(mark);
+        let calls = self.small.cloud.calls(mark);
         wrong.extend(oracle::acked_too_early(&calls));
         // What the queue was given it gives back: nobody has to publish it again.
         let published = |call: &&localcloud::calls::Entry| {
@@ -213,20 +156,9 @@ impl Campaign {
         report.wrong.extend(wrong.into_iter().map(|wrong| format!("{what}: {wrong}")));
     }
 
-    fn wrong_outputs(&self) -> Vec<String> {
-        let wrong = |(at, item): (usize, &&str)| {
-            let name = format!("out/{item}.csv");
-            let (x, y) = (at, at + 10);
-            let right = format!("x,square\n{x},{}\n{y},{}\n", x * x, y * y);
-            let is = std::fs::read_to_string(self.scenario.object(BUCKET, &name)).unwrap_or_default();
-            (is != right).then(|| format!("{name} is {is:?}"))
-        };
-        ITEMS.iter().enumerate().filter_map(wrong).collect()
-    }
-
     /// What is left to do for the stack.
     pub(super) fn end(&self) {
-        self.scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
+        self.small.scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
     }
 }
 

@@ -18,7 +18,8 @@ fn a_run_ends_right_whoever_is_struck_at_a_point_of_it() {
 #[test]
 #[ignore = "minutes: `just crash-points`"]
 fn a_run_ends_right_whoever_is_struck_at_any_point_of_it() {
-    strike_at(<[CrashPoint]>::to_vec);
+    let part = std::env::var("POINTS").unwrap_or_default();
+    strike_at(|points| points.iter().filter(|point| point.to_string().contains(&part)).cloned().collect());
 }
 
 fn strike_at(choose: impl FnOnce(&[CrashPoint]) -> Vec<CrashPoint>) {
@@ -28,7 +29,13 @@ fn strike_at(choose: impl FnOnce(&[CrashPoint]) -> Vec<CrashPoint>) {
     let points = choose(&passed);
     for point in &points {
         campaign.strike(point, &mut report);
+        // After something went wrong, more would say no more.
+        if !report.wrong.is_empty() {
+            break;
+        }
     }
+    report.wrong.iter().for_each(|wrong| println!("WRONG {wrong}"));
+    assert!(report.wrong.is_empty(), "{} things are wrong", report.wrong.len());
     campaign.end();
     println!(
         "{} of {} points struck in {} runs, {} s",
@@ -40,5 +47,4 @@ fn strike_at(choose: impl FnOnce(&[CrashPoint]) -> Vec<CrashPoint>) {
     let wanted: BTreeSet<CrashPoint> = points.into_iter().collect();
     let missed: Vec<String> = report.missed.iter().map(ToString::to_string).collect();
     assert!(report.struck == wanted, "no call came to {missed:#?}");
-    assert!(report.wrong.is_empty(), "{:#?}", report.wrong);
 }
