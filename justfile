@@ -35,9 +35,13 @@ deny:
 large-object:
     cargo test -p localcloud --test clients -- --ignored --exact memory::a_gibibyte_passes_through_in_under_100_mib --nocapture
 
-# A worker, its node and `provision run` are struck at every point of a run (SEED has no say; POINTS=text picks some).
+# A worker, its node and `provision run` are struck at every point of a run (POINTS=text: at those that have it).
 crash-points: build
     cargo test -p scenarios --test scenarios -- --ignored --exact --nocapture crash_points::run::a_run_ends_right_whoever_is_struck_at_any_point_of_it
+
+# Two runs over the same items while everything goes wrong (SEED=number: the same again).
+chaos: build
+    cargo test -p scenarios --test scenarios -- --ignored --exact --nocapture chaos::every_item_is_done_once_in_chaos
 
 # Workers with a mistake in them: the campaigns must find each out.
 mutants *names:

@@ -1,9 +1,10 @@
 //! The local cloud of a scenario, as a test steers it: faults, calls, time, nodes. Blocking, as
 //! scenarios are.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clients::{Bucket, Stored, Target};
+use contract::Message;
 use localcloud::calls::{Entry, Fault, Passed};
 use localcloud::daemon::{Daemon, Status};
 use localcloud::gke::Order;
@@ -78,6 +79,24 @@ impl Cloud {
     #[must_use]
     pub fn struck(&self, fault: u64, mark: u64) -> Option<Entry> {
         self.calls(mark).into_iter().find(|call| call.faults.contains(&fault))
+    }
+
+    /// The same, if it strikes within so long.
+    #[must_use]
+    pub fn struck_within(&self, fault: u64, mark: u64, patience: Duration) -> Option<Entry> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let struck = self.struck(fault, mark);
+            if struck.is_some() || Instant::now() > deadline {
+                return struck;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Publishes messages to a topic.
+    pub fn publish(&self, topic: &str, messages: impl IntoIterator<Item = Message>) {
+        self.runtime.block_on(crate::publish(&self.url(), topic, messages));
     }
 
     /// Moves its time on.

@@ -112,11 +112,21 @@ impl Run {
         self.receipts.get(&layout::receipt(&self.record.run, item))
     }
 
-    /// Tries that came to nothing: another one wrote the item's receipt, or nobody did.
+    /// Tries whose output no receipt vouches for.
     pub fn lost(&self) -> impl Iterator<Item = &Attempt> {
         self.attempts.iter().filter(|attempt| {
             self.receipt(&attempt.item).is_none_or(|receipt| receipt.execution != attempt.execution)
         })
+    }
+
+    /// Tries after which the item was tried once more.
+    pub fn taken_up_again(&self) -> impl Iterator<Item = &Attempt> {
+        let mut latest: HashMap<&Item, u32> = HashMap::new();
+        for attempt in &self.attempts {
+            let latest = latest.entry(&attempt.item).or_default();
+            *latest = attempt.number.max(*latest);
+        }
+        self.attempts.iter().filter(move |attempt| attempt.number < latest[&attempt.item])
     }
 }
 

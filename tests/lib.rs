@@ -17,10 +17,12 @@ pub mod small;
 
 mod cloud;
 mod process;
+mod queue;
 mod random;
 
 pub use cloud::Cloud;
 pub use process::{is_running, kill, resume, stop, terminate, variable_of, workers_in};
+pub use queue::publish;
 pub use random::{Random, seed};
 
 /// Longest that anything in a scenario is waited for.
@@ -174,10 +176,16 @@ impl Scenario {
         command
     }
 
-    /// Starts `provision` and lets it run.
+    /// Starts `provision` and lets it run; what it says goes to `started.log`.
     #[must_use]
     pub fn start(&self, args: &[&str]) -> Child {
-        let log = std::fs::File::create(self.path("started.log")).expect("a log");
+        self.start_as("started.log", args)
+    }
+
+    /// Starts `provision` and lets it run; what it says goes to a file of the stack's folder.
+    #[must_use]
+    pub fn start_as(&self, log: &str, args: &[&str]) -> Child {
+        let log = std::fs::File::create(self.path(log)).expect("a log");
         let mut command = self.command(args);
         command.stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("provision starts")
     }

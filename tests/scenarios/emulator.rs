@@ -13,7 +13,7 @@ use emulator::Emulator;
 use localcloud::calls::{Fault, Latency, Point, What};
 use scenarios::oracle::{self, Waste};
 use scenarios::small::{BUCKET, RUN, Small};
-use scenarios::{Random, kill, program, seed, terminate, until};
+use scenarios::{Random, kill, program, publish, seed, terminate, until};
 use tokio::runtime::Runtime;
 
 const ITEMS: usize = 40;
@@ -103,8 +103,8 @@ impl Queue {
         let lines = ItemLine::parse_all(&list).expect("an item list");
         let target = clients::Target::anonymous(url);
         let filled = async {
-            // First of all: it brings the provider of TLS, which the others want as well.
-            let publisher = target.publisher().await.expect("a client").publisher(TOPIC).build();
+            // First of all a client of ours: it brings the provider of TLS, which the others want too.
+            target.publisher().await.expect("a client");
             let builder = google_cloud_pubsub::client::TopicAdmin::builder();
             let admin = builder.with_endpoint(url).with_credentials(target.credentials.clone());
             let admin = admin.build().await.expect("a client");
@@ -114,12 +114,8 @@ impl Queue {
             let admin = admin.build().await.expect("a client");
             let create = admin.create_subscription().set_name(SUBSCRIPTION).set_topic(TOPIC);
             create.set_ack_deadline_seconds(10).send().await.expect("a subscription");
-            for ItemLine { item, payload } in lines {
-                let message = Message { run: run.clone(), item, payload };
-                let data = serde_json::to_vec(&message).expect("JSON");
-                let message = google_cloud_pubsub::model::Message::new().set_data(data);
-                publisher.publish(message).await.expect("it is published");
-            }
+            let message = |ItemLine { item, payload }| Message { run: run.clone(), item, payload };
+            publish(url, TOPIC, lines.into_iter().map(message)).await;
         };
         Runtime::new().expect("a runtime").block_on(filled);
         Self { url: url.to_owned() }

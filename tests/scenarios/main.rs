@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod chaos;
 mod crash_points;
 mod cycle;
 mod emulator;

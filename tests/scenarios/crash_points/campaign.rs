@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use localcloud::calls::{Moment, Passed};
+use localcloud::calls::{Entry, Moment, Passed, Point};
 use scenarios::oracle::{self, Waste};
 use scenarios::small::{RUN, Small};
 use scenarios::{Random, until};
 
-use super::victim::{VICTIMS, Victim};
+use super::victim::{Trap, VICTIMS, Victim};
 
 const ITEMS: usize = 6;
 /// Times that a point is tried which a run did not come to.
@@ -53,13 +53,20 @@ impl Campaign {
         Self { begun: Instant::now(), small: Small::of(ITEMS) }
     }
 
-    /// The points that an undisturbed run passes, each for everybody who may be struck there.
+    /// The points that an undisturbed run passes, in the order in which it comes to them, each for
+    /// everybody who may be struck there.
     pub(super) fn points(&self, report: &mut Report) -> Vec<CrashPoint> {
         let mark = self.small.cloud.mark();
-        let mut run = self.start();
-        let status = until("the undisturbed run ends", || run.try_wait().expect("a child"));
+        let status = until_it_ends(self.start());
         self.judge("undisturbed", mark, status, report);
-        let passed = self.small.cloud.coverage(mark);
+        let calls = self.small.cloud.calls(mark);
+        let mut passed = self.small.cloud.coverage(mark);
+        passed.sort_by_cached_key(|at| {
+            let point =
+                Point { method: at.method.clone(), resource: at.resource.clone(), ..Point::default() };
+            let first = calls.iter().find(|call| call.is_at(&point)).map(|call| call.number);
+            (first, at.moment)
+        });
         let point = |victim: Victim| {
             let by = move |at: &&Passed| at.callers.contains(victim.program());
             passed.iter().filter(by).map(move |at| CrashPoint { victim, at: at.clone() })
@@ -67,10 +74,32 @@ impl Campaign {
         VICTIMS.into_iter().flat_map(point).collect()
     }
 
+    /// Strikes at all points, and judges what comes of every run; after something went wrong, no more.
+    pub(super) fn strike_all(&self, points: &[CrashPoint], report: &mut Report) {
+        let is_command = |point: &&CrashPoint| point.victim == Victim::Command;
+        for point in points.iter().filter(|point| !is_command(point)) {
+            if report.wrong.is_empty() {
+                self.strike(point, report);
+            }
+        }
+        if report.wrong.is_empty() {
+            self.strike_the_command(points.iter().filter(is_command), report);
+        }
+    }
+
     /// Runs the job with somebody struck there, and judges what came of it.
-    pub(super) fn strike(&self, point: &CrashPoint, report: &mut Report) {
+    fn strike(&self, point: &CrashPoint, report: &mut Report) {
         for _ in 0..TRIES {
-            if self.try_to_strike(point, report) {
+            let trap = point.victim.trap(&self.small.cloud, &point.at);
+            let mark = trap.mark;
+            let (run, struck) = self.run_into(&trap, point);
+            let is_struck = struck.is_some_and(|struck| {
+                point.victim.strike(&self.small.cloud, &trap, &struck, || self.wait_for_others())
+            });
+            let status = until_it_ends(run);
+            trap.remove(&self.small.cloud);
+            self.judge(&point.to_string(), mark, status, report);
+            if is_struck {
                 report.struck.insert(point.clone());
                 return;
             }
@@ -78,33 +107,46 @@ impl Campaign {
         report.missed.push(point.clone());
     }
 
-    fn try_to_strike(&self, point: &CrashPoint, report: &mut Report) -> bool {
-        let trap = point.victim.trap(&self.small.cloud, &point.at);
-        let mark = trap.mark;
-        let mut run = self.start();
-        let mut ended = None;
-        let struck = until("somebody is struck, or the run ends", || {
-            if let Some(struck) = trap.sprung(&self.small.cloud, point.at.moment) {
-                return Some(Some(struck));
+    /// Gives the same command again and again, killed one point further each time, and lets it end at
+    /// last.
+    fn strike_the_command<'a>(&self, points: impl Iterator<Item = &'a CrashPoint>, report: &mut Report) {
+        let mut mark = self.small.cloud.mark();
+        let mut killed = 0;
+        for point in points {
+            for _ in 0..TRIES {
+                let trap = point.victim.trap(&self.small.cloud, &point.at);
+                let (run, struck) = self.run_into(&trap, point);
+                let is_struck = struck
+                    .is_some_and(|struck| point.victim.strike(&self.small.cloud, &trap, &struck, || ()));
+                let status = until_it_ends(run);
+                trap.remove(&self.small.cloud);
+                if is_struck {
+                    assert!(!status.success(), "{point}: it was killed, and says that all is done");
+                    report.struck.insert(point.clone());
+                    killed += 1;
+                    break;
+                }
+                // The run has ended before it came there.
+                self.judge(&format!("the command was killed {killed} times"), mark, status, report);
+                (mark, killed) = (self.small.cloud.mark(), 0);
             }
-            ended = run.try_wait().expect("a child");
-            ended.map(|_| trap.sprung(&self.small.cloud, point.at.moment))
-        });
-        let is_struck = struck.is_some_and(|struck| {
-            point.victim.strike(&self.small.cloud, &trap, &struck, || self.wait_for_others())
-        });
-        let mut status = match ended {
-            Some(status) => status,
-            None => until("the run ends", || run.try_wait().expect("a child")),
-        };
-        trap.remove(&self.small.cloud);
-        if point.victim == Victim::Command && is_struck {
-            assert!(!status.success(), "{point}: it was killed, and says that all is done");
-            let mut again = self.start();
-            status = until("the run ends", || again.try_wait().expect("a child"));
+            if !report.struck.contains(point) {
+                report.missed.push(point.clone());
+            }
         }
-        self.judge(&point.to_string(), mark, status, report);
-        is_struck
+        let status = until_it_ends(self.start());
+        self.judge(&format!("the command was killed {killed} times"), mark, status, report);
+    }
+
+    /// Starts the run; the call that stands in the trap, or none if it ended before.
+    fn run_into(&self, trap: &Trap, point: &CrashPoint) -> (Child, Option<Entry>) {
+        let mut run = self.start();
+        let sprung = || trap.sprung(&self.small.cloud, point.at.moment);
+        let struck = until("somebody is struck, or the run ends", || match sprung() {
+            None => run.try_wait().expect("a child").map(|_| sprung()),
+            struck => Some(struck),
+        });
+        (run, struck)
     }
 
     fn start(&self) -> Child {
@@ -147,7 +189,7 @@ impl Campaign {
         let calls = self.small.cloud.calls(mark);
         wrong.extend(oracle::acked_too_early(&calls));
         // What the queue was given it gives back: nobody has to publish it again.
-        let published = |call: &&localcloud::calls::Entry| {
+        let published = |call: &&Entry| {
             call.method == "pubsub.topics.publish" && call.program.as_deref() == Some("worker")
         };
         if let Some(call) = calls.iter().find(published) {
@@ -160,6 +202,10 @@ impl Campaign {
     pub(super) fn end(&self) {
         self.small.scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
     }
+}
+
+fn until_it_ends(mut run: Child) -> ExitStatus {
+    until("the run ends", || run.try_wait().expect("a child"))
 }
 
 /// A few points of each victim, drawn by the seed; for each, one at a write of the protocol.

@@ -27,13 +27,7 @@ fn strike_at(choose: impl FnOnce(&[CrashPoint]) -> Vec<CrashPoint>) {
     let mut report = Report::default();
     let passed = campaign.points(&mut report);
     let points = choose(&passed);
-    for point in &points {
-        campaign.strike(point, &mut report);
-        // After something went wrong, more would say no more.
-        if !report.wrong.is_empty() {
-            break;
-        }
-    }
+    campaign.strike_all(&points, &mut report);
     report.wrong.iter().for_each(|wrong| println!("WRONG {wrong}"));
     assert!(report.wrong.is_empty(), "{} things are wrong", report.wrong.len());
     campaign.end();
