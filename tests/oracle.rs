@@ -188,3 +188,141 @@ impl fmt::Display for Waste {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clients::Stored;
+    use contract::{Attempt, Item, RunId};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const URI: &str = "gs://data/out/a.csv";
+    const WHEN: &str = "2026-01-31T12:00:00Z";
+
+    /// The run `name`, with the item `a` done by the try `execution`, which stored the output's
+    /// `generation`.
+    fn run(name: &str, generation: i64, execution: &str, output: i64) -> Run {
+        let attempt = json!({
+            "run": name, "item": "a", "number": 1, "execution": execution, "worker_run": name, "index": 0,
+            "pod": "pod", "node": "node", "started": WHEN,
+        });
+        let receipt = json!({
+            "run": name, "item": "a", "kind": "stored", "execution": execution, "attempt": 1, "pod": "pod",
+            "node": "node", "started": WHEN, "finished": WHEN, "inputs": [], "config_sha256": "",
+            "outputs": [{"uri": URI, "generation": output, "size": 1, "crc32c": "00000000"}],
+        });
+        let record = json!({
+            "format": 1, "run": name, "job": "j", "stack": "s", "created": WHEN, "by": "us", "count": 1,
+            "items_sha256": "", "config_sha256": "", "topic": "t", "subscription": "s", "workers": 1,
+            "max_run_time_seconds": 60,
+            "config": {"handler": {"command": {"argv": ["true"]}}, "attempts": 1, "item_timeout_seconds": 1},
+        });
+        let closed = json!({
+            "outcome": "done", "at": WHEN, "done": 1, "failed": 0, "seconds": 1.0, "preemptions": 0,
+        });
+        let (id, item) = (RunId(name.to_owned()), Item("a".to_owned()));
+        Run {
+            record: read(record),
+            generation,
+            items: vec![item.clone()],
+            attempts: vec![read(attempt)],
+            ends: HashMap::new(),
+            receipts: BTreeMap::from([(layout::receipt(&id, &item), read(receipt))]),
+            failures: Vec::new(),
+            staged: Vec::new(),
+            closed: Some(read(closed)),
+        }
+    }
+
+    fn live(run: &str, execution: &str, generation: i64) -> BTreeMap<String, Stored> {
+        let marks = [(Output::META_RUN, run), (Output::META_ITEM, "a"), (Output::META_EXECUTION, execution)];
+        let stored = Stored {
+            name: "out/a.csv".into(),
+            generation,
+            size: 1,
+            crc32c: "00000000".into(),
+            metadata: marks.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            created: 0,
+        };
+        BTreeMap::from([(URI.to_owned(), stored)])
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
+        serde_json::from_value(value).expect("a record")
+    }
+
+    #[test]
+    fn nothing_is_wrong_where_the_newest_run_has_the_last_word() {
+        let runs = vec![run("old", 1, "x1", 10), run("new", 2, "x2", 20)];
+        assert_eq!(wrong(&Evidence { runs, live: live("new", "x2", 20) }), [""; 0]);
+    }
+
+    #[test]
+    fn an_output_that_is_not_the_receipts_is_found() {
+        let of = |live| wrong(&Evidence { runs: vec![run("r", 1, "x", 10)], live });
+        assert_eq!(of(BTreeMap::new()), ["r: Item(\"a\") has no output gs://data/out/a.csv"]);
+        let overwritten = of(live("r", "y", 11));
+        assert!(
+            overwritten[0].contains("is (11, 1, \"00000000\"), not (10, 1, \"00000000\")"),
+            "{overwritten:?}"
+        );
+        assert!(overwritten[1].contains("is marked"), "{overwritten:?}");
+    }
+
+    #[test]
+    fn an_item_without_a_receipt_and_an_output_without_one_are_found() {
+        let mut lost = run("r", 1, "x", 10);
+        lost.receipts.clear();
+        let found = wrong(&Evidence { runs: vec![lost], live: live("r", "x", 10) });
+        assert_eq!(
+            found,
+            ["r: Item(\"a\") has no receipt", "r: gs://data/out/a.csv is live, and no receipt names it"]
+        );
+    }
+
+    #[test]
+    fn a_try_that_nobody_recorded_and_a_run_that_is_left_to_nobody_are_found() {
+        let mut unseen = run("r", 1, "x", 10);
+        unseen.attempts.clear();
+        for receipt in unseen.receipts.values_mut() {
+            receipt.kind = ReceiptKind::Superseded;
+        }
+        let found = wrong(&Evidence { runs: vec![unseen], live: BTreeMap::new() });
+        assert_eq!(
+            found,
+            [
+                "r: Item(\"a\") was done by a try that nobody recorded",
+                "r: Item(\"a\") was left to a newer run, and none has it",
+            ]
+        );
+    }
+
+    #[test]
+    fn waste_is_what_came_to_nothing_until_somebody_went_on() {
+        let mut run = run("r", 1, "x2", 10);
+        let vanished = json!({
+            "run": "r", "item": "a", "number": 1, "execution": "x1", "worker_run": "r", "index": 0,
+            "pod": "pod", "node": "node", "started": "2026-01-31T11:59:48Z",
+        });
+        run.attempts.push(read::<Attempt>(vanished));
+        let waste = Waste::of(&Evidence { runs: vec![run], live: BTreeMap::new() });
+        assert_eq!((waste.attempts, waste.vanished, waste.ended, waste.seconds), (2, 1, 0, 12.0));
+    }
+
+    #[test]
+    fn an_ack_before_its_receipt_is_found() {
+        let call = |method: &str, resource: &str, status: Option<&str>| -> Entry {
+            read(json!({
+                "number": 1, "time": WHEN, "principal": "p", "program": "worker", "pid": 7, "pod": "pod",
+                "method": method, "resource": resource, "status": status, "fate": "answered", "faults": [],
+            }))
+        };
+        let ack = call("pubsub.subscriptions.acknowledge", "s", Some("OK"));
+        let receipt = |status| call("storage.objects.insert", "b/objects/runs/r/receipts/00/a.json", status);
+        assert_eq!(acked_too_early(&[receipt(Some("200")), ack.clone()]), [""; 0]);
+        let said = ["worker 7 acknowledged 1 items when it had settled 0"];
+        assert_eq!(acked_too_early(&[receipt(None), ack.clone()]), said);
+        assert_eq!(acked_too_early(&[ack, receipt(Some("200"))]), said);
+    }
+}
