@@ -35,7 +35,7 @@ deny:
 large-object:
     cargo test -p localcloud --test clients -- --ignored --exact memory::a_gibibyte_passes_through_in_under_100_mib --nocapture
 
-# A worker, its node and `provision run` are struck at every point of a run (POINTS=text: at those that have it).
+# A worker, its node and `provision run` are struck at every point of a run (POINTS=Worker,insert,-receipts: at some).
 crash-points: build
     cargo test -p scenarios --test scenarios -- --ignored --exact --nocapture crash_points::run::a_run_ends_right_whoever_is_struck_at_any_point_of_it
 

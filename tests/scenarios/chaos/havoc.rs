@@ -1,10 +1,11 @@
 //! What goes wrong, drawn by chance, and what it hit.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use contract::environment::{NODE, POD};
 use jiff::Timestamp;
-use localcloud::calls::{Fault, Point, What};
+use localcloud::calls::{Entry, Fault, Point, What};
 use scenarios::evidence::Evidence;
 use scenarios::{Random, kill, resume, stop, variable_of, workers_in};
 
@@ -74,11 +75,13 @@ pub(super) struct Havoc {
     random: Random,
     pub(super) done: Vec<Done>,
     stopped: Vec<(u32, Instant)>,
+    /// Workers that have an item in work.
+    busy: Vec<u32>,
 }
 
 impl Havoc {
     pub(super) fn new(seed: u64) -> Self {
-        Self { random: Random::new(seed), done: Vec::new(), stopped: Vec::new() }
+        Self { random: Random::new(seed), done: Vec::new(), stopped: Vec::new(), busy: Vec::new() }
     }
 
     /// Whether more than enough has gone wrong: not all of it hits.
@@ -90,8 +93,10 @@ impl Havoc {
 
     /// Waits a moment, and lets something go wrong.
     pub(super) fn disrupt(&mut self, stage: &mut Stage) {
+        let mark = stage.cloud.mark();
         let moment = 200 + self.random.below(600) as u64;
         std::thread::sleep(Duration::from_millis(moment));
+        self.busy = busy(&stage.cloud.calls(mark));
         self.resume(Instant::now());
         stage.look_after_commands();
         let Some(kind) = self.random.one(&KINDS).copied() else { return };
@@ -171,11 +176,12 @@ impl Havoc {
         Some(vec![struck?.pod?])
     }
 
+    /// A worker that has an item in work, or else any.
     fn worker(&mut self, stage: &Stage) -> Option<u32> {
-        let stopped = |pid: &u32| self.stopped.iter().any(|(stopped, _)| stopped == pid);
-        let workers: Vec<u32> =
-            workers_in(&stage.scenario.path("")).into_iter().filter(|pid| !stopped(pid)).collect();
-        self.random.one(&workers).copied()
+        let can_be_struck = |pid: &u32| !self.stopped.iter().any(|(stopped, _)| stopped == pid);
+        let all: Vec<u32> = workers_in(&stage.scenario.path("")).into_iter().filter(can_be_struck).collect();
+        let busy: Vec<u32> = all.iter().copied().filter(|pid| self.busy.contains(pid)).collect();
+        self.random.one(if busy.is_empty() { &all } else { &busy }).copied()
     }
 
     fn command(&mut self, stage: &Stage) -> Option<u32> {
@@ -205,6 +211,22 @@ impl Havoc {
         }
         hits
     }
+}
+
+/// Workers that began more items than they have written receipts for.
+fn busy(calls: &[Entry]) -> Vec<u32> {
+    let mut open: BTreeMap<u32, isize> = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.method == "storage.objects.insert") {
+        let step = match &call.resource {
+            name if name.contains("/attempts/") => 1,
+            name if name.contains("/receipts/") => -1,
+            _ => 0,
+        };
+        if let Some(pid) = call.pid {
+            *open.entry(pid).or_default() += step;
+        }
+    }
+    open.into_iter().filter(|(_, open)| *open > 0).map(|(pid, _)| pid).collect()
 }
 
 fn pods_on(stage: &Stage, node: &str) -> Vec<String> {

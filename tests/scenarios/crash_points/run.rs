@@ -19,7 +19,15 @@ fn a_run_ends_right_whoever_is_struck_at_a_point_of_it() {
 #[ignore = "minutes: `just crash-points`"]
 fn a_run_ends_right_whoever_is_struck_at_any_point_of_it() {
     let part = std::env::var("POINTS").unwrap_or_default();
-    strike_at(|points| points.iter().filter(|point| point.to_string().contains(&part)).cloned().collect());
+    strike_at(|points| points.iter().filter(|point| is_of(&part, &point.to_string())).cloned().collect());
+}
+
+/// Whether a point has every word of a list with commas, and none of those with a `-` before them.
+fn is_of(part: &str, point: &str) -> bool {
+    part.split(',').all(|word| match word.strip_prefix('-') {
+        Some(word) => !point.contains(word),
+        None => point.contains(word),
+    })
 }
 
 fn strike_at(choose: impl FnOnce(&[CrashPoint]) -> Vec<CrashPoint>) {
