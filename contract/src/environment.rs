@@ -28,3 +28,9 @@ pub const INDEX: &str = "JOB_COMPLETION_INDEX";
 /// Set by the local cloud's kubelet: the folder that `file:` inputs may be read from. Outside
 /// `--local` it is never set, and a `file:` input is an error.
 pub const LOCAL_ROOT: &str = "PROVISION_LOCAL_ROOT";
+/// Where the worker answers Prometheus: a port; 0 is any that is free. Not set, it does not. In the
+/// local cloud, whose pods share one machine, the worker takes any free port of the loopback instead.
+pub const METRICS_PORT: &str = "PROVISION_METRICS_PORT";
+/// What the names of variables with secrets begin with. Their values are hidden wherever a worker
+/// logs or keeps what is printed.
+pub const SECRET_PREFIX: &str = "PROVISION_SECRET_";

@@ -14,6 +14,7 @@ mod plan;
 mod events;
 mod apply;
 mod runs;
+mod stacks;
 mod report;
 pub mod commands;
 mod exit;

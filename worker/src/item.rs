@@ -13,12 +13,16 @@ use tracing::{Instrument, Span};
 
 use crate::board::{Board, Count, Entry};
 use crate::handler::{Destination, HandlerError, Product, Work};
-use crate::one_output;
+use crate::log;
 use crate::output::OutputTail;
 use crate::patience::patiently;
 use crate::protocol::{Beginning, Begun, Ledger, Loaded, Place, Settled};
 use crate::pull::Delivery;
+use crate::redact::Secrets;
 use crate::runs::{Known, Run, Runs};
+
+/// Longest that cleaning up after an item may hold its place up.
+const SWEEPING: Duration = Duration::from_secs(10);
 
 /// What every item needs. Cheap to clone.
 #[derive(Clone)]
@@ -58,10 +62,22 @@ impl Workbench {
             Err(outcome) => (false, outcome),
         };
         match outcome {
-            Outcome::Ack(settled) => lease.ack(settled),
+            Outcome::Ack(mut settled) => {
+                let leftovers = settled.leftovers();
+                lease.ack(settled);
+                self.sweep(leftovers).await;
+            }
             Outcome::GiveBack => lease.give_back(),
         }
         ours
+    }
+
+    /// Deletes what the item no longer needs, as long as there is time.
+    async fn sweep(&self, leftovers: Vec<String>) {
+        tokio::select! {
+            _ = tokio::time::timeout(SWEEPING, self.ledger.sweep(leftovers)) => {}
+            () = self.cut.cancelled() => {}
+        }
     }
 
     /// The open run and item that a message names, or what to do with it instead.
@@ -95,7 +111,8 @@ impl Workbench {
     }
 
     async fn work_on(&self, run: &Arc<Run>, line: &Arc<ItemLine>) -> Outcome {
-        let span = tracing::info_span!(
+        // Whatever is logged at all is to say what it is about.
+        let span = tracing::error_span!(
             "item",
             run = run.record.run.0.as_str(),
             item = line.item.0.as_str(),
@@ -115,7 +132,14 @@ impl Workbench {
         };
         let begun = match beginning {
             Ok(Beginning::Begun(begun)) => begun,
-            Ok(Beginning::Settled(settled)) => return Outcome::Ack(settled),
+            Ok(Beginning::Settled(settled)) => {
+                self.board.count(Count::Duplicate);
+                return Outcome::Ack(settled);
+            }
+            Ok(Beginning::GivenUp(settled)) => {
+                self.board.count(Count::Failed);
+                return Outcome::Ack(settled);
+            }
             Err(error) => {
                 tracing::error!("cannot begin an attempt: {error:#}");
                 return Outcome::GiveBack;
@@ -124,6 +148,7 @@ impl Workbench {
         Span::current().record("attempt", begun.number());
         entry.begin(begun.number());
         let output = OutputTail::default();
+        log::keep(&Span::current(), &output);
         let limit = Duration::from_secs(run.record.config.item_timeout_seconds);
         let ending = tokio::select! {
             ending = self.attempt(run, line, &begun, &entry, &output) => ending,
@@ -153,6 +178,7 @@ impl Workbench {
         match self.ledger.commit(&loaded).await {
             Ok(settled) => {
                 let receipt = loaded.receipt();
+                self.board.moved(receipt);
                 tracing::info!(rows = receipt.rows_out, rejected = receipt.rows_rejected, "done");
                 Ending::Loaded(settled)
             }
@@ -168,17 +194,27 @@ impl Workbench {
         entry: &Arc<Entry>,
         output: &OutputTail,
     ) -> Result<Loaded, HandlerError> {
-        let Destination::One(destination) = run.handler.destination(&line.item)? else {
-            return Err(HandlerError::Permanent(anyhow!(one_output::ONLY)));
-        };
-        let generation = match self.ledger.look(run, begun, &destination).await? {
-            Place::Done(loaded) => return Ok(loaded),
-            Place::Open(generation) => generation,
-        };
-        let product =
-            self.process(run.clone(), line.clone(), begun.number(), entry.clone(), output.clone()).await?;
-        entry.stage(Stage::Load);
-        self.ledger.load(run, begun, &destination, product, generation).await
+        let process =
+            || self.process(run.clone(), line.clone(), begun.number(), entry.clone(), output.clone());
+        match run.handler.destination(&line.item)? {
+            Destination::One(at) => {
+                let generation = match self.ledger.look(run, begun, &at).await? {
+                    Place::Done(loaded) => return Ok(loaded),
+                    Place::Open(generation) => generation,
+                };
+                let product = process().await?;
+                entry.stage(Stage::Load);
+                self.ledger.load(run, begun, &at, product, generation).await
+            }
+            Destination::Several => {
+                if let Some(loaded) = self.ledger.resume(run, begun).await? {
+                    return Ok(loaded);
+                }
+                let product = process().await?;
+                entry.stage(Stage::Load);
+                self.ledger.store(run, begun, product).await
+            }
+        }
     }
 
     /// Runs the handler as a task of its own, so that neither a long computation nor a panic in it
@@ -217,6 +253,7 @@ impl Workbench {
                 Outcome::Ack(settled)
             }
             Ending::Cut => {
+                self.board.count(Count::Yielded);
                 tracing::info!("cut off: the worker was asked to stop");
                 let said = "the worker was asked to stop";
                 let given_back = self.ledger.give_back(&begun, EndReason::Terminated, said, output);
@@ -240,6 +277,7 @@ impl Workbench {
         tracing::error!(?reason, "failed: {error:#}");
         let limit = run.record.config.attempts;
         let said = format!("{error:#}");
+        let said = Secrets::of_this_process().hide(&said);
         match patiently(self.ledger.fail(begun, limit, reason, &said, output)).await {
             Ok(Some(settled)) => {
                 self.board.count(Count::Failed);

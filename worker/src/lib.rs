@@ -12,11 +12,11 @@ pub mod protocol;
 pub mod item;
 pub mod handler;
 pub mod output;
-mod one_output;
 pub mod etl;
 
 // Around it: what others see, and when to leave.
 pub mod board;
+pub mod metrics;
 pub mod idle;
 mod tail;
 pub mod signals;
@@ -24,6 +24,7 @@ mod patience;
 
 pub mod check;
 pub mod log;
+pub mod redact;
 
 /// Stack of every thread that may plan a query, in bytes. Reserved, not used, until a query is deep.
 pub const STACK: usize = 256 << 20;

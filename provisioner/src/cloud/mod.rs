@@ -39,6 +39,11 @@ pub(crate) const MANAGED_BY_US: &str = "provision";
 pub(crate) const STACK: &str = "provision-stack";
 pub(crate) const KEY: &str = "provision-key";
 
+/// Label key of how long a stack is meant to live.
+pub(crate) const EXPIRES: &str = "provision-expires";
+/// Label key of what is never deleted: heeded where there is no file to say so.
+pub(crate) const PROTECT: &str = "provision-protect";
+
 /// One project of one cloud, seen by one stack.
 pub(crate) struct Cloud {
     /// The project.

@@ -33,8 +33,9 @@ mod service_account;
 mod subscription;
 mod topic;
 
-pub(crate) use job::JobSpec;
+pub(crate) use job::{JOB, JobSpec};
 pub(crate) use node_pool::POOL;
+pub(crate) use service_account::marks_in as account_marks;
 
 /// Every kind, in the order that lists are shown in.
 pub(crate) static ALL: [&dyn AnyKind; 11] = [

@@ -5,19 +5,24 @@ use std::io::{IsTerminal as _, Write as _};
 mod apply;
 mod calls;
 mod graph;
+mod logs;
 mod markdown;
+mod plain;
 mod plan;
 mod run;
 mod stack;
+mod stacks;
 mod standing;
 mod style;
 
 pub(crate) use apply::ApplyReport;
 pub(crate) use calls::{calls_text, faults_text, points_text};
 pub(crate) use graph::{graph_json, graph_mermaid};
+pub(crate) use logs::{item_history, log_json, log_text};
 pub(crate) use plan::plan_text;
 pub(crate) use run::{RunProgress, run_json, run_text};
 pub(crate) use stack::{stack_json, stack_toml};
+pub(crate) use stacks::stacks_text;
 pub(crate) use standing::{
     failure_show, failures_list, grants_text, local_text, old_runs, run_show, runs_list, status_text,
 };
