@@ -1,7 +1,7 @@
 //! The builder that every end-to-end scenario is written with: a stack in a folder of its own, the
 //! real `provision` beside the real `worker`, and the local cloud that they start.
 
-#![allow(clippy::expect_used, clippy::must_use_candidate)] // a scenario that cannot go on says so
+#![allow(clippy::expect_used, clippy::must_use_candidate, clippy::print_stdout)] // scenarios fail and tell
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -122,8 +122,11 @@ pub fn acked_too_early(calls: &[Entry]) -> Vec<String> {
         let is_end = is_in("/closed.json") || is_in("/cancelled.json");
         match (call.method.as_str(), call.status.as_deref()) {
             // 412: another worker had written it.
-            ("storage.objects.insert", Some("200" | "412")) if is_outcome => *settled += 1,
-            ("storage.objects.get", Some("OK" | "200")) if is_outcome => *settled += 1,
+            ("storage.objects.insert", Some("200" | "412")) | ("storage.objects.get", Some("OK" | "200"))
+                if is_outcome =>
+            {
+                *settled += 1;
+            }
             ("storage.objects.get", Some("OK" | "200")) if is_end => *settled = usize::MAX / 2,
             ("pubsub.subscriptions.acknowledge", _) => {
                 *acked += 1;

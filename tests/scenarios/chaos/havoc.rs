@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use contract::environment::{NODE, POD};
 use jiff::Timestamp;
 use localcloud::calls::{Entry, Fault, Point, What};
-use scenarios::evidence::Evidence;
+use scenarios::evidence::{Evidence, Run};
 use scenarios::{Random, kill, resume, stop, variable_of, workers_in};
 
 use super::Size;
@@ -201,7 +201,7 @@ impl Havoc {
     pub(super) fn hits(&self, evidence: &Evidence) -> Hits {
         let mut hits = Hits::default();
         for done in &self.done {
-            let begun = evidence.runs.iter().flat_map(|run| run.taken_up_again());
+            let begun = evidence.runs.iter().flat_map(Run::taken_up_again);
             let mut begun = begun.filter(|attempt| attempt.started <= done.at);
             let in_flight = begun.any(|attempt| done.pods.contains(&attempt.pod));
             // Where one was killed late, the call that it was killed at is the proof.

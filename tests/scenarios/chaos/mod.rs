@@ -39,8 +39,8 @@ fn every_item_is_done_once_in_chaos() {
 fn unleash(size: Size) {
     let mut random = Random::new(seed());
     let mut stage = Stage::of(size.items);
-    let mut havoc = Havoc::new(random.next());
-    stage.make_calls_fail(random.next());
+    let mut havoc = Havoc::new(random.draw());
+    stage.make_calls_fail(random.draw());
     stage.start();
     while !havoc.is_enough(size) && !stage.has_ended() {
         havoc.disrupt(&mut stage);
@@ -60,7 +60,9 @@ fn unleash(size: Size) {
         hits.late
     );
     println!("{} s; commands started {} times; {}", stage.seconds(), stage.starts(), Waste::of(&evidence));
-    wrong.iter().for_each(|wrong| println!("WRONG {wrong}"));
+    for wrong in &wrong {
+        println!("WRONG {wrong}");
+    }
     assert!(wrong.is_empty(), "{} things are wrong", wrong.len());
     assert!(havoc.done.len() >= size.disruptions, "too few disruptions: the runs ended too soon");
     assert!(hits.all >= size.hits && hits.late >= size.late, "too few hits: {hits:?}");

@@ -36,7 +36,9 @@ fn strike_at(choose: impl FnOnce(&[CrashPoint]) -> Vec<CrashPoint>) {
     let passed = campaign.points(&mut report);
     let points = choose(&passed);
     campaign.strike_all(&points, &mut report);
-    report.wrong.iter().for_each(|wrong| println!("WRONG {wrong}"));
+    for wrong in &report.wrong {
+        println!("WRONG {wrong}");
+    }
     assert!(report.wrong.is_empty(), "{} things are wrong", report.wrong.len());
     campaign.end();
     println!(
