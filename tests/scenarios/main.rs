@@ -5,14 +5,17 @@
 mod accounts;
 mod architecture;
 mod bad_input;
+mod chaos;
 mod command;
 mod crash_points;
 mod cycle;
 mod fx;
+mod google_queue;
 mod hostile_items;
 mod hundred_thousand;
 mod logs;
 mod manifests;
+mod mutants;
 mod permissions;
 mod runs;
 mod stacks;
