@@ -34,3 +34,19 @@ deny:
 # An object of 1 GiB up and down through the local cloud, and the memory that it takes.
 large-object:
     cargo test -p localcloud --test clients -- --ignored --exact memory::a_gibibyte_passes_through_in_under_100_mib --nocapture
+
+# A run of 100,000 items whose receipts come from simulated workers: calls, seconds, dollars, memory.
+hundred-thousand: build
+    cargo test -p scenarios -- --ignored --exact hundred_thousand::a_run_of_100_000_items_costs_few_calls --nocapture
+
+# A worker, its node and `provision run` are struck at every point of a run (POINTS=Worker,insert,-receipts: at some).
+crash-points: build
+    cargo test -p scenarios --test scenarios -- --ignored --exact --nocapture crash_points::run::a_run_ends_right_whoever_is_struck_at_any_point_of_it
+
+# Two runs over the same items while everything goes wrong (SEED=number: the same again).
+chaos: build
+    cargo test -p scenarios --test scenarios -- --ignored --exact --nocapture chaos::every_item_is_done_once_in_chaos
+
+# Workers with a mistake in them: the campaigns must find each out.
+mutants *names:
+    tests/mutants/run {{names}}

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, PROTECT};
 use crate::diff::{self, Action, Change};
 use crate::graph::Graph;
 use crate::observe;
@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     /// Its changes, in order.
     pub graph: Graph,
     protected: Vec<String>,
+    /// Whether there is no file, so that only labels tell what is protected.
+    by_labels: bool,
 }
 
 /// What a plan's changes may destroy.
@@ -63,6 +65,7 @@ async fn between(stack: &Stack, desired: Vec<Desired>, cloud: &Cloud) -> Result<
         local: cloud.project.local,
         graph: ordered(changes),
         protected: stack.header.protect.clone(),
+        by_labels: stack.is_unwritten(),
     })
 }
 
@@ -129,7 +132,13 @@ impl Plan {
         if self.protected.iter().any(|protected| *protected == address.to_string()) {
             return Some(format!("{address} would be {done}, but [stack] protect names it"));
         }
-        let holds = change.live.as_ref()?.holds.as_ref()?;
+        let live = change.live.as_ref()?;
+        if self.by_labels && live.fields["labels"].get(PROTECT).is_some() {
+            return Some(format!(
+                "{address} would be {done}, but its label {PROTECT} protects it: [stack] protect of its file named it"
+            ));
+        }
+        let holds = live.holds.as_ref()?;
         (!allowed.delete_data)
             .then(|| format!("{address} would be {done} with {holds}: add --delete-data if they may go"))
     }
@@ -147,6 +156,13 @@ impl Change {
 impl Plan {
     /// A plan of the local project `p`.
     pub(crate) fn for_test(stack: &str, graph: Graph) -> Self {
-        Self { stack: stack.into(), project: "p".into(), local: true, graph, protected: Vec::new() }
+        Self {
+            stack: stack.into(),
+            project: "p".into(),
+            local: true,
+            graph,
+            protected: Vec::new(),
+            by_labels: false,
+        }
     }
 }

@@ -14,12 +14,17 @@ use tracing::{Instrument, Span};
 use crate::board::{Board, Count, Entry};
 use crate::farewell::Farewell;
 use crate::handler::{Destination, HandlerError, Product, Work};
-use crate::one_output;
+use crate::log;
+use crate::message::parse;
 use crate::output::OutputTail;
 use crate::patience::patiently;
 use crate::protocol::{Beginning, Begun, Failed, Ledger, Loaded, Place, Settled};
 use crate::pull::{Delivery, Lease};
+use crate::redact::Secrets;
 use crate::runs::{Known, Run, Runs};
+
+/// Longest that cleaning up after an item may hold its place up.
+const SWEEPING: Duration = Duration::from_secs(10);
 
 /// What every item needs. Cheap to clone.
 #[derive(Clone)]
@@ -69,11 +74,23 @@ impl Workbench {
             Err(outcome) => (false, outcome),
         };
         match outcome {
-            Outcome::Ack(settled) => lease.ack(settled),
+            Outcome::Ack(mut settled) => {
+                let leftovers = settled.leftovers();
+                lease.ack(settled);
+                self.sweep(leftovers).await;
+            }
             Outcome::GiveBack => lease.give_back(),
             Outcome::Rest(rest) => lease.return_in(rest),
         }
         ours
+    }
+
+    /// Deletes what the item no longer needs, as long as there is time.
+    async fn sweep(&self, leftovers: Vec<String>) {
+        tokio::select! {
+            _ = tokio::time::timeout(SWEEPING, self.ledger.sweep(leftovers)) => {}
+            () = self.farewell.is_cut() => {}
+        }
     }
 
     /// The open run and item that a message names, or what to do with it instead.
@@ -107,7 +124,8 @@ impl Workbench {
     }
 
     async fn work_on(&self, run: &Arc<Run>, line: &Arc<ItemLine>, lease: &Lease) -> Outcome {
-        let span = tracing::info_span!(
+        // Whatever is logged at all is to say what it is about.
+        let span = tracing::error_span!(
             "item",
             run = run.record.run.0.as_str(),
             item = line.item.0.as_str(),
@@ -134,6 +152,7 @@ impl Workbench {
         Span::current().record("attempt", begun.number());
         entry.begin(begun.number());
         let (output, since) = (OutputTail::default(), Instant::now());
+        log::keep(&Span::current(), &output);
         let limit = Duration::from_secs(run.record.config.item_timeout_seconds);
         // Dropping the attempt stops the work, its processes included.
         let mut ending = tokio::select! {
@@ -166,7 +185,14 @@ impl Workbench {
             };
             match beginning {
                 Ok(Beginning::Begun(begun)) => return Ok(begun),
-                Ok(Beginning::Settled(settled)) => return Err(Outcome::Ack(settled)),
+                Ok(Beginning::Settled(settled)) => {
+                    self.board.count(Count::Duplicate);
+                    return Err(Outcome::Ack(settled));
+                }
+                Ok(Beginning::GivenUp(settled)) => {
+                    self.board.count(Count::Failed);
+                    return Err(Outcome::Ack(settled));
+                }
                 Ok(Beginning::TooSoon(rest)) if rest > SOON => return Err(Outcome::Rest(rest)),
                 Ok(Beginning::TooSoon(rest)) => tokio::select! {
                     () = sleep(rest) => {}
@@ -199,6 +225,7 @@ impl Workbench {
         match self.ledger.commit(&loaded).await {
             Ok(settled) => {
                 let receipt = loaded.receipt();
+                self.board.moved(receipt);
                 tracing::info!(rows = receipt.rows_out, rejected = receipt.rows_rejected, "done");
                 Ending::Loaded(settled)
             }
@@ -214,17 +241,27 @@ impl Workbench {
         entry: &Arc<Entry>,
         output: &OutputTail,
     ) -> Result<Loaded, HandlerError> {
-        let Destination::One(destination) = run.handler.destination(&line.item)? else {
-            return Err(HandlerError::Permanent(anyhow!(one_output::ONLY)));
-        };
-        let generation = match self.ledger.look(run, begun, &destination).await? {
-            Place::Done(loaded) => return Ok(loaded),
-            Place::Open(generation) => generation,
-        };
-        let product =
-            self.process(run.clone(), line.clone(), begun.number(), entry.clone(), output.clone()).await?;
-        entry.stage(Stage::Load);
-        self.ledger.load(run, begun, &destination, product, generation).await
+        let process =
+            || self.process(run.clone(), line.clone(), begun.number(), entry.clone(), output.clone());
+        match run.handler.destination(&line.item)? {
+            Destination::One(at) => {
+                let generation = match self.ledger.look(run, begun, &at).await? {
+                    Place::Done(loaded) => return Ok(loaded),
+                    Place::Open(generation) => generation,
+                };
+                let product = process().await?;
+                entry.stage(Stage::Load);
+                self.ledger.load(run, begun, &at, product, generation).await
+            }
+            Destination::Several => {
+                if let Some(loaded) = self.ledger.resume(run, begun).await? {
+                    return Ok(loaded);
+                }
+                let product = process().await?;
+                entry.stage(Stage::Load);
+                self.ledger.store(run, begun, product).await
+            }
+        }
     }
 
     /// Runs the handler as a task of its own, so that neither a long computation nor a panic in it
@@ -263,6 +300,7 @@ impl Workbench {
                 Outcome::Ack(settled)
             }
             Ending::Yielded(reason, said) => {
+                self.board.count(Count::Yielded);
                 tracing::info!(?reason, "cut off: {said}");
                 let given_back = self.ledger.give_back(&begun, reason, said, output);
                 if let Err(error) = patiently(given_back).await {
@@ -284,6 +322,7 @@ impl Workbench {
     ) -> Outcome {
         tracing::error!(?reason, "failed: {error:#}");
         let said = format!("{error:#}");
+        let said = Secrets::of_this_process().hide(&said);
         match patiently(self.ledger.fail(run, begun, reason, &said, output)).await {
             Ok(Failed::ForGood(settled)) => {
                 self.board.count(Count::Failed);
@@ -297,39 +336,6 @@ impl Workbench {
                 tracing::error!("cannot record the failure: {error:#}");
                 Outcome::GiveBack
             }
-        }
-    }
-}
-
-/// Reads a message. The error says why nobody can.
-fn parse(data: &[u8]) -> Result<Message, String> {
-    let message: Message = serde_json::from_slice(data).map_err(|error| error.to_string())?;
-    if !message.run.is_valid() {
-        return Err("its `run` is not the name of a run".to_owned());
-    }
-    if message.item.0.is_empty() {
-        return Err("its `item` is empty".to_owned());
-    }
-    Ok(message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_messages_that_name_a_run_and_an_item_are_read() {
-        assert!(parse(br#"{"run":"fx-20260131-000000-01234567","item":"USD"}"#).is_ok());
-        for junk in [
-            &b"\xff\x00"[..],
-            b"",
-            b"[]",
-            b"{}",
-            br#"{"run":"../../x","item":"USD"}"#,
-            br#"{"run":"fx","item":""}"#,
-            br#"{"run":"fx","item":7}"#,
-        ] {
-            assert!(parse(junk).is_err(), "{}", String::from_utf8_lossy(junk));
         }
     }
 }

@@ -46,6 +46,7 @@ impl Leave {
 impl Apply {
     pub(super) async fn run(self) -> Result<Exit> {
         let session = self.stack.open().await?;
+        session.stack.secrets_are_here()?;
         let plan = plan::of(&session.stack, &session.cloud).await?;
         report::plan(&plan, self.format);
         carry_out(&session, &plan, self.leave.allowed(), self.leave.yes, "apply").await

@@ -28,6 +28,7 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) async fn run(self) -> Result<Exit> {
         let session = self.stack.open().await?;
+        session.stack.secrets_are_here()?;
         let plan = plan::of(&session.stack, &session.cloud).await?;
         report::plan(&plan, self.format);
         if let Err(refused) = plan.check(Allowed::default()) {

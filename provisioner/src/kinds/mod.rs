@@ -19,6 +19,7 @@ use crate::stack::{FieldProblem, Reference, Scope};
 mod bucket;
 mod bucket_file;
 mod cluster;
+mod command;
 mod etl;
 mod grant;
 mod in_cluster;
@@ -29,15 +30,20 @@ mod manifest;
 mod namespace;
 mod node_pool;
 mod operation;
+mod secret;
 mod service_account;
 mod subscription;
 mod topic;
 
-pub(crate) use job::JobSpec;
+pub(crate) use job::{JOB, JobSpec};
+pub(crate) use machine::shape;
 pub(crate) use node_pool::POOL;
+pub(crate) use secret::{Kept, SecretSpec};
+pub(crate) use service_account::marks_in as account_marks;
+pub(crate) use subscription::dead as dead_letters;
 
 /// Every kind, in the order that lists are shown in.
-pub(crate) static ALL: [&dyn AnyKind; 11] = [
+pub(crate) static ALL: [&dyn AnyKind; 12] = [
     &Of::<topic::Topic>::KIND,
     &Of::<subscription::Subscription>::KIND,
     &Of::<bucket::Bucket>::KIND,
@@ -48,17 +54,19 @@ pub(crate) static ALL: [&dyn AnyKind; 11] = [
     &Of::<node_pool::NodePool>::KIND,
     &Of::<namespace::Namespace>::KIND,
     &Of::<kubernetes_service_account::KubernetesServiceAccount>::KIND,
+    &Of::<secret::object::Secret>::KIND,
     &Of::<job::Job>::KIND,
 ];
 
 /// Every table of stack.toml that declares resources.
-pub(crate) static TABLES: [&dyn AnyTable; 7] = [
+pub(crate) static TABLES: [&dyn AnyTable; 8] = [
     &Of::<topic::Topic>::TABLE,
     &Of::<subscription::Subscription>::TABLE,
     &Of::<bucket::BucketSpec>::TABLE,
     &Of::<service_account::ServiceAccount>::TABLE,
     &Of::<grant::GrantSpec>::TABLE,
     &Of::<cluster::ClusterSpec>::TABLE,
+    &Of::<SecretSpec>::TABLE,
     &Of::<JobSpec>::TABLE,
 ];
 

@@ -101,10 +101,14 @@ fn marks(cloud: &Cloud, key: &str) -> String {
     format!("{MANAGED_BY}={MANAGED_BY_US} {STACK}={} {KEY}={key}", cloud.owner)
 }
 
+/// The marks in an account's description, as labels.
+pub(crate) fn marks_in(description: &str) -> Labels {
+    let marks = description.split(' ').filter_map(|mark| mark.split_once('='));
+    marks.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+}
+
 fn found(cloud: &Cloud, account: model::ServiceAccount) -> Found<ServiceAccount> {
-    let marks = account.description.split(' ').filter_map(|mark| mark.split_once('='));
-    let marks: Labels = marks.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    let (owner, key, _) = cloud.unmarked(marks);
+    let (owner, key, _) = cloud.unmarked(marks_in(&account.description));
     let display_name = Some(account.display_name).filter(|name| !name.is_empty());
     let name = account.email.split('@').next().unwrap_or_default();
     Found {

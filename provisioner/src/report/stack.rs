@@ -246,9 +246,11 @@ existing = true
         max_run_time = "1d"                          # default
         max_workers = 3                              # --set
         pool = "main/workers"                        # stack.toml:34
+        reads = []                                   # default
         retry.first = "1s"                           # default
         retry.most = "10m"                           # default
         subscription = "work"                        # stack.toml:32
+        writes = []                                  # default
         [job.fx.etl]
         bad_rows = "drop"                            # stack.toml:39
         extract = "gs://data/rates/{item}.csv"       # stack.toml:37

@@ -1,12 +1,14 @@
 //! What a table may know of the rest of its stack: names, places, labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Header, Labels};
+use super::{Header, Labels, Lifetime};
+use crate::cloud::{EXPIRES, PROTECT};
+use crate::kinds::Kept;
 use crate::resource::{Address, Desired};
 
 /// A Google Cloud project.
@@ -63,6 +65,8 @@ pub(crate) struct Scope {
     pub zone: Option<String>,
     /// Labels of everything.
     pub labels: Labels,
+    expires: Option<Lifetime>,
+    protect: Vec<String>,
     /// The folder that paths are relative to.
     pub folder: PathBuf,
     /// Every node pool, by `CLUSTER/POOL`.
@@ -75,6 +79,12 @@ pub(crate) struct Scope {
     pub backoff_of: BTreeMap<String, u64>,
     /// How long each subscription keeps a message, in seconds.
     pub retention_of: BTreeMap<String, u64>,
+    /// By key of a bucket that holds runs: the longest that one may take, in seconds.
+    pub longest_run_in: BTreeMap<String, u64>,
+    /// Who hands each secret to workers, by its key.
+    pub secrets: BTreeMap<String, Kept>,
+    /// Each secret that a job uses, with the job's cluster, by their keys.
+    pub secret_uses: BTreeSet<(String, String)>,
     names: BTreeMap<(&'static str, String), Option<String>>,
 }
 
@@ -101,12 +111,17 @@ impl Scope {
             region: header.region.clone(),
             zone: header.zone.clone(),
             labels: header.labels.clone(),
+            expires: header.expires,
+            protect: header.protect.clone(),
             folder: folder.to_owned(),
             pools: BTreeMap::new(),
             topic_of: BTreeMap::new(),
             lease_of: BTreeMap::new(),
             backoff_of: BTreeMap::new(),
             retention_of: BTreeMap::new(),
+            longest_run_in: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            secret_uses: BTreeSet::new(),
             names: tables.map(|(t, k, n)| ((t, k.to_owned()), n.map(str::to_owned))).collect(),
         }
     }
@@ -152,9 +167,13 @@ impl Scope {
         format!("projects/{}/locations/{location}/clusters/{}", self.project.id, self.name("cluster", key))
     }
 
-    /// The labels of a resource: the stack's, and its own.
-    pub(crate) fn labels(&self, own: &Labels) -> Labels {
-        self.labels.iter().chain(own).map(|(k, v)| (k.clone(), v.clone())).collect()
+    /// The labels of `[table.key]`: the stack's, its own, and what must be known of it without the file.
+    pub(crate) fn labels(&self, table: &'static str, key: &str, own: &Labels) -> Labels {
+        let address = Address::new(table, key).to_string();
+        let expires = self.expires.map(|time| (EXPIRES.to_owned(), time.to_string()));
+        let protected = self.protect.contains(&address).then(|| (PROTECT.to_owned(), "yes".to_owned()));
+        let written = self.labels.iter().chain(own).map(|(k, v)| (k.clone(), v.clone()));
+        written.chain(expires).chain(protected).collect()
     }
 }
 

@@ -26,7 +26,8 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use futures::StreamExt;
 use futures::future::{BoxFuture, try_join_all};
 
-use self::address::{ObjectTemplate, Source};
+pub(crate) use self::address::ObjectTemplate;
+use self::address::Source;
 use self::columns::Columns;
 use self::extract::{Fetched, Web};
 use self::load::{Form, Outputs};
@@ -36,6 +37,7 @@ use self::tables::{Loaded, Table};
 use crate::handler::{Artifact, Destination, Handler, HandlerError, Product, Work};
 
 pub use self::diagnostic::{Diagnostic, Span};
+pub use self::extract::{Revisit, revisit};
 pub use self::host::{Host, Secrets};
 
 /// The engine with one configuration, made once for a run.

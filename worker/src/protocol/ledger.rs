@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::try_join;
 
 use super::backoff;
-use super::history::{History, Verdict};
+use super::history::{End, History, Verdict};
 use crate::output::OutputTail;
 use crate::runs::Run;
 use crate::settings::Identity;
@@ -27,7 +27,10 @@ pub struct Ledger {
 /// Proof that nothing is left to do for a message: its item has a receipt or a failure, or it is no
 /// item of an open run at all. Only this lets a message be acked.
 #[derive(Debug)]
-pub struct Settled(());
+pub struct Settled {
+    /// Staged objects that are of no use any more.
+    leftovers: Vec<String>,
+}
 
 /// An attempt that is recorded. Only this lets work start.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub enum Beginning {
     Begun(Begun),
     /// There was nothing left to do.
     Settled(Settled),
+    /// It has been tried too often; that is recorded now.
+    GivenUp(Settled),
     /// It failed a moment ago: nobody may try again for so long.
     TooSoon(Duration),
 }
@@ -60,7 +65,16 @@ pub enum Failed {
 impl Settled {
     /// A message that belongs to no open run: unreadable, or of a run that is closed or cancelled.
     pub(crate) fn not_open() -> Self {
-        Self(())
+        Self::with(&[])
+    }
+
+    fn with(leftovers: &[String]) -> Self {
+        Self { leftovers: leftovers.to_vec() }
+    }
+
+    /// What is to be swept away after the ack.
+    pub(crate) fn leftovers(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.leftovers)
     }
 }
 
@@ -89,7 +103,7 @@ impl Ledger {
             }
             let (history, settled) = try_join!(self.history(&attempt), self.is_settled(&attempt))?;
             if settled {
-                return Ok(Beginning::Settled(Settled(())));
+                return Ok(Beginning::Settled(Settled::with(&[])));
             }
             if self.is_ours(&history, &attempt).await? {
                 return Ok(Beginning::Begun(Begun { attempt, failed }));
@@ -100,7 +114,7 @@ impl Ledger {
                     None => attempt.number = number,
                 },
                 Verdict::GiveUp(kind) => {
-                    return self.give_up(&attempt, &history, kind).await.map(Beginning::Settled);
+                    return self.give_up(&attempt, &history, kind).await.map(Beginning::GivenUp);
                 }
             }
             failed = history.failed().1;
@@ -159,10 +173,10 @@ impl Ledger {
     }
 
     /// Writes the receipt; one that is there already is as good.
-    pub(super) async fn write_receipt(&self, receipt: &Receipt) -> Result<Settled> {
+    pub(super) async fn write_receipt(&self, receipt: &Receipt, leftovers: &[String]) -> Result<Settled> {
         let name = layout::receipt(&receipt.run, &receipt.item);
         self.bucket.create_json(&name, receipt, Metadata::new()).await?;
-        Ok(Settled(()))
+        Ok(Settled::with(leftovers))
     }
 
     fn attempt(&self, run: &Run, item: &Item) -> Attempt {
@@ -214,15 +228,23 @@ impl Ledger {
 
     /// Writes the failure of an item that earlier attempts used up.
     async fn give_up(&self, attempt: &Attempt, history: &History, kind: FailureKind) -> Result<Settled> {
-        let last = match history.failed().0 {
-            Some(number) => {
-                let name = layout::attempt_failed(&attempt.run, &attempt.item, number);
-                self.bucket.read_json::<AttemptEnd>(&name).await?.map(|(end, _)| end)
+        let (run, item) = (&attempt.run, &attempt.item);
+        let last = match (kind, history.failed().0, history.latest_end()) {
+            // Those that vanished left nothing; what an earlier one printed may tell why.
+            (FailureKind::Vanished, _, Some((number, End::Yielded))) => {
+                Some(layout::attempt_yielded(run, item, number))
             }
+            (_, Some(number), _) => Some(layout::attempt_failed(run, item, number)),
+            _ => None,
+        };
+        let last = match last {
+            Some(name) => self.bucket.read_json::<AttemptEnd>(&name).await?.map(|(end, _)| end),
             None => None,
         };
         let (message, tail) = match (kind, last) {
-            (FailureKind::Vanished, _) => (VANISHED.to_owned(), String::new()),
+            (FailureKind::Vanished, last) => {
+                (VANISHED.to_owned(), last.map(|end| end.output_tail).unwrap_or_default())
+            }
             (_, Some(end)) => (end.message, end.output_tail),
             (_, None) => ("its attempts are used up".to_owned(), String::new()),
         };
@@ -254,7 +276,7 @@ impl Ledger {
             .create_json(&name, &failure, Metadata::new())
             .await
             .context("cannot record the failure")?;
-        Ok(Settled(()))
+        Ok(Settled::with(&[]))
     }
 }
 
@@ -263,17 +285,12 @@ fn rest(run: &Run, history: &History) -> Option<Duration> {
     backoff::wait(run.record.config.retry, history.not_before()?, Timestamp::now())
 }
 
+/// The whole message stands in what the attempt has logged.
 fn end(attempt: &Attempt, reason: EndReason, message: &str, output: &OutputTail) -> AttemptEnd {
-    let mut lines = message.lines();
-    let first = lines.next().unwrap_or_default().to_owned();
-    for line in lines {
-        output.push(line.as_bytes());
-        output.push(b"\n");
-    }
     AttemptEnd {
         execution: attempt.execution.clone(),
         reason,
-        message: first,
+        message: message.lines().next().unwrap_or_default().to_owned(),
         output_tail: output.text(),
         at: Timestamp::now(),
         not_before: None,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::leases::Leases;
 use super::outbox::{Ask, Outbox, Sent};
 use super::{Delivery, Lease, Order, Pulse};
+use crate::metrics::{Metrics, Part};
 use crate::settings::Settings;
 
 const LONGEST: Duration = Duration::from_secs(contract::LONGEST_LEASE_SECONDS);
@@ -39,6 +40,7 @@ pub(super) struct Keeper {
     leases: Leases,
     outbox: Outbox,
     pulse: Pulse,
+    metrics: Metrics,
     /// Messages that nobody has taken yet.
     waiting: VecDeque<(String, Bytes, CancellationToken)>,
     deliver: Option<mpsc::Sender<Delivery>>,
@@ -73,7 +75,7 @@ impl Keeper {
         settings: &Settings,
         subscription: Subscription,
         deliver: mpsc::Sender<Delivery>,
-        pulse: Pulse,
+        metrics: Metrics,
     ) -> Self {
         Self {
             outbox: Outbox::new(subscription.clone(), settings.lease),
@@ -81,7 +83,8 @@ impl Keeper {
             concurrency: settings.concurrency,
             lease: settings.lease,
             leases: Leases::new(settings.lease, LONGEST),
-            pulse,
+            pulse: Pulse::default(),
+            metrics,
             waiting: VecDeque::new(),
             deliver: Some(deliver),
             orders: mpsc::unbounded_channel(),
@@ -215,7 +218,9 @@ impl Keeper {
             tracing::warn!("{lost} leases were lost: they could not be renewed in time");
         }
         self.waiting.retain(|(_, _, lost)| !lost.is_cancelled());
-        self.pulse.beat(self.leases.margin(now), lost);
+        self.pulse.beat();
+        self.metrics.tick(Part::Leases);
+        self.metrics.set_lease_until(self.leases.first_end().map(Instant::into_std));
         let due = self.leases.due(now);
         if !due.is_empty() {
             self.outbox.put(Ask::Renew, due);

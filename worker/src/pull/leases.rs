@@ -85,9 +85,9 @@ impl Leases {
         before - self.held.len()
     }
 
-    /// The time that is left of the lease with the least.
-    pub(super) fn margin(&self, now: Instant) -> Option<Duration> {
-        self.held.values().map(|held| held.until.saturating_duration_since(now)).min()
+    /// When the lease that ends first does, unless it is renewed.
+    pub(super) fn first_end(&self) -> Option<Instant> {
+        self.held.values().map(|held| held.until).min()
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(leases.due(start + seconds(11)), ["a"]);
         assert!(leases.due(start + seconds(12)).is_empty(), "asked already");
         leases.answered(&["a".into()], start + seconds(11), true);
-        assert_eq!(leases.margin(start + seconds(12)), Some(seconds(29)));
+        assert_eq!(leases.first_end(), Some(start + seconds(41)));
         assert_eq!(leases.expire(start + seconds(40)), 0);
         assert!(!lost.is_cancelled());
     }
@@ -131,7 +131,7 @@ mod tests {
         assert!(leases.is_empty() && !leases.remove("a"));
         // An answer that comes late finds nothing.
         leases.answered(&["a".into()], start + seconds(29), true);
-        assert_eq!(leases.margin(start), None);
+        assert_eq!(leases.first_end(), None);
     }
 
     #[test]

@@ -17,10 +17,11 @@ use clients::Subscription;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Metrics;
 use crate::protocol::Settled;
 use crate::settings::Settings;
 use keeper::Keeper;
-pub use pulse::Pulse;
+use pulse::Pulse;
 
 /// How often a lease's holder asks whether the thread that keeps it is alive.
 const ASK: Duration = Duration::from_secs(1);
@@ -106,7 +107,6 @@ impl Drop for Lease {
 #[derive(Debug)]
 pub struct Puller {
     stop: CancellationToken,
-    pulse: Pulse,
     ended: oneshot::Receiver<()>,
 }
 
@@ -115,21 +115,22 @@ impl Puller {
     /// hoarded here while other workers have nothing to do.
     pub fn start(
         settings: &Settings,
+        metrics: &Metrics,
         connect: impl FnOnce() -> Result<Subscription> + Send + 'static,
     ) -> Result<(Self, mpsc::Receiver<Delivery>)> {
-        let (stop, pulse) = (CancellationToken::new(), Pulse::default());
+        let stop = CancellationToken::new();
         let (ended, has_ended) = oneshot::channel();
         let (deliver, deliveries) = mpsc::channel(1);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("cannot start the runtime that keeps leases")?;
-        let (settings, stopped, beat) = (settings.clone(), stop.clone(), pulse.clone());
+        let (settings, stopped, metrics) = (settings.clone(), stop.clone(), metrics.clone());
         let thread = move || {
             runtime.block_on(async {
                 match connect() {
                     Ok(subscription) => {
-                        Keeper::new(&settings, subscription, deliver, beat).run(stopped).await;
+                        Keeper::new(&settings, subscription, deliver, metrics).run(stopped).await;
                     }
                     Err(error) => tracing::error!("cannot pull from {}: {error:#}", settings.subscription),
                 }
@@ -140,13 +141,7 @@ impl Puller {
             .name("leases".to_owned())
             .spawn(thread)
             .context("cannot start the thread that keeps leases")?;
-        Ok((Self { stop, pulse, ended: has_ended }, deliveries))
-    }
-
-    /// How the leases are doing, for people who watch.
-    #[must_use]
-    pub fn pulse(&self) -> &Pulse {
-        &self.pulse
+        Ok((Self { stop, ended: has_ended }, deliveries))
     }
 
     /// Takes no more messages, and returns those that nobody has taken yet. Leases in hand are kept

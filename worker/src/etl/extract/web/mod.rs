@@ -1,6 +1,7 @@
 //! Inputs on the web: asked for again while that may help, and followed only where they may lead.
 
 mod guard;
+mod revisit;
 mod retry;
 
 use std::error::Error;
@@ -11,6 +12,7 @@ use anyhow::anyhow;
 use contract::{HeaderValue as Header, HttpConfig};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Response, Url, redirect};
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{sleep, timeout};
 
 use self::guard::{Guard, Refused};
@@ -18,6 +20,8 @@ use self::retry::{Failed, judge, pause};
 use super::{Fetched, Scratch};
 use crate::etl::host::{Host, Secrets};
 use crate::handler::HandlerError;
+
+pub use self::revisit::{Revisit, revisit};
 
 /// The web as a worker may see it.
 #[derive(Clone, Debug)]
@@ -38,7 +42,7 @@ impl Web {
         let mut wrong = Vec::new();
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
-            match header(name, value, host.secrets) {
+            match header(name, value, &host.secrets) {
                 Ok((name, value)) => drop(headers.insert(name, value)),
                 Err(message) => wrong.push(message),
             }
@@ -117,23 +121,28 @@ impl Web {
         Ok(Ok(fetched))
     }
 
-    /// The answer at the end of all redirects.
+    /// The answer at the end of all redirects, if it is a success.
     async fn follow(&self, url: &Url) -> Result<Response, Failed> {
+        let answer = self.reach(url, &HeaderMap::new()).await?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let error = anyhow!("{} answered {status}", answer.url());
+        Err(judge(&answer, error))
+    }
+
+    /// The answer at the end of all redirects, whatever it says. `also` are headers beside the usual.
+    async fn reach(&self, url: &Url, also: &HeaderMap) -> Result<Response, Failed> {
         let mut at = url.clone();
         for _ in 0..=self.redirects {
             self.guard.admit(&at).map_err(|refused| Failed::Never(anyhow!("{at}: {refused}")))?;
             // Another host has no business with what is meant for the first.
             let headers = if at.origin() == url.origin() { self.headers.clone() } else { HeaderMap::new() };
-            let answer = self.client.get(at.clone()).headers(headers).send().await;
+            let answer = self.client.get(at.clone()).headers(headers).headers(also.clone()).send().await;
             let answer = answer.map_err(|error| unreached(&at, error))?;
-            let status = answer.status();
-            if status.is_success() {
-                return Ok(answer);
-            }
-            let location = answer.headers().get(LOCATION).filter(|_| status.is_redirection());
-            let Some(location) = location else {
-                return Err(judge(&answer, anyhow!("{at} answered {status}")));
-            };
+            let location = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection());
+            let Some(location) = location else { return Ok(answer) };
             let next = location.to_str().ok().and_then(|location| at.join(location).ok());
             at = next.ok_or_else(|| Failed::Never(anyhow!("{at} leads to nowhere")))?;
         }
@@ -153,15 +162,15 @@ fn unreached(url: &Url, error: reqwest::Error) -> Failed {
     Failed::Later(anyhow::Error::new(error).context(format!("cannot read {url}")), None)
 }
 
-fn header(name: &str, value: &Header, secrets: Secrets) -> Result<(HeaderName, HeaderValue), String> {
+fn header(name: &str, value: &Header, secrets: &Secrets) -> Result<(HeaderName, HeaderValue), String> {
     let parsed = name.parse().map_err(|_| format!("`{name}` is not the name of a header"))?;
-    let text = match value {
-        Header::Text(text) => text.clone(),
-        Header::Secret(secret) => secret.prefix.clone() + &secrets.get(secret)?,
+    let text: SecretString = match value {
+        Header::Text(text) => text.as_str().into(),
+        Header::Secret(secret) => secrets.get(secret)?,
     };
     // The value itself is not told: it may be a secret.
-    let mut value =
-        HeaderValue::from_str(&text).map_err(|_| format!("the value of `{name}` is not one line of text"))?;
+    let mut value = HeaderValue::from_str(text.expose_secret())
+        .map_err(|_| format!("the value of `{name}` is not one line of text"))?;
     value.set_sensitive(true);
     Ok((parsed, value))
 }
