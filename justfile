@@ -34,3 +34,7 @@ deny:
 # An object of 1 GiB up and down through the local cloud, and the memory that it takes.
 large-object:
     cargo test -p localcloud --test clients -- --ignored --exact memory::a_gibibyte_passes_through_in_under_100_mib --nocapture
+
+# Two applies of different files at once, a hundred times.
+two-at-once seed="1": build
+    TWO_AT_ONCE=100 SEED={{seed}} cargo test -p scenarios -- --exact --nocapture two_at_once::of_two_applies_at_once_every_resource_is_wholly_one_s_and_losers_are_told

@@ -3,12 +3,13 @@
 use anyhow::{Result, bail};
 
 use crate::cloud::Cloud;
-use crate::diff::{self, Action, Change};
+use crate::diff::{self, Action, Asked, Change};
+use crate::fingerprint::digest;
 use crate::graph::Graph;
-use crate::observe;
-use crate::resource::Desired;
-use crate::stack::Stack;
-use crate::{kinds, resource::Address};
+use crate::kinds;
+use crate::observe::{self, Observed};
+use crate::resource::{Address, Desired, Live, Owner};
+use crate::stack::{Stack, nearest};
 
 /// What would make the cloud match the stack.
 #[derive(Debug)]
@@ -19,8 +20,12 @@ pub(crate) struct Plan {
     pub project: String,
     /// Whether the cloud is the local one.
     pub local: bool,
+    /// A hash of everything that the stack wants.
+    pub desired: String,
     /// Its changes, in order.
     pub graph: Graph,
+    /// Grants on the stack's resources that it says nothing of, and that stay.
+    pub strangers: Vec<String>,
     protected: Vec<String>,
 }
 
@@ -40,18 +45,36 @@ pub(crate) struct Refused(pub Vec<String>);
 
 /// Plans a stack.
 pub(crate) async fn of(stack: &Stack, cloud: &Cloud) -> Result<Plan> {
-    between(stack, stack.resources(&cloud.project)?, cloud).await
+    asked(stack, cloud, &Asked::default()).await
 }
 
-/// Plans the end of a stack: the same, with nothing in it.
-pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud) -> Result<Plan> {
-    between(stack, Vec::new(), cloud).await
+/// Plans a stack, and what was asked for beside it.
+pub(crate) async fn asked(stack: &Stack, cloud: &Cloud, asked: &Asked) -> Result<Plan> {
+    let desired = stack.resources(&cloud.project)?;
+    may_adopt(&desired, asked)?;
+    between(stack, &desired, cloud, asked).await
 }
 
-async fn between(stack: &Stack, desired: Vec<Desired>, cloud: &Cloud) -> Result<Plan> {
-    let observed = observe::all(&desired, cloud).await?;
+/// Plans the end of a stack: the same, with nothing in it. What was adopted is let go, or goes, too.
+pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud, delete_adopted: bool) -> Result<Plan> {
+    between(stack, &[], cloud, &Asked { delete_adopted, ..Asked::default() }).await
+}
+
+async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Asked) -> Result<Plan> {
+    let observed = observe::all(desired, cloud).await?;
+    if let Some(other) = foreign(desired, &observed) {
+        bail!(
+            "another stack called {} is in the project {}: it has {other}, and nothing of this file; give this one another `name` in [stack], or take that one down first",
+            stack.owner(),
+            cloud.project.id
+        );
+    }
+    // What goes takes the grants on it along.
+    let are_kept = !asked.prune_grants && !desired.is_empty();
+    let told = observed.strangers.iter().filter(|_| are_kept).map(|live| live.id.clone());
+    let strangers = told.collect();
     let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
-    let changes = match diff::between(&desired, observed, fixed) {
+    let changes = match diff::between(desired, observed, fixed, asked) {
         Ok(changes) => changes,
         Err(conflicts) => {
             bail!("{}", conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
@@ -61,9 +84,49 @@ async fn between(stack: &Stack, desired: Vec<Desired>, cloud: &Cloud) -> Result<
         stack: stack.owner().to_owned(),
         project: cloud.project.id.clone(),
         local: cloud.project.local,
+        desired: hash(desired),
         graph: ordered(changes),
+        strangers,
         protected: stack.header.protect.clone(),
     })
+}
+
+/// What the owner's name finds, if none of it is in the file: the work of others who took the same
+/// name.
+fn foreign(desired: &[Desired], observed: &Observed) -> Option<String> {
+    let stands_alone = |live: &&Live| live.address.kind != "grant";
+    let left: Vec<_> = observed.unwanted.iter().filter(stands_alone).collect();
+    let is_wanted = |address: &Address| desired.iter().any(|want| want.address == *address);
+    let shares = observed.wanted.iter().flatten().any(|live| live.owner == Owner::Ours && live.inside.is_none())
+        || left.iter().any(|live| is_wanted(&live.address));
+    if desired.is_empty() || left.is_empty() || shares {
+        return None;
+    }
+    let more = if left.len() > 3 { format!(" and {} more", left.len() - 3) } else { String::new() };
+    let named: Vec<String> = left.iter().take(3).map(|live| live.address.to_string()).collect();
+    Some(format!("{}{more}", named.join(", ")))
+}
+
+/// Whether what is to be adopted is in the file, and of a kind that can be.
+fn may_adopt(desired: &[Desired], asked: &Asked) -> Result<()> {
+    for address in &asked.adopt {
+        let Some(want) = desired.iter().find(|want| want.address.to_string() == *address) else {
+            let all: Vec<String> = desired.iter().map(|want| want.address.to_string()).collect();
+            let near = nearest(address, all.iter().map(String::as_str));
+            let help = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            bail!("--adopt {address}: it is not in the file{help}");
+        };
+        if !kinds::named(want.address.kind).is_some_and(|kind| kind.adoptable()) {
+            bail!("--adopt {address}: a {} bears no marks that could be taken off again", want.address.kind);
+        }
+    }
+    Ok(())
+}
+
+/// A hash of everything that a stack wants.
+pub(crate) fn hash(desired: &[Desired]) -> String {
+    let one = |want: &Desired| serde_json::json!([want.address, want.id, want.fields]);
+    digest(&desired.iter().map(one).collect())
 }
 
 fn ordered(changes: Vec<Change>) -> Graph {
@@ -71,6 +134,23 @@ fn ordered(changes: Vec<Change>) -> Graph {
 }
 
 impl Plan {
+    /// The plan of these changes.
+    pub(crate) fn of_changes(
+        stack: String,
+        project: String,
+        local: bool,
+        desired: String,
+        changes: Vec<Change>,
+    ) -> Self {
+        let (graph, strangers) = (ordered(changes), Vec::new());
+        Self { stack, project, local, desired, graph, strangers, protected: Vec::new() }
+    }
+
+    /// The same plan, in which these addresses are never deleted or replaced.
+    pub(crate) fn protecting(self, protected: &[String]) -> Self {
+        Self { protected: protected.to_vec(), ..self }
+    }
+
     /// The changes, in order.
     #[must_use]
     pub(crate) fn changes(&self) -> &[Change] {
@@ -135,18 +215,10 @@ impl Plan {
     }
 }
 
-impl Change {
-    /// Whether it deletes or replaces.
-    #[must_use]
-    pub(crate) fn is_destructive(&self) -> bool {
-        matches!(self.action, Action::Delete | Action::Replace)
-    }
-}
-
 #[cfg(test)]
 impl Plan {
     /// A plan of the local project `p`.
     pub(crate) fn for_test(stack: &str, graph: Graph) -> Self {
-        Self { stack: stack.into(), project: "p".into(), local: true, graph, protected: Vec::new() }
+        Self { stack: stack.into(), project: "p".into(), local: true, desired: String::new(), graph, strangers: Vec::new(), protected: Vec::new() }
     }
 }

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod bound;
 mod crash_points;
 mod cycle;
 mod fx;
@@ -11,4 +12,5 @@ mod hostile_items;
 mod manifests;
 mod permissions;
 mod runs;
+mod two_at_once;
 mod vanishing;

@@ -38,6 +38,8 @@ pub(crate) const MANAGED_BY: &str = "managed-by";
 pub(crate) const MANAGED_BY_US: &str = "provision";
 pub(crate) const STACK: &str = "provision-stack";
 pub(crate) const KEY: &str = "provision-key";
+/// What every mark but [`MANAGED_BY`] begins with, those of other versions of this program too.
+const MARK: &str = "provision-";
 
 /// One project of one cloud, seen by one stack.
 pub(crate) struct Cloud {
@@ -141,6 +143,11 @@ impl Cloud {
         self.seen.policies.forget().await;
     }
 
+    /// Forgets what was seen of a cluster.
+    pub(crate) async fn forget_cluster(&self, id: &str) {
+        self.seen.clusters.lock().await.remove(id);
+    }
+
     /// A cluster as the service has it, asked once per round of observation.
     pub(crate) async fn cluster(&self, id: &str) -> Result<Option<Cluster>> {
         let cell = self.seen.clusters.lock().await.entry(id.to_owned()).or_default().clone();
@@ -199,6 +206,7 @@ impl Cloud {
                 STACK => owner = Owner::Stack(value),
                 KEY => key = Some(value),
                 MANAGED_BY => {}
+                name if name.starts_with(MARK) => {}
                 // Google's own labels.
                 name if name.starts_with("goog-") => {}
                 _ => drop(own.insert(label, value)),
@@ -206,6 +214,14 @@ impl Cloud {
         }
         (owner, key, own)
     }
+}
+
+/// The marks among labels, beside owner and key: a version of this program that does not know one
+/// keeps it.
+pub(crate) fn marks<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> Labels {
+    let is_mark = |label: &str| label.starts_with(MARK) && label != STACK && label != KEY;
+    let marks = labels.into_iter().filter(|(label, _)| is_mark(label));
+    marks.map(|(label, value)| (label.clone(), value.clone())).collect()
 }
 
 /// A call with a bound on its time.

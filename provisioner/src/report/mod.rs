@@ -15,7 +15,7 @@ mod style;
 pub(crate) use apply::ApplyReport;
 pub(crate) use calls::{calls_text, faults_text, points_text};
 pub(crate) use graph::{graph_json, graph_mermaid};
-pub(crate) use plan::plan_text;
+pub(crate) use plan::{moved_text, plan_text};
 pub(crate) use run::{RunProgress, run_json, run_text};
 pub(crate) use stack::{stack_json, stack_toml};
 pub(crate) use standing::{

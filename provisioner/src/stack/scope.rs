@@ -166,6 +166,7 @@ impl Desired {
             inside: None,
             implied_by: None,
             existing: false,
+            spec: None,
         })
     }
 
