@@ -28,7 +28,11 @@ pub(crate) fn spec(written: &Value, fields: &Value) -> String {
 }
 
 /// The part of a table that a user wrote: `is_written` tells of a path below the table.
-pub(crate) fn written(table: &Value, path: &mut Vec<String>, is_written: &impl Fn(&[String]) -> bool) -> Value {
+pub(crate) fn written(
+    table: &Value,
+    path: &mut Vec<String>,
+    is_written: &impl Fn(&[String]) -> bool,
+) -> Value {
     let Value::Object(entries) = table else { return table.clone() };
     let mut kept = Map::new();
     for (key, value) in entries {
@@ -95,7 +99,8 @@ mod tests {
         let then = mark(&wrote, json!({"ack_deadline": "1m", "retention": "7d"}));
         let edited = mark(&json!({"ack_deadline": "2m"}), json!({"ack_deadline": "2m", "retention": "7d"}));
         let newer = mark(&wrote, json!({"ack_deadline": "1m", "retention": "8d"}));
-        let field = |path: &str, before: Value, after: Value| FieldChange { path: path.into(), before, after };
+        let field =
+            |path: &str, before: Value, after: Value| FieldChange { path: path.into(), before, after };
         let fields = [field("ack_deadline", json!("30s"), json!("1m"))];
         let why = |now: &str, then: Option<&str>| why(Some(now), then, &fields);
         assert_eq!(why(&then, Some(&then)), "changed outside: ack_deadline 30s, should be 1m");
@@ -104,12 +109,19 @@ mod tests {
         assert_eq!(why(&then, Some("v2-whatever")), "differs from the file");
         assert_eq!(why(&then, None), "differs from the file");
         // It must be the value of a label.
-        assert!(then.len() <= 63 && then.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
+        assert!(
+            then.len() <= 63
+                && then.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        );
     }
 
     #[test]
     fn a_reason_stays_short() {
-        let field = |n: usize| FieldChange { path: format!("f{n}"), before: Value::Null, after: json!("x".repeat(99)) };
+        let field = |n: usize| FieldChange {
+            path: format!("f{n}"),
+            before: Value::Null,
+            after: json!("x".repeat(99)),
+        };
         let fields: Vec<_> = (0..5).map(field).collect();
         let told = outside(&fields);
         assert!(told.ends_with("; and 2 more") && told.contains("f0 (none), should be xxx"), "{told}");

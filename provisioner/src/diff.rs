@@ -205,7 +205,15 @@ fn change(want: &Desired, live: Option<Live>, fixed: Fixed) -> Option<Change> {
         }
     };
     let seen = live.as_ref().map(|live| Fingerprint::of(Some(&want.fields), live));
-    Some(Change { address: want.address.clone(), action, reason, fields, desired: Some(want.clone()), live, seen })
+    Some(Change {
+        address: want.address.clone(),
+        action,
+        reason,
+        fields,
+        desired: Some(want.clone()),
+        live,
+        seen,
+    })
 }
 
 fn end(live: Live, action: Action, reason: &str) -> Change {
@@ -351,7 +359,8 @@ mod tests {
             Some(live("other", json!({"filter": "other", "size": 2}))),
             Some(live("fixed", json!({"filter": "", "size": 2}))),
         ];
-        let observed = Observed { wanted: there, unwanted: vec![live("old", json!({}))], ..Observed::default() };
+        let observed =
+            Observed { wanted: there, unwanted: vec![live("old", json!({}))], ..Observed::default() };
         let expected = [
             "+ thing.new (in the file)",
             "~ thing.other (differs from the file)",
@@ -390,7 +399,8 @@ mod tests {
         for (owner, words) in [(Owner::Nobody, "not managed"), (Owner::Stack("b".into()), "the stack `b`")] {
             let theirs = Live { owner, ..live("a", json!({})) };
             let observed = Observed { wanted: vec![Some(theirs)], ..Observed::default() };
-            let conflicts = between(&[desired("a", json!({}))], observed, |_| FIXED, &Asked::default()).expect_err("a conflict");
+            let conflicts = between(&[desired("a", json!({}))], observed, |_| FIXED, &Asked::default())
+                .expect_err("a conflict");
             assert!(conflicts[0].to_string().contains(words), "{}", conflicts[0]);
         }
     }

@@ -119,7 +119,8 @@ mod tests {
             *fields.pointer_mut(path).expect("a field") = value;
             of(fields)
         };
-        for (path, value) in [("/status", json!("new")), ("/retry/max", json!("8s")), ("/list/0/b", json!(2))] {
+        for (path, value) in [("/status", json!("new")), ("/retry/max", json!("8s")), ("/list/0/b", json!(2))]
+        {
             assert_eq!(with(path, value), seen, "{path}");
         }
         for (path, value) in [

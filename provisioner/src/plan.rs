@@ -97,8 +97,9 @@ fn foreign(desired: &[Desired], observed: &Observed) -> Option<String> {
     let stands_alone = |live: &&Live| live.address.kind != "grant";
     let left: Vec<_> = observed.unwanted.iter().filter(stands_alone).collect();
     let is_wanted = |address: &Address| desired.iter().any(|want| want.address == *address);
-    let shares = observed.wanted.iter().flatten().any(|live| live.owner == Owner::Ours && live.inside.is_none())
-        || left.iter().any(|live| is_wanted(&live.address));
+    let shares =
+        observed.wanted.iter().flatten().any(|live| live.owner == Owner::Ours && live.inside.is_none())
+            || left.iter().any(|live| is_wanted(&live.address));
     if desired.is_empty() || left.is_empty() || shares {
         return None;
     }
@@ -219,6 +220,14 @@ impl Plan {
 impl Plan {
     /// A plan of the local project `p`.
     pub(crate) fn for_test(stack: &str, graph: Graph) -> Self {
-        Self { stack: stack.into(), project: "p".into(), local: true, desired: String::new(), graph, strangers: Vec::new(), protected: Vec::new() }
+        Self {
+            stack: stack.into(),
+            project: "p".into(),
+            local: true,
+            desired: String::new(),
+            graph,
+            strangers: Vec::new(),
+            protected: Vec::new(),
+        }
     }
 }

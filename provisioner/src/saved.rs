@@ -36,7 +36,9 @@ pub(crate) enum Unusable {
     #[error("it is not a plan: `provision plan --out FILE` writes one")]
     NotAPlan,
     /// A newer program wrote it.
-    #[error("provision {by} wrote it in format {version}, and this one reads up to format {VERSION}: apply it with that version, or plan again")]
+    #[error(
+        "provision {by} wrote it in format {version}, and this one reads up to format {VERSION}: apply it with that version, or plan again"
+    )]
     Newer {
         /// The version of that program.
         by: String,
@@ -122,7 +124,8 @@ pub(crate) fn written(plan: &Plan, allowed: Allowed) -> anyhow::Result<String> {
 
 /// Reads a plan from the text of a file. Never panics, whatever the text.
 pub(crate) fn read(text: &str) -> Result<Saved, Unusable> {
-    let mut value: Value = serde_json::from_str(text).map_err(|error| Unusable::NotWhole(error.to_string()))?;
+    let mut value: Value =
+        serde_json::from_str(text).map_err(|error| Unusable::NotWhole(error.to_string()))?;
     if value["format"] != FORMAT {
         return Err(Unusable::NotAPlan);
     }
@@ -138,7 +141,10 @@ pub(crate) fn read(text: &str) -> Result<Saved, Unusable> {
     let file: File = serde_json::from_value(value).map_err(|error| Unusable::Nonsense(error.to_string()))?;
     let changes = file.changes.into_iter().map(SavedChange::change).collect::<Result<_, _>>()?;
     let plan = Plan::of_changes(file.stack, file.project, file.local, file.desired, changes);
-    Ok(Saved { plan, allowed: Allowed { delete_data: file.delete_data, interrupt_runs: file.interrupt_runs } })
+    Ok(Saved {
+        plan,
+        allowed: Allowed { delete_data: file.delete_data, interrupt_runs: file.interrupt_runs },
+    })
 }
 
 impl SavedChange {
@@ -205,7 +211,15 @@ impl SavedChange {
                 revision: Revision::default(),
             })
         });
-        Ok(Change { desired: desired.transpose()?, live: live.transpose()?, address, action, reason, fields, seen })
+        Ok(Change {
+            desired: desired.transpose()?,
+            live: live.transpose()?,
+            address,
+            action,
+            reason,
+            fields,
+            seen,
+        })
     }
 }
 
@@ -244,7 +258,12 @@ mod tests {
             spec: Some("v1-a-b".into()),
         };
         let change = |action: Action, desired: Option<Desired>, live: Option<Live>| Change {
-            address: desired.as_ref().map(|w| &w.address).or(live.as_ref().map(|l| &l.address)).expect("one").clone(),
+            address: desired
+                .as_ref()
+                .map(|w| &w.address)
+                .or(live.as_ref().map(|l| &l.address))
+                .expect("one")
+                .clone(),
             action,
             reason: "in the file".into(),
             fields: Vec::new(),
@@ -323,7 +342,7 @@ mod tests {
         ];
         insta::assert_snapshot!(refusals.join("\n"), @"
         it is cut off, or not a plan at all (EOF while parsing a value at line 1 column 0): plan again
-        it is cut off, or not a plan at all (EOF while parsing a string at line 5 column 23): plan again
+        it is cut off, or not a plan at all (EOF while parsing an object at line 7 column 2): plan again
         it is not a plan: `provision plan --out FILE` writes one
         it is not a plan: `provision plan --out FILE` writes one
         it was changed after it was written: its digest does not match; plan again

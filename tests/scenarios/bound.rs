@@ -90,7 +90,8 @@ fn what_moved_since_the_plan_stops_its_change_and_what_waits_for_it() {
 
 #[test]
 fn nothing_goes_that_is_not_what_was_shown() {
-    let scenario = Scenario::with("[stack]\nname = 'demo'\nregion = 'europe-west1'\n\n[topic.a]\n\n[bucket.data]\n");
+    let scenario =
+        Scenario::with("[stack]\nname = 'demo'\nregion = 'europe-west1'\n\n[topic.a]\n\n[bucket.data]\n");
     scenario.expect(0, &["apply", "--local", "--yes"]);
     scenario.edit("[bucket.data]\n", "");
     scenario.expect(0, &["plan", "--local", "--out", "plan.json", "--delete-data"]);
@@ -98,7 +99,11 @@ fn nothing_goes_that_is_not_what_was_shown() {
     scenario.call("POST", upload, &json!("precious"));
     let said = scenario.provision(&["apply", "--local", "plan.json"]);
     assert_eq!(said.code, Some(3), "{}\n{}", said.stdout, said.stderr);
-    assert!(said.stderr.contains("holds 1 object, 8 bytes now, which the plan did not show"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("holds 1 object, 8 bytes now, which the plan did not show"),
+        "{}",
+        said.stderr
+    );
     assert_eq!(scenario.objects("local-cloud-demo-data", ""), ["precious"]);
 
     // Leave is part of a plan.
@@ -125,7 +130,10 @@ fn a_file_that_is_no_plan_of_this_stack_is_refused_with_the_reason() {
         (vec!["edited.json"], "edited.json: it was changed after it was written"),
         (vec!["newer.json"], "wrote it in format 2, and this one reads up to format 1"),
         (vec!["missing.json"], "cannot read missing.json"),
-        (vec!["plan.json", "--file", "other.toml"], "plan.json is a plan of the stack demo, and this is other"),
+        (
+            vec!["plan.json", "--file", "other.toml"],
+            "plan.json is a plan of the stack demo, and this is other",
+        ),
         (vec!["plan.json", "--project", "elsewhere"], "plan.json is a plan for the project local-cloud"),
     ] {
         let said = scenario.provision(&[&["apply", "--local"], args.as_slice()].concat());
@@ -176,12 +184,19 @@ fn what_exists_is_adopted_by_name_and_let_go_by_teardown() {
 
     let refused = scenario.provision(&["plan", "--local"]);
     assert_eq!(refused.code, Some(1));
-    for words in ["topic.a: projects/local-cloud/topics/demo-a exists and is not managed by this stack", "--adopt topic.a"] {
+    for words in [
+        "topic.a: projects/local-cloud/topics/demo-a exists and is not managed by this stack",
+        "--adopt topic.a",
+    ] {
         assert!(refused.stderr.contains(words), "no `{words}` in\n{}", refused.stderr);
     }
     let missing = scenario.provision(&["plan", "--local", "--adopt", "topic.b"]);
     assert_eq!(missing.code, Some(1));
-    assert!(missing.stderr.contains("there is no projects/local-cloud/topics/demo-b to adopt"), "{}", missing.stderr);
+    assert!(
+        missing.stderr.contains("there is no projects/local-cloud/topics/demo-b to adopt"),
+        "{}",
+        missing.stderr
+    );
 
     let adopt = ["--adopt", "topic.a", "--adopt", "bucket.data"];
     let text = scenario.expect(0, &[&["plan", "--local"], &adopt[..]].concat());
@@ -210,7 +225,11 @@ fn another_stack_of_the_same_name_is_noticed() {
     scenario.write("stack.toml", "[stack]\nname = 'demo'\nregion = 'europe-west1'\n\n[topic.other]\n");
     let refused = scenario.provision(&["plan", "--local"]);
     assert_eq!(refused.code, Some(1), "{}", refused.stdout);
-    assert!(refused.stderr.contains("another stack called demo is in the project local-cloud"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("another stack called demo is in the project local-cloud"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]

@@ -30,11 +30,22 @@ impl Dice {
 fn stack(dice: &mut Dice) -> String {
     let mut text = String::from("[stack]\nname = 'demo'\nregion = 'europe-west1'\nzone = 'europe-west1-b'\n");
     let days = |dice: &mut Dice| 1 + dice.throw(3);
-    let _ = write!(text, "[topic.items]\nretention = '{}d'\nlabels = {{ team = 't{}' }}\n", days(dice), dice.throw(2));
+    let _ = write!(
+        text,
+        "[topic.items]\nretention = '{}d'\nlabels = {{ team = 't{}' }}\n",
+        days(dice),
+        dice.throw(2)
+    );
     let (deadline, retention) = (20 + dice.throw(3), days(dice));
-    let _ = write!(text, "[subscription.work]\ntopic = 'items'\nack_deadline = '{deadline}s'\nretention = '{retention}d'\n");
+    let _ = write!(
+        text,
+        "[subscription.work]\ntopic = 'items'\nack_deadline = '{deadline}s'\nretention = '{retention}d'\n"
+    );
     let (versioning, age) = (dice.throw(2) == 0, days(dice));
-    let _ = write!(text, "[bucket.data]\nversioning = {versioning}\nlifecycle = [{{ delete_after_days = {age} }}]\n");
+    let _ = write!(
+        text,
+        "[bucket.data]\nversioning = {versioning}\nlifecycle = [{{ delete_after_days = {age} }}]\n"
+    );
     let _ = writeln!(text, "[service_account.worker]\ndisplay_name = 'n{}'", dice.throw(3));
     for extra in ["a", "b", "c"] {
         if dice.throw(2) == 0 {
@@ -79,7 +90,8 @@ fn said(child: std::process::Child) -> Said {
 
 #[test]
 fn of_two_applies_at_once_every_resource_is_wholly_one_s_and_losers_are_told() {
-    let number = |name: &str, or: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(or);
+    let number =
+        |name: &str, or: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(or);
     let (rounds, seed) = (number("TWO_AT_ONCE", ROUNDS), number("SEED", 1));
     let mut dice = Dice(seed);
     let scenario = Scenario::with(&stack(&mut dice));
@@ -106,7 +118,8 @@ fn of_two_applies_at_once_every_resource_is_wholly_one_s_and_losers_are_told() {
             children.push((file, start(&scenario, &["apply", "--local", "--file", &toml, &plan])));
             std::thread::sleep(delay); // which of them is first where is what the seed varies
         }
-        let ended: Vec<(&str, Said)> = children.into_iter().map(|(file, child)| (file, said(child))).collect();
+        let ended: Vec<(&str, Said)> =
+            children.into_iter().map(|(file, child)| (file, said(child))).collect();
         scenario.expect(0, &["local", "fault", "clear", id.trim()]);
 
         let mut left = BTreeSet::new();

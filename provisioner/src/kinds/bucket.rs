@@ -302,7 +302,8 @@ mod tests {
     #[test]
     fn sizes_are_said_in_units_of_1024() {
         let told = [0, 1023, 1024, 1536, 5 << 20, (3 << 30) + (1 << 29), u64::MAX].map(size);
-        let expected = ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 KiB", "5.0 MiB", "3.5 GiB", "16777215.9 TiB"];
+        let expected =
+            ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 KiB", "5.0 MiB", "3.5 GiB", "16777215.9 TiB"];
         assert_eq!(told, expected);
     }
 }

@@ -287,5 +287,13 @@ fn found(cloud: &Cloud, live: model::Subscription) -> Found<Subscription> {
         filter: live.filter,
         labels,
     };
-    Found { key: super::key(key, &live.name), id: live.name, owner, fields, holds: None, inside: None, revision }
+    Found {
+        key: super::key(key, &live.name),
+        id: live.name,
+        owner,
+        fields,
+        holds: None,
+        inside: None,
+        revision,
+    }
 }

@@ -60,8 +60,7 @@ impl Kind for Topic {
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let create =
-            cloud.topics.create_topic().set_name(at.id).set_labels(at.labels(cloud, &self.labels));
+        let create = cloud.topics.create_topic().set_name(at.id).set_labels(at.labels(cloud, &self.labels));
         let create = create.set_or_clear_message_retention_duration(self.retention.map(super::wkt));
         limited("create the topic", create.send()).await.map(drop)
     }

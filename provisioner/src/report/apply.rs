@@ -92,7 +92,8 @@ impl ApplyReport {
             return;
         }
         let stale = failed.iter().filter(|(_, error)| error.is::<Stale>()).count();
-        let failures = [(failed.len() - stale, "failed"), (stale, "out of date"), (skipped.len(), "not begun")];
+        let failures =
+            [(failed.len() - stale, "failed"), (stale, "out of date"), (skipped.len(), "not begun")];
         let failures = failures.iter().filter(|(count, _)| *count > 0);
         let failures: String = failures.map(|(count, what)| format!(", {count} {what}")).collect();
         note(&format!("{done} changes made{failures}"));
@@ -101,7 +102,9 @@ impl ApplyReport {
         }
         note(match (interrupted, applied.is_stale()) {
             (true, _) => "stopped when asked; running the same command again goes on from here",
-            (_, true) => "what is out of date was left as it is; `provision plan` shows what there is to do now",
+            (_, true) => {
+                "what is out of date was left as it is; `provision plan` shows what there is to do now"
+            }
             _ => "put the causes right; running the same command again goes on from here",
         });
     }
@@ -147,8 +150,7 @@ mod tests {
     #[test]
     fn what_is_out_of_date_says_why_and_what_it_would_be_now() {
         let address = Address::new("subscription", "work");
-        let deadline =
-            FieldChange { path: "ack_deadline".into(), before: json!("30s"), after: json!("1m") };
+        let deadline = FieldChange { path: "ack_deadline".into(), before: json!("30s"), after: json!("1m") };
         let stale = Stale { moved: Moved::Changed, now: vec![deadline] };
         insta::assert_snapshot!(stale_text(&address, &stale, Style::plain()), @r"
         out of date subscription.work: changed since the plan

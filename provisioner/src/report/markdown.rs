@@ -32,7 +32,10 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
     for (at, change) in changes.iter().enumerate().filter(|(_, change)| change.is_destructive()) {
         hidden += usize::from(!page.fits(&block(plan, at, change, " open")));
     }
-    for (at, change) in changes.iter().enumerate().filter(|(_, change)| matches!(change.action, Action::Update | Action::Release))
+    for (at, change) in changes
+        .iter()
+        .enumerate()
+        .filter(|(_, change)| matches!(change.action, Action::Update | Action::Release))
     {
         hidden += usize::from(!page.fits(&block(plan, at, change, "")));
     }
