@@ -1,4 +1,4 @@
-//! The object operations of the run protocol: create once, replace one generation, read, list.
+//! The object operations of the run protocol: create once, replace one generation, copy, read, list.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use google_cloud_storage::streaming_source::{Payload, Seek, StreamingSource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::content_type::content_type;
 use crate::explain;
 
 /// Largest record that [`Bucket::read`] takes into memory: item lists and records, never data.
@@ -52,6 +53,17 @@ pub enum Conditional {
     Stored(Stored),
     /// Another generation was there (412). After a lost answer this may be our own write: compare.
     Conflict,
+}
+
+/// What became of a copy that carried generations.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Copied {
+    /// It is there.
+    Stored(Stored),
+    /// Another generation was there (412). After a lost answer this may be our own copy: compare.
+    Conflict,
+    /// There is no source (404).
+    NoSource,
 }
 
 /// An object operation failed, after its retries.
@@ -143,12 +155,58 @@ impl Bucket {
         <P as StreamingSource>::Error: std::error::Error + Send + Sync + 'static,
         <P as Seek>::Error: std::error::Error + Send + Sync + 'static,
     {
-        let write = self.data.write_object(self.path(), object, body).set_metadata(metadata);
+        let write = self.data.write_object(self.path(), object, body);
+        let write = write.set_metadata(metadata).set_content_type(content_type(object));
         // Boxed, here and below: the client's futures are tens of kilobytes.
         match Box::pin(write.set_if_generation_match(generation).send_unbuffered()).await {
             Ok(stored) => Ok(Conditional::Stored(stored.into())),
             Err(error) if has_status(&error, 412, Code::FailedPrecondition) => Ok(Conditional::Conflict),
             Err(error) => Err(self.service("write", object, error)),
+        }
+    }
+
+    /// Copies a generation of an object of this bucket to `object` in `to`, with metadata of its own,
+    /// if the generation there still is `generation`; 0 stands for "there is none". The service
+    /// copies by itself, in as many rounds as it likes.
+    pub async fn copy(
+        &self,
+        source: (&str, i64),
+        to: &Self,
+        object: &str,
+        metadata: Metadata,
+        generation: i64,
+    ) -> Result<Copied, ObjectError> {
+        let destination = Object::new().set_metadata(metadata).set_content_type(content_type(object));
+        let mut rewrite = self
+            .control
+            .rewrite_object()
+            .set_source_bucket(self.path())
+            .set_source_object(source.0)
+            .set_if_source_generation_match(source.1)
+            .set_destination_bucket(to.path())
+            .set_destination_name(object)
+            .set_destination(destination)
+            .set_if_generation_match(generation);
+        loop {
+            let answer = match Box::pin(rewrite.clone().send()).await {
+                Ok(answer) => answer,
+                Err(error) if has_status(&error, 412, Code::FailedPrecondition) => {
+                    return Ok(Copied::Conflict);
+                }
+                // It may be the destination's bucket that is missing.
+                Err(error)
+                    if has_status(&error, 404, Code::NotFound) && self.stat(source.0).await?.is_none() =>
+                {
+                    return Ok(Copied::NoSource);
+                }
+                Err(error) => return Err(to.service("copy to", object, error)),
+            };
+            match answer.resource {
+                Some(stored) if answer.done => return Ok(Copied::Stored(stored.into())),
+                // What is there now tells.
+                None if answer.done => return Ok(Copied::Conflict),
+                _ => rewrite = rewrite.set_rewrite_token(answer.rewrite_token),
+            }
         }
     }
 

@@ -2,9 +2,10 @@
 //! and retries, and the few object operations that the run protocol is made of.
 
 mod bucket;
+mod content_type;
 mod explain;
 mod target;
 
-pub use bucket::{Bucket, Conditional, Metadata, ObjectError, Stored};
+pub use bucket::{Bucket, Conditional, Copied, Metadata, ObjectError, Stored};
 pub use explain::explain;
 pub use target::{Target, TargetError};

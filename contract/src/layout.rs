@@ -9,6 +9,8 @@
 //! runs/<run>/attempts/<hh>/<item>/<n>.json         Attempt n has begun
 //! runs/<run>/attempts/<hh>/<item>/<n>.failed.json  AttemptEnd: counts against `attempts`
 //! runs/<run>/attempts/<hh>/<item>/<n>.yielded.json AttemptEnd: does not
+//! runs/<run>/staging/<hh>/<item>/<execution>/<n>.staged  output n of an execution, until it is promoted
+//! runs/<run>/commits/<hh>/<item>.json              Commit: the execution whose outputs count
 //! runs/<run>/receipts/<hh>/<item>.json             Receipt
 //! runs/<run>/failures/<hh>/<item>.json             Failure
 //! runs/<run>/workers/<pod>.json                    WorkerProgress, rewritten
@@ -20,6 +22,9 @@ use crate::{Item, RunId};
 
 /// The prefix of all runs.
 pub const RUNS: &str = "runs/";
+
+/// How the names of staged outputs end, and no other record's: what a bucket's lifecycle goes by.
+pub const STAGED: &str = ".staged";
 
 /// `runs/<run>/`.
 #[must_use]
@@ -85,6 +90,19 @@ pub fn attempt_failed(run: &RunId, item: &Item, number: u32) -> String {
 #[must_use]
 pub fn attempt_yielded(run: &RunId, item: &Item, number: u32) -> String {
     format!("{}{number:04}.yielded.json", attempts_of(run, item))
+}
+
+/// Output number `number` (from 0) of one execution of the item.
+#[must_use]
+pub fn staged(run: &RunId, item: &Item, execution: &str, number: usize) -> String {
+    let (hh, item) = (item.shard(), item.record_name());
+    format!("{RUNS}{run}/staging/{hh}/{item}/{execution}/{number:04}{STAGED}")
+}
+
+/// The item's [`crate::Commit`].
+#[must_use]
+pub fn commit(run: &RunId, item: &Item) -> String {
+    format!("{RUNS}{run}/commits/{}/{}.json", item.shard(), item.record_name())
 }
 
 /// Prefix of the run's receipts.

@@ -2,14 +2,15 @@
 //!
 //! A run is a folder of small JSON objects in the stack's bucket ([`layout`]), each created once:
 //! [`RunRecord`] and its items first, then, as workers go, one [`Attempt`] per try, one
-//! [`AttemptEnd`] when the try failed or was cut short, and one [`Receipt`] or [`Failure`] per
-//! item at last. Only [`WorkerProgress`] is ever rewritten.
+//! [`AttemptEnd`] when the try failed or was cut short, one [`Commit`] for an item that may have
+//! several outputs, and one [`Receipt`] or [`Failure`] per item at last. Only [`WorkerProgress`] is ever rewritten.
 
 pub mod environment;
 pub mod exit;
 pub mod layout;
 
 mod attempt;
+mod commit;
 mod config;
 mod etl;
 mod item;
@@ -19,6 +20,7 @@ mod progress;
 mod run;
 
 pub use attempt::{Attempt, AttemptEnd, EndReason};
+pub use commit::{Commit, Staged};
 pub use config::{CommandConfig, Handler, WorkerConfig};
 pub use etl::{
     BadRows, Column, ColumnType, Compression, EtlConfig, Format, HeaderValue, HttpConfig, Literal, Named,

@@ -18,6 +18,7 @@ mod events;
 mod recheck;
 mod apply;
 mod runs;
+mod stacks;
 mod report;
 pub mod commands;
 mod exit;

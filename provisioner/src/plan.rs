@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, PROTECT};
 use crate::diff::{self, Action, Asked, Change};
 use crate::fingerprint::digest;
 use crate::graph::Graph;
@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     /// Grants on the stack's resources that it says nothing of, and that stay.
     pub strangers: Vec<String>,
     protected: Vec<String>,
+    /// Whether there is no file, so that only labels tell what is protected.
+    by_labels: bool,
 }
 
 /// What a plan's changes may destroy.
@@ -88,6 +90,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         graph: ordered(changes),
         strangers,
         protected: stack.header.protect.clone(),
+        by_labels: stack.is_unwritten(),
     })
 }
 
@@ -144,7 +147,7 @@ impl Plan {
         changes: Vec<Change>,
     ) -> Self {
         let (graph, strangers) = (ordered(changes), Vec::new());
-        Self { stack, project, local, desired, graph, strangers, protected: Vec::new() }
+        Self { stack, project, local, desired, graph, strangers, protected: Vec::new(), by_labels: false }
     }
 
     /// The same plan, in which these addresses are never deleted or replaced.
@@ -210,7 +213,13 @@ impl Plan {
         if self.protected.iter().any(|protected| *protected == address.to_string()) {
             return Some(format!("{address} would be {done}, but [stack] protect names it"));
         }
-        let holds = change.live.as_ref()?.holds.as_ref()?;
+        let live = change.live.as_ref()?;
+        if self.by_labels && live.fields["labels"].get(PROTECT).is_some() {
+            return Some(format!(
+                "{address} would be {done}, but its label {PROTECT} protects it: [stack] protect of its file named it"
+            ));
+        }
+        let holds = live.holds.as_ref()?;
         (!allowed.delete_data)
             .then(|| format!("{address} would be {done} with {holds}: add --delete-data if they may go"))
     }
@@ -228,6 +237,7 @@ impl Plan {
             graph,
             strangers: Vec::new(),
             protected: Vec::new(),
+            by_labels: false,
         }
     }
 }

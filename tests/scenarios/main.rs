@@ -13,4 +13,6 @@ mod manifests;
 mod permissions;
 mod runs;
 mod two_at_once;
+mod stacks;
+mod several;
 mod vanishing;

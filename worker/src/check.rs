@@ -4,7 +4,6 @@ use contract::{Handler, WorkerConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::etl::{Diagnostic, Etl, Host};
-use crate::one_output;
 
 /// What is read.
 #[derive(Debug, Deserialize)]
@@ -40,7 +39,7 @@ pub async fn check(question: &Question) -> Answer {
         return Answer { ok: true, diagnostics: Vec::new(), columns: Vec::new() };
     };
     // Whether `file:` may be read is for the one who asks to say: the same stack runs in two places.
-    match Etl::prepare(config, &Host::of_check()).await.and_then(one_output::only) {
+    match Etl::prepare(config, &Host::of_check()).await {
         Err(diagnostics) => Answer { ok: false, diagnostics, columns: Vec::new() },
         Ok(etl) => Answer { ok: true, diagnostics: Vec::new(), columns: columns(&etl) },
     }

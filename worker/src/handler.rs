@@ -45,12 +45,20 @@ pub enum Destination {
 }
 
 /// `gs://bucket/object`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectAddress {
     /// The bucket's cloud name.
     pub bucket: String,
     /// The object's name.
     pub object: String,
+}
+
+impl ObjectAddress {
+    /// Reads what [`Display`](std::fmt::Display) writes.
+    pub(crate) fn parse(uri: &str) -> Option<Self> {
+        let (bucket, object) = uri.strip_prefix("gs://")?.split_once('/')?;
+        Some(Self { bucket: bucket.to_owned(), object: object.to_owned() })
+    }
 }
 
 impl std::fmt::Display for ObjectAddress {

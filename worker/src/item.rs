@@ -13,12 +13,14 @@ use tracing::{Instrument, Span};
 
 use crate::board::{Board, Count, Entry};
 use crate::handler::{Destination, HandlerError, Product, Work};
-use crate::one_output;
 use crate::output::OutputTail;
 use crate::patience::patiently;
 use crate::protocol::{Beginning, Begun, Ledger, Loaded, Place, Settled};
 use crate::pull::Delivery;
 use crate::runs::{Known, Run, Runs};
+
+/// Longest that cleaning up after an item may hold its place up.
+const SWEEPING: Duration = Duration::from_secs(10);
 
 /// What every item needs. Cheap to clone.
 #[derive(Clone)]
@@ -58,10 +60,22 @@ impl Workbench {
             Err(outcome) => (false, outcome),
         };
         match outcome {
-            Outcome::Ack(settled) => lease.ack(settled),
+            Outcome::Ack(mut settled) => {
+                let leftovers = settled.leftovers();
+                lease.ack(settled);
+                self.sweep(leftovers).await;
+            }
             Outcome::GiveBack => lease.give_back(),
         }
         ours
+    }
+
+    /// Deletes what the item no longer needs, as long as there is time.
+    async fn sweep(&self, leftovers: Vec<String>) {
+        tokio::select! {
+            _ = tokio::time::timeout(SWEEPING, self.ledger.sweep(leftovers)) => {}
+            () = self.cut.cancelled() => {}
+        }
     }
 
     /// The open run and item that a message names, or what to do with it instead.
@@ -168,17 +182,27 @@ impl Workbench {
         entry: &Arc<Entry>,
         output: &OutputTail,
     ) -> Result<Loaded, HandlerError> {
-        let Destination::One(destination) = run.handler.destination(&line.item)? else {
-            return Err(HandlerError::Permanent(anyhow!(one_output::ONLY)));
-        };
-        let generation = match self.ledger.look(run, begun, &destination).await? {
-            Place::Done(loaded) => return Ok(loaded),
-            Place::Open(generation) => generation,
-        };
-        let product =
-            self.process(run.clone(), line.clone(), begun.number(), entry.clone(), output.clone()).await?;
-        entry.stage(Stage::Load);
-        self.ledger.load(run, begun, &destination, product, generation).await
+        let process =
+            || self.process(run.clone(), line.clone(), begun.number(), entry.clone(), output.clone());
+        match run.handler.destination(&line.item)? {
+            Destination::One(at) => {
+                let generation = match self.ledger.look(run, begun, &at).await? {
+                    Place::Done(loaded) => return Ok(loaded),
+                    Place::Open(generation) => generation,
+                };
+                let product = process().await?;
+                entry.stage(Stage::Load);
+                self.ledger.load(run, begun, &at, product, generation).await
+            }
+            Destination::Several => {
+                if let Some(loaded) = self.ledger.resume(run, begun).await? {
+                    return Ok(loaded);
+                }
+                let product = process().await?;
+                entry.stage(Stage::Load);
+                self.ledger.store(run, begun, product).await
+            }
+        }
     }
 
     /// Runs the handler as a task of its own, so that neither a long computation nor a panic in it

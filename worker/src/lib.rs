@@ -12,7 +12,6 @@ pub mod protocol;
 pub mod item;
 pub mod handler;
 pub mod output;
-mod one_output;
 pub mod etl;
 
 // Around it: what others see, and when to leave.

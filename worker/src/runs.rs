@@ -13,7 +13,6 @@ use tokio::try_join;
 
 use crate::etl::{Etl, Host};
 use crate::handler::Handler;
-use crate::one_output;
 
 /// How old the knowledge that a run is open may be.
 const FRESH: Duration = Duration::from_secs(5);
@@ -109,7 +108,7 @@ impl Runs {
         match &record.config.handler {
             HandlerConfig::Etl(config) => {
                 let host = Host::of_worker(self.local_root.clone());
-                match Etl::prepare(config, &host).await.and_then(one_output::only) {
+                match Etl::prepare(config, &host).await {
                     Ok(etl) => Ok(Arc::new(etl)),
                     Err(wrong) => Err(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
                 }

@@ -38,8 +38,13 @@ pub(crate) const MANAGED_BY: &str = "managed-by";
 pub(crate) const MANAGED_BY_US: &str = "provision";
 pub(crate) const STACK: &str = "provision-stack";
 pub(crate) const KEY: &str = "provision-key";
-/// What every mark but [`MANAGED_BY`] begins with, those of other versions of this program too.
-const MARK: &str = "provision-";
+/// What every label of ours but [`MANAGED_BY`] begins with, those of other versions of this program too.
+pub(crate) const MARK: &str = "provision-";
+
+/// Label key of how long a stack is meant to live.
+pub(crate) const EXPIRES: &str = "provision-expires";
+/// Label key of what is never deleted: heeded where there is no file to say so.
+pub(crate) const PROTECT: &str = "provision-protect";
 
 /// One project of one cloud, seen by one stack.
 pub(crate) struct Cloud {
@@ -206,7 +211,7 @@ impl Cloud {
                 STACK => owner = Owner::Stack(value),
                 KEY => key = Some(value),
                 MANAGED_BY => {}
-                name if name.starts_with(MARK) => {}
+                name if is_mark(name) => {}
                 // Google's own labels.
                 name if name.starts_with("goog-") => {}
                 _ => drop(own.insert(label, value)),
@@ -219,9 +224,14 @@ impl Cloud {
 /// The marks among labels, beside owner and key: a version of this program that does not know one
 /// keeps it.
 pub(crate) fn marks<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> Labels {
-    let is_mark = |label: &str| label.starts_with(MARK) && label != STACK && label != KEY;
     let marks = labels.into_iter().filter(|(label, _)| is_mark(label));
     marks.map(|(label, value)| (label.clone(), value.clone())).collect()
+}
+
+/// Whether a label says something of how its resource was written. The file says [`EXPIRES`] and
+/// [`PROTECT`]: they come and go with it.
+fn is_mark(label: &str) -> bool {
+    label.starts_with(MARK) && ![STACK, KEY, EXPIRES, PROTECT].contains(&label)
 }
 
 /// A call with a bound on its time.

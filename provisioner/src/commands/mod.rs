@@ -24,6 +24,7 @@ mod runs;
 mod session;
 mod show;
 mod sql;
+mod stacks;
 mod status;
 mod teardown;
 
@@ -104,6 +105,8 @@ enum Command {
     Status(status::Status),
     /// Print the logs of a run's workers.
     Logs(logs::Logs),
+    /// List the stacks of a project, without any file.
+    Stacks(stacks::Stacks),
     /// Delete everything that the stack owns.
     Teardown(teardown::Teardown),
     /// The local cloud of this folder.
@@ -163,6 +166,7 @@ async fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Failed(command) => command.run().await,
         Command::Status(command) => command.stack.clone().or_why(command.run()).await,
         Command::Logs(command) => command.stack.clone().or_why(command.run()).await,
+        Command::Stacks(command) => command.run().await,
         Command::Teardown(command) => command.stack.clone().or_why(command.run()).await,
         Command::Local(command) => command.run().await,
     }

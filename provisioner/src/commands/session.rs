@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use contract::{RunId, RunRecord};
 use localcloud::daemon::{self, Daemon};
@@ -25,6 +25,13 @@ pub(super) struct StackArgs {
     /// The stack's texts.
     #[command(flatten)]
     pub file: Source,
+    #[command(flatten)]
+    cloud: ProjectArgs,
+}
+
+/// Which project of which cloud.
+#[derive(Args, Clone)]
+pub(super) struct ProjectArgs {
     /// The project; it goes before the file's, and that before `GOOGLE_CLOUD_PROJECT`.
     #[arg(long, value_name = "ID")]
     pub project: Option<String>,
@@ -49,16 +56,19 @@ impl StackArgs {
     /// Reads the file, and connects.
     pub(super) async fn open(&self) -> Result<Session> {
         let stack = Stack::read(&self.file)?;
-        let project = self.project(&stack)?;
-        if !self.local {
-            let cloud = Cloud::google(&project, stack.owner()).await?;
-            return Ok(Session { stack, cloud, daemon: None, words: self.words() });
-        }
-        let daemon = ensure(stack.folder()).await?;
-        let daemon = self.reached.get_or_init(|| daemon).clone();
-        let endpoints = daemon.endpoints();
-        let cloud = Cloud::local(&endpoints.url, endpoints.kubeconfig(), &project, stack.owner()).await?;
-        Ok(Session { stack, cloud, daemon: Some(daemon), words: self.words() })
+        let project = stack.header.project.clone();
+        self.cloud.session(stack, project, &self.file.words()).await
+    }
+
+    /// A stack by its name alone; of the file only the project counts, if there is a file.
+    pub(super) async fn open_unwritten(&self, owner: &str) -> Result<Session> {
+        let stack = Stack::unwritten(&self.file.file, owner).map_err(|wrong| anyhow!(wrong))?;
+        self.cloud.session(stack, project_of(&self.file), &format!(" --stack {owner}")).await
+    }
+
+    /// The project alone: no stack is meant yet.
+    pub(super) async fn connect(&self) -> Result<Cloud> {
+        self.cloud.connect(&self.file).await
     }
 
     /// The same for a command that starts a run: a query that cannot be planned starts nothing.
@@ -71,7 +81,7 @@ impl StackArgs {
     /// first: what the wires say of it means nothing to a person.
     pub(super) async fn or_why(&self, command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
         let told = command.await;
-        let Some(daemon) = self.reached.get() else { return told };
+        let Some(daemon) = self.cloud.reached.get() else { return told };
         match told {
             Err(error) if !daemon.is_alive() => Err(error.context(format!(
                 "the local cloud of this folder has ended (process {}, its log is {}): what it acknowledged \
@@ -82,15 +92,37 @@ impl StackArgs {
             told => told,
         }
     }
+}
 
-    fn words(&self) -> String {
-        let project = self.project.as_ref().map(|project| format!(" --project {project}"));
-        let local = self.local.then(|| " --local".to_owned());
-        [local, Some(self.file.words()), project].into_iter().flatten().collect()
+impl ProjectArgs {
+    /// The project alone; of the file, if there is one, only its project and folder count.
+    pub(super) async fn connect(&self, file: &Source) -> Result<Cloud> {
+        let nobody = Stack::unwritten(&file.file, "").map_err(|wrong| anyhow!(wrong))?;
+        Ok(self.session(nobody, project_of(file), "").await?.cloud)
     }
 
-    fn project(&self, stack: &Stack) -> Result<String> {
-        let named = self.project.clone().or_else(|| stack.header.project.clone());
+    async fn session(&self, stack: Stack, project: Option<String>, words: &str) -> Result<Session> {
+        let project = self.project(project)?;
+        let words = self.words(words);
+        if !self.local {
+            let cloud = Cloud::google(&project, stack.owner()).await?;
+            return Ok(Session { stack, cloud, daemon: None, words });
+        }
+        let daemon = ensure(stack.folder()).await?;
+        let daemon = self.reached.get_or_init(|| daemon).clone();
+        let endpoints = daemon.endpoints();
+        let cloud = Cloud::local(&endpoints.url, endpoints.kubeconfig(), &project, stack.owner()).await?;
+        Ok(Session { stack, cloud, daemon: Some(daemon), words })
+    }
+
+    fn words(&self, stack: &str) -> String {
+        let project = self.project.as_ref().map(|project| format!(" --project {project}"));
+        let local = self.local.then_some(" --local");
+        [local.unwrap_or_default(), stack, &project.unwrap_or_default()].concat()
+    }
+
+    fn project(&self, of_file: Option<String>) -> Result<String> {
+        let named = self.project.clone().or(of_file);
         // The variable means the real cloud: it says nothing of the local one.
         let meant = || {
             std::env::var("GOOGLE_CLOUD_PROJECT").ok().filter(|project| !project.is_empty() && !self.local)
@@ -104,6 +136,11 @@ impl StackArgs {
             ),
         }
     }
+}
+
+/// The project that a file names, if it can be read.
+fn project_of(file: &Source) -> Option<String> {
+    Stack::read(file).ok()?.header.project
 }
 
 /// The folder of the local cloud of a stack's folder.

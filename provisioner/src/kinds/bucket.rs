@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
+use contract::layout;
 use futures::{StreamExt as _, TryStreamExt as _};
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_storage::model;
@@ -21,6 +22,12 @@ use crate::stack::{FieldProblem, Labels, Scope};
 
 /// Objects deleted at the same time when a bucket is emptied.
 const DELETIONS: usize = 32;
+
+/// In seconds.
+const DAY: u64 = 86_400;
+
+/// Least days that staged outputs are kept.
+const STAGING_DAYS: u32 = 7;
 
 /// How often a bucket is emptied that somebody still writes to.
 const EMPTYINGS: u32 = 5;
@@ -54,6 +61,9 @@ pub(crate) struct LifecycleRule {
     /// Only objects whose names begin so.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     prefix: String,
+    /// Only objects whose names end so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    suffix: String,
     /// Deleted when this many days old.
     delete_after_days: u32,
 }
@@ -93,10 +103,10 @@ impl Table for BucketSpec {
         let bucket = Bucket {
             location: self.location.as_ref().unwrap_or(&scope.region).to_uppercase(),
             versioning: self.versioning,
-            lifecycle: self.lifecycle.clone(),
+            lifecycle: self.lifecycle.iter().cloned().chain(LifecycleRule::of_staging(key, scope)).collect(),
             uniform_access: true,
             public_access_prevention: true,
-            labels: scope.labels(&self.labels),
+            labels: scope.labels("bucket", key, &self.labels),
         };
         let own = Desired::new(key, name.clone(), &bucket)?;
         let files = BucketFile::all(key, &name, &self.files, &scope.folder)?;
@@ -193,10 +203,25 @@ impl Bucket {
 }
 
 impl LifecycleRule {
+    /// Of a bucket that holds runs: staged outputs that no worker came to delete go when every run
+    /// that could promote them is over.
+    fn of_staging(key: &str, scope: &Scope) -> Option<Self> {
+        let longest = scope.longest_run_in.get(key)?;
+        let days = u32::try_from(longest.div_ceil(DAY) + 1).unwrap_or(u32::MAX);
+        Some(Self {
+            prefix: layout::RUNS.to_owned(),
+            suffix: layout::STAGED.to_owned(),
+            delete_after_days: days.max(STAGING_DAYS),
+        })
+    }
+
     fn wire(&self) -> Rule {
         let days = i32::try_from(self.delete_after_days).unwrap_or(i32::MAX);
-        let prefixes = Some(&self.prefix).filter(|prefix| !prefix.is_empty());
-        let condition = rule::Condition::new().set_age_days(days).set_matches_prefix(prefixes);
+        let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        let condition = rule::Condition::new()
+            .set_age_days(days)
+            .set_matches_prefix(given(&self.prefix))
+            .set_matches_suffix(given(&self.suffix));
         Rule::new().set_action(rule::Action::new().set_type("Delete")).set_condition(condition)
     }
 
@@ -204,6 +229,7 @@ impl LifecycleRule {
         let condition = rule.condition?;
         Some(Self {
             prefix: condition.matches_prefix.into_iter().next().unwrap_or_default(),
+            suffix: condition.matches_suffix.into_iter().next().unwrap_or_default(),
             delete_after_days: condition.age_days.and_then(|days| u32::try_from(days).ok())?,
         })
     }
@@ -297,7 +323,66 @@ fn path(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::stack::{Project, Stack};
+
+    /// The lifecycles of the buckets `data`, which holds runs, and `other`, which does not.
+    fn lifecycles(max_run_time: &str) -> Vec<Value> {
+        let text = format!(
+            r#"
+            [stack]
+            name = "fx"
+            region = "europe-west1"
+            [topic.items]
+            [subscription.work]
+            topic = "items"
+            [bucket.data]
+            lifecycle = [{{ prefix = "tmp/", delete_after_days = 3 }}]
+            [bucket.other]
+            [cluster.main.pool.workers]
+            nodes = 1
+            [job.fx]
+            subscription = "work"
+            bucket = "data"
+            pool = "main/workers"
+            max_run_time = "{max_run_time}"
+            [job.fx.etl]
+            extract = "gs://other/raw/{{item}}.parquet"
+            load = "gs://other/{{item}}.parquet"
+            "#
+        );
+        let stack = Stack::parse(Path::new("stack.toml"), &text).expect("a stack");
+        let project = Project { id: "my-project".into(), number: 1, local: true };
+        let resources = stack.resources(&project).expect("resources");
+        let buckets = resources.into_iter().filter(|resource| resource.address.kind == Bucket::NAME);
+        buckets.map(|bucket| bucket.fields["lifecycle"].clone()).collect()
+    }
+
+    #[test]
+    fn what_a_run_staged_goes_when_the_longest_run_is_over_and_other_rules_stay() {
+        let of = |days| {
+            let own = json!({ "prefix": "tmp/", "delete_after_days": 3 });
+            vec![
+                json!([own, { "prefix": "runs/", "suffix": ".staged", "delete_after_days": days }]),
+                json!([]),
+            ]
+        };
+        assert_eq!(lifecycles("1d"), of(7));
+        assert_eq!(lifecycles("10d"), of(11));
+    }
+
+    #[test]
+    fn a_rule_is_read_back_as_it_was_written() {
+        for (prefix, suffix) in [("runs/", ".staged"), ("", ".tmp"), ("a/", ""), ("", "")] {
+            let (prefix, suffix) = (prefix.to_owned(), suffix.to_owned());
+            let rule = LifecycleRule { prefix, suffix, delete_after_days: 9 };
+            assert_eq!(LifecycleRule::read(rule.wire()), Some(rule));
+        }
+    }
 
     #[test]
     fn sizes_are_said_in_units_of_1024() {

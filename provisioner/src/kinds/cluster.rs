@@ -129,7 +129,7 @@ impl Table for ClusterSpec {
         let own = Cluster {
             release_channel: self.release_channel,
             endpoint: self.endpoint,
-            labels: scope.labels(&self.labels),
+            labels: scope.labels("cluster", key, &self.labels),
             pools: pools.clone(),
         };
         let address = Address::new(<Cluster as Kind>::NAME, key);

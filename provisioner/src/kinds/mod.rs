@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, MARK};
 use crate::resource::{Address, Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Reference, Scope};
 
@@ -36,6 +36,7 @@ use any::Of;
 pub(crate) use any::{AnyDeclared, AnyKind, AnyTable};
 pub(crate) use job::JobSpec;
 pub(crate) use node_pool::POOL;
+pub(crate) use service_account::marks_in as account_marks;
 
 /// Every kind, in the order that lists are shown in.
 pub(crate) static ALL: [&dyn AnyKind; 11] = [
@@ -131,7 +132,7 @@ impl Place<'_> {
     fn labels(&self, cloud: &Cloud, own: &Labels) -> Labels {
         match self.marks {
             Some(marks) => marks.clone().into_iter().chain(cloud.marked(self.key, own)).collect(),
-            None => own.clone(),
+            None => own.clone().into_iter().filter(|(label, _)| !label.starts_with(MARK)).collect(),
         }
     }
 

@@ -108,9 +108,14 @@ fn description(cloud: &Cloud, at: &Place<'_>) -> String {
     format!("{MANAGED_BY}={MANAGED_BY_US} {STACK}={} {KEY}={}{marks}", cloud.owner, at.key)
 }
 
+/// The marks in an account's description, as labels.
+pub(crate) fn marks_in(description: &str) -> Labels {
+    let marks = description.split(' ').filter_map(|mark| mark.split_once('='));
+    marks.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+}
+
 fn found(cloud: &Cloud, account: model::ServiceAccount) -> Found<ServiceAccount> {
-    let marks = account.description.split(' ').filter_map(|mark| mark.split_once('='));
-    let labels: Labels = marks.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    let labels = marks_in(&account.description);
     let revision = Revision {
         identity: Some(account.unique_id).filter(|id| !id.is_empty()),
         version: None,

@@ -151,7 +151,7 @@ impl Table for Subscription {
     }
 
     fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
-        let labels = scope.labels(&self.labels);
+        let labels = scope.labels("subscription", key, &self.labels);
         let dead_key = dead(key);
         let (dead_topic, id) = (scope.topic(&dead_key), scope.subscription(key));
         let dead_letter = DeadLetter { topic: dead_topic.clone(), ..self.dead_letter };

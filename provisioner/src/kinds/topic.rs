@@ -32,7 +32,7 @@ impl Table for Topic {
     }
 
     fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
-        let topic = Self { labels: scope.labels(&self.labels), ..self.clone() };
+        let topic = Self { labels: scope.labels("topic", key, &self.labels), ..self.clone() };
         Ok(vec![Desired::new(key, scope.topic(key), &topic)?])
     }
 }

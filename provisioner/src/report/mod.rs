@@ -9,6 +9,7 @@ mod markdown;
 mod plan;
 mod run;
 mod stack;
+mod stacks;
 mod standing;
 mod style;
 
@@ -18,6 +19,7 @@ pub(crate) use graph::{graph_json, graph_mermaid};
 pub(crate) use plan::{moved_text, plan_text};
 pub(crate) use run::{RunProgress, run_json, run_text};
 pub(crate) use stack::{stack_json, stack_toml};
+pub(crate) use stacks::stacks_text;
 pub(crate) use standing::{
     failure_show, failures_list, grants_text, local_text, old_runs, run_show, runs_list, status_text,
 };

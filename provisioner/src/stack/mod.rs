@@ -37,6 +37,12 @@ pub(crate) use scope::{FieldProblem, PoolFacts, Reference, Scope};
 pub(crate) use source::Source;
 pub(crate) use values::{AnyTime, Seconds, parse_time};
 
+/// How long a stack is meant to live.
+pub(crate) type Lifetime = Seconds<1, 31_536_000>;
+
+/// Longest value of a label.
+const LONGEST_LABEL: usize = 63;
+
 /// Labels, as Google's services take them.
 pub(crate) type Labels = BTreeMap<String, String>;
 
@@ -60,6 +66,10 @@ pub(crate) struct Header {
     /// Addresses that are never deleted or replaced.
     #[serde(default)]
     pub protect: Vec<String>,
+    /// How long the stack is meant to live, up to a year, counted from its oldest bucket
+    /// or cluster: `provision teardown --expired` deletes what is older.
+    #[serde(default)]
+    pub expires: Option<Lifetime>,
 }
 
 /// A stack file that was read and found valid.
@@ -89,12 +99,36 @@ impl Stack {
         Ok(parse::stack(&source.file, source.env.as_deref(), source.texts()?)?)
     }
 
+    /// A stack that no file describes: its owner's name, and nothing in it.
+    pub(crate) fn unwritten(path: &Path, owner: &str) -> Result<Self, String> {
+        // A name is part of nothing here but labels to compare with; none matches no stack.
+        if !owner.is_empty() && !parse::is_name(owner, LONGEST_LABEL) {
+            return Err(format!("`{owner}` cannot be the name of a stack"));
+        }
+        let header = Header {
+            name: owner.to_owned(),
+            project: None,
+            region: String::new(),
+            zone: None,
+            labels: Labels::new(),
+            protect: Vec::new(),
+            expires: None,
+        };
+        let (declared, written) = (Vec::new(), effective::Written::default());
+        Ok(Self { path: path.to_owned(), env: None, header, declared, written })
+    }
+
     /// Checks a file's text. Never panics, whatever the text.
     #[cfg(test)]
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Invalid> {
         let mut texts = texts::Texts::default();
         texts.push(texts::Layer::File, path.display().to_string(), text);
         parse::stack(path, None, texts)
+    }
+
+    /// Whether no file describes it.
+    pub(crate) fn is_unwritten(&self) -> bool {
+        self.declared.is_empty() && self.header.region.is_empty()
     }
 
     /// The owner that everything of the stack is marked with.

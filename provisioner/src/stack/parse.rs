@@ -116,6 +116,7 @@ fn any_header() -> Header {
         zone: None,
         labels: super::Labels::new(),
         protect: Vec::new(),
+        expires: None,
     }
 }
 

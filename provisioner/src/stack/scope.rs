@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Header, Labels};
+use super::{Header, Labels, Lifetime};
+use crate::cloud::{EXPIRES, PROTECT};
 use crate::resource::{Address, Desired};
 
 /// A Google Cloud project.
@@ -63,6 +64,8 @@ pub(crate) struct Scope {
     pub zone: Option<String>,
     /// Labels of everything.
     pub labels: Labels,
+    expires: Option<Lifetime>,
+    protect: Vec<String>,
     /// The folder that paths are relative to.
     pub folder: PathBuf,
     /// Every node pool, by `CLUSTER/POOL`.
@@ -73,6 +76,8 @@ pub(crate) struct Scope {
     pub lease_of: BTreeMap<String, u64>,
     /// By key of a subscription: the longest that it holds a message back, in seconds.
     pub backoff_of: BTreeMap<String, u64>,
+    /// By key of a bucket that holds runs: the longest that one may take, in seconds.
+    pub longest_run_in: BTreeMap<String, u64>,
     names: BTreeMap<(&'static str, String), Option<String>>,
 }
 
@@ -99,11 +104,14 @@ impl Scope {
             region: header.region.clone(),
             zone: header.zone.clone(),
             labels: header.labels.clone(),
+            expires: header.expires,
+            protect: header.protect.clone(),
             folder: folder.to_owned(),
             pools: BTreeMap::new(),
             topic_of: BTreeMap::new(),
             lease_of: BTreeMap::new(),
             backoff_of: BTreeMap::new(),
+            longest_run_in: BTreeMap::new(),
             names: tables.map(|(t, k, n)| ((t, k.to_owned()), n.map(str::to_owned))).collect(),
         }
     }
@@ -149,9 +157,13 @@ impl Scope {
         format!("projects/{}/locations/{location}/clusters/{}", self.project.id, self.name("cluster", key))
     }
 
-    /// The labels of a resource: the stack's, and its own.
-    pub(crate) fn labels(&self, own: &Labels) -> Labels {
-        self.labels.iter().chain(own).map(|(k, v)| (k.clone(), v.clone())).collect()
+    /// The labels of `[table.key]`: the stack's, its own, and what must be known of it without the file.
+    pub(crate) fn labels(&self, table: &'static str, key: &str, own: &Labels) -> Labels {
+        let address = Address::new(table, key).to_string();
+        let expires = self.expires.map(|time| (EXPIRES.to_owned(), time.to_string()));
+        let protected = self.protect.contains(&address).then(|| (PROTECT.to_owned(), "yes".to_owned()));
+        let written = self.labels.iter().chain(own).map(|(k, v)| (k.clone(), v.clone()));
+        written.chain(expires).chain(protected).collect()
     }
 }
 

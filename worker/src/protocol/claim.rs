@@ -1,7 +1,7 @@
 //! Whose the object at an item's destination is, and so what may be done there. Pure.
 
-use clients::Stored;
-use contract::{Item, Output, RunId};
+use clients::{Metadata, Stored};
+use contract::{Item, Output, Receipt, RunId};
 
 /// Who wants to store an output.
 #[derive(Clone, Copy, Debug)]
@@ -10,6 +10,8 @@ pub(super) struct Claimant<'a> {
     /// The server's generation of the run's record: what orders runs.
     pub(super) generation: i64,
     pub(super) item: &'a Item,
+    /// The only execution of our own run whose output will do; none if any will, for there is one output.
+    pub(super) execution: Option<&'a str>,
 }
 
 /// What may be done at the destination.
@@ -17,7 +19,7 @@ pub(super) struct Claimant<'a> {
 pub(super) enum Claim {
     /// Upload on this generation; 0 stands for "nothing is there".
     Upload(i64),
-    /// Our own run's output of this item is there: adopt it.
+    /// The output of this item is there, by our own run: adopt it.
     Adopt(Stored),
     /// A newer run's output is there: ours is not needed.
     Superseded(Stored),
@@ -34,7 +36,13 @@ impl Claimant<'_> {
         match (run, generation) {
             (Some(run), _) if run == &self.run.0 => {
                 let same_item = of(Output::META_ITEM) == Some(&self.item.record_name());
-                if same_item { Claim::Adopt(found) } else { Claim::Collision }
+                let will_do =
+                    |wanted| of(Output::META_EXECUTION).is_some_and(|execution| execution == wanted);
+                match (same_item, self.execution.is_none_or(will_do)) {
+                    (false, _) => Claim::Collision,
+                    (true, true) => Claim::Adopt(found),
+                    (true, false) => Claim::Upload(found.generation),
+                }
             }
             (Some(run), Some(generation)) if (generation, run) > (self.generation, &self.run.0) => {
                 Claim::Superseded(found)
@@ -42,6 +50,18 @@ impl Claimant<'_> {
             _ => Claim::Upload(found.generation),
         }
     }
+}
+
+/// What an output says of where it comes from. `generation` is that of the run's record.
+pub(super) fn mark(generation: i64, receipt: &Receipt) -> Metadata {
+    [
+        (Output::META_RUN, receipt.run.0.clone()),
+        (Output::META_ITEM, receipt.item.record_name()),
+        (Output::META_EXECUTION, receipt.execution.clone()),
+        (Output::META_RUN_GENERATION, generation.to_string()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
 }
 
 #[cfg(test)]
@@ -59,8 +79,13 @@ mod tests {
         }
     }
 
+    fn claim_for(execution: Option<&str>, found: Option<Stored>) -> Claim {
+        let (run, item) = (RunId("ours".into()), Item("a/b".into()));
+        Claimant { run: &run, generation: 500, item: &item, execution }.claim(found)
+    }
+
     fn claim(found: Option<Stored>) -> Claim {
-        Claimant { run: &RunId("ours".into()), generation: 500, item: &Item("a/b".into()) }.claim(found)
+        claim_for(None, found)
     }
 
     #[test]
@@ -79,5 +104,18 @@ mod tests {
         assert!(matches!(claim(by("other", "501", "a%2Fb")), Claim::Superseded(_)));
         assert!(matches!(claim(by("ours", "500", "a%2Fb")), Claim::Adopt(_)));
         assert_eq!(claim(by("ours", "500", "a")), Claim::Collision);
+    }
+
+    #[test]
+    fn of_several_outputs_all_come_from_one_execution() {
+        let by = |execution| {
+            Some(found(&[
+                (Output::META_RUN, "ours"),
+                (Output::META_ITEM, "a%2Fb"),
+                (Output::META_EXECUTION, execution),
+            ]))
+        };
+        assert!(matches!(claim_for(Some("e1"), by("e1")), Claim::Adopt(_)));
+        assert_eq!(claim_for(Some("e1"), by("e2")), Claim::Upload(77));
     }
 }

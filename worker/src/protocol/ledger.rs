@@ -24,7 +24,10 @@ pub struct Ledger {
 /// Proof that nothing is left to do for a message: its item has a receipt or a failure, or it is no
 /// item of an open run at all. Only this lets a message be acked.
 #[derive(Debug)]
-pub struct Settled(());
+pub struct Settled {
+    /// Staged objects that are of no use any more.
+    leftovers: Vec<String>,
+}
 
 /// An attempt that is recorded. Only this lets work start.
 #[derive(Debug)]
@@ -46,7 +49,16 @@ pub enum Beginning {
 impl Settled {
     /// A message that belongs to no open run: unreadable, or of a run that is closed or cancelled.
     pub(crate) fn not_open() -> Self {
-        Self(())
+        Self::with(&[])
+    }
+
+    fn with(leftovers: &[String]) -> Self {
+        Self { leftovers: leftovers.to_vec() }
+    }
+
+    /// What is to be swept away after the ack.
+    pub(crate) fn leftovers(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.leftovers)
     }
 }
 
@@ -75,7 +87,7 @@ impl Ledger {
             }
             let (history, settled) = try_join!(self.history(&attempt), self.is_settled(&attempt))?;
             if settled {
-                return Ok(Beginning::Settled(Settled(())));
+                return Ok(Beginning::Settled(Settled::with(&[])));
             }
             if self.is_ours(&history, &attempt).await? {
                 return Ok(Beginning::Begun(Begun { attempt, failed }));
@@ -127,10 +139,10 @@ impl Ledger {
     }
 
     /// Writes the receipt; one that is there already is as good.
-    pub(super) async fn write_receipt(&self, receipt: &Receipt) -> Result<Settled> {
+    pub(super) async fn write_receipt(&self, receipt: &Receipt, leftovers: &[String]) -> Result<Settled> {
         let name = layout::receipt(&receipt.run, &receipt.item);
         self.bucket.create_json(&name, receipt, Metadata::new()).await?;
-        Ok(Settled(()))
+        Ok(Settled::with(leftovers))
     }
 
     fn attempt(&self, run: &Run, item: &Item) -> Attempt {
@@ -222,7 +234,7 @@ impl Ledger {
             .create_json(&name, &failure, Metadata::new())
             .await
             .context("cannot record the failure")?;
-        Ok(Settled(()))
+        Ok(Settled::with(&[]))
     }
 }
 

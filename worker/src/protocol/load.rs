@@ -6,7 +6,8 @@ use clients::{Bucket, Conditional, Metadata, Stored};
 use contract::{Output, Receipt, ReceiptKind};
 use jiff::Timestamp;
 
-use super::claim::{Claim, Claimant};
+use super::claim::{Claim, Claimant, mark};
+use super::course;
 use super::ledger::{Begun, Ledger, Settled};
 use crate::handler::{Body, HandlerError, ObjectAddress, Product, permanent};
 use crate::runs::Run;
@@ -18,7 +19,11 @@ const LONGEST: usize = 4096;
 
 /// Proof that an output vouched for by this receipt is stored.
 #[derive(Debug)]
-pub struct Loaded(Box<Receipt>);
+pub struct Loaded {
+    receipt: Box<Receipt>,
+    /// Staged objects that the receipt will make useless.
+    leftovers: Vec<String>,
+}
 
 /// An output's place, looked at.
 #[derive(Debug)]
@@ -30,10 +35,14 @@ pub enum Place {
 }
 
 impl Loaded {
+    pub(super) fn new(receipt: Receipt, leftovers: Vec<String>) -> Self {
+        Self { receipt: Box::new(receipt), leftovers }
+    }
+
     /// What the receipt will say.
     #[must_use]
     pub fn receipt(&self) -> &Receipt {
-        &self.0
+        &self.receipt
     }
 }
 
@@ -70,7 +79,7 @@ impl Ledger {
             if let Conditional::Stored(stored) = written {
                 let outputs = vec![output(at, &stored)];
                 let finished = Timestamp::now();
-                return Ok(Loaded(Box::new(Receipt { outputs, finished, ..receipt })));
+                return Ok(Loaded::new(Receipt { outputs, finished, ..receipt }, Vec::new()));
             }
             // After a lost answer this finds our own upload, and adopts it like any other of our run.
             match self.look(run, begun, at).await? {
@@ -85,10 +94,10 @@ impl Ledger {
 
     /// Writes the receipt. Only what is loaded has one.
     pub async fn commit(&self, loaded: &Loaded) -> Result<Settled> {
-        self.write_receipt(&loaded.0).await.context("cannot write the receipt")
+        self.write_receipt(&loaded.receipt, &loaded.leftovers).await.context("cannot write the receipt")
     }
 
-    fn stored(&self, run: &Run, begun: &Begun, product: &Product) -> Receipt {
+    pub(super) fn stored(&self, run: &Run, begun: &Begun, product: &Product) -> Receipt {
         Receipt {
             inputs: product.inputs.clone(),
             rows_in: product.rows_in,
@@ -109,12 +118,13 @@ impl Ledger {
         receipt.run = begun.attempt.run.clone();
         receipt.item = begun.attempt.item.clone();
         receipt.outputs = vec![output(at, stored)];
-        Loaded(Box::new(receipt))
+        Loaded::new(receipt, Vec::new())
     }
 
     fn superseded(&self, run: &Run, begun: &Begun, at: &ObjectAddress, stored: &Stored) -> Loaded {
         let outputs = vec![output(at, stored)];
-        Loaded(Box::new(Receipt { kind: ReceiptKind::Superseded, outputs, ..self.blank(run, begun) }))
+        let receipt = Receipt { kind: ReceiptKind::Superseded, outputs, ..self.blank(run, begun) };
+        Loaded::new(receipt, Vec::new())
     }
 
     fn blank(&self, run: &Run, begun: &Begun) -> Receipt {
@@ -141,18 +151,12 @@ impl Ledger {
 }
 
 fn claimant<'a>(run: &'a Run, begun: &'a Begun) -> Claimant<'a> {
-    Claimant { run: &begun.attempt.run, generation: run.generation, item: &begun.attempt.item }
+    let attempt = &begun.attempt;
+    Claimant { run: &attempt.run, generation: run.generation, item: &attempt.item, execution: None }
 }
 
 fn metadata(run: &Run, receipt: &Receipt) -> Metadata {
-    let mut metadata: Metadata = [
-        (Output::META_RUN, receipt.run.0.clone()),
-        (Output::META_ITEM, receipt.item.record_name()),
-        (Output::META_EXECUTION, receipt.execution.clone()),
-        (Output::META_RUN_GENERATION, run.generation.to_string()),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .into();
+    let mut metadata = mark(run.generation, receipt);
     // Only the item can be long; it stands in the metadata already.
     let short = Receipt { item: contract::Item(String::new()), ..receipt.clone() };
     let json = serde_json::to_string(&short).ok().filter(|json| json.len() <= LONGEST);
@@ -160,7 +164,8 @@ fn metadata(run: &Run, receipt: &Receipt) -> Metadata {
     metadata
 }
 
-async fn upload(
+/// Uploads a body, which may be sent again.
+pub(super) async fn upload(
     bucket: &Bucket,
     object: &str,
     body: &Body,
@@ -181,10 +186,5 @@ async fn upload(
 }
 
 fn output(at: &ObjectAddress, stored: &Stored) -> Output {
-    Output {
-        uri: at.to_string(),
-        generation: stored.generation,
-        size: stored.size,
-        crc32c: stored.crc32c.clone(),
-    }
+    course::output(&at.to_string(), stored)
 }

@@ -120,6 +120,11 @@ impl Table for JobSpec {
         all
     }
 
+    fn introduce(&self, _: &str, scope: &mut Scope) {
+        let longest = scope.longest_run_in.entry(self.bucket.clone()).or_default();
+        *longest = self.max_run_time.get().max(*longest);
+    }
+
     fn problems(&self, key: &str, scope: &Scope) -> Vec<FieldProblem> {
         let mut problems = Vec::new();
         if key.len() > LONGEST_KEY {

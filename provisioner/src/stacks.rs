@@ -1,0 +1,183 @@
+//! Which stacks a project holds, by the marks on its resources alone. Needs no file.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use contract::RunId;
+use futures::try_join;
+use google_cloud_gax::paginator::ItemPaginator as _;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::cloud::{Cloud, EXPIRES, STACK, limited};
+use crate::runs::Store;
+use crate::stack::{Labels, parse_time};
+
+/// One stack as its resources tell it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Standing {
+    /// Its owner name.
+    pub stack: String,
+    /// When its oldest bucket or cluster was made; nothing else says when.
+    pub created: Option<Timestamp>,
+    /// How long it is meant to live: the shortest that a resource of it says.
+    pub expires_seconds: Option<u64>,
+    /// How many resources of each kind it has, of those that bear marks.
+    pub resources: BTreeMap<&'static str, usize>,
+    /// Its runs that have not ended.
+    pub open_runs: Vec<RunId>,
+    #[serde(skip)]
+    buckets: Vec<String>,
+}
+
+impl Standing {
+    /// When its time is up, if it is meant to end at all.
+    pub(crate) fn end(&self) -> Option<Timestamp> {
+        self.created?.checked_add(Duration::from_secs(self.expires_seconds?)).ok()
+    }
+
+    /// Whether its time is up.
+    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
+        self.end().is_some_and(|end| end <= now)
+    }
+}
+
+/// A resource that bears a stack's mark.
+struct Marked {
+    kind: &'static str,
+    name: String,
+    marks: Labels,
+    created: Option<Timestamp>,
+}
+
+/// Every stack in the cloud's project, by name.
+pub(crate) async fn all(cloud: &Cloud) -> Result<Vec<Standing>> {
+    let (topics, subscriptions, buckets, accounts, clusters) =
+        try_join!(topics(cloud), subscriptions(cloud), buckets(cloud), accounts(cloud), clusters(cloud))?;
+    let mut stacks =
+        grouped(topics.into_iter().chain(subscriptions).chain(buckets).chain(accounts).chain(clusters));
+    for standing in &mut stacks {
+        for bucket in &standing.buckets {
+            let store = Store { bucket: cloud.bucket(bucket), stack: standing.stack.clone() };
+            standing.open_runs.extend(store.open().await?.into_iter().map(|run| run.run));
+        }
+    }
+    Ok(stacks)
+}
+
+fn grouped(marked: impl Iterator<Item = Marked>) -> Vec<Standing> {
+    let mut stacks: BTreeMap<String, Standing> = BTreeMap::new();
+    for Marked { kind, name, marks, created } in marked {
+        let Some(stack) = marks.get(STACK) else { continue };
+        let standing = stacks.entry(stack.clone()).or_insert_with(|| Standing {
+            stack: stack.clone(),
+            created: None,
+            expires_seconds: None,
+            resources: BTreeMap::new(),
+            open_runs: Vec::new(),
+            buckets: Vec::new(),
+        });
+        let lives = marks.get(EXPIRES).and_then(|text| parse_time(text)).map(|time| time.as_secs());
+        standing.created = standing.created.into_iter().chain(created).min();
+        standing.expires_seconds = standing.expires_seconds.into_iter().chain(lives).min();
+        *standing.resources.entry(kind).or_default() += 1;
+        standing.buckets.extend((kind == "bucket").then_some(name));
+    }
+    stacks.into_values().collect()
+}
+
+fn marked(kind: &'static str, name: String, labels: impl IntoIterator<Item = (String, String)>) -> Marked {
+    Marked { kind, name, marks: labels.into_iter().collect(), created: None }
+}
+
+async fn topics(cloud: &Cloud) -> Result<Vec<Marked>> {
+    let mut all = cloud.topics.list_topics().set_project(project(cloud)).by_item();
+    let mut found = Vec::new();
+    while let Some(topic) = limited("list topics", async { all.next().await.transpose() }).await? {
+        found.push(marked("topic", topic.name, topic.labels));
+    }
+    Ok(found)
+}
+
+async fn subscriptions(cloud: &Cloud) -> Result<Vec<Marked>> {
+    let mut all = cloud.subscriptions.list_subscriptions().set_project(project(cloud)).by_item();
+    let mut found = Vec::new();
+    while let Some(one) = limited("list subscriptions", async { all.next().await.transpose() }).await? {
+        found.push(marked("subscription", one.name, one.labels));
+    }
+    Ok(found)
+}
+
+async fn buckets(cloud: &Cloud) -> Result<Vec<Marked>> {
+    let mut all = cloud.buckets.list_buckets().set_parent(project(cloud)).by_item();
+    let mut found = Vec::new();
+    while let Some(bucket) = limited("list buckets", async { all.next().await.transpose() }).await? {
+        let created = bucket.create_time.and_then(|time| Timestamp::from_second(time.seconds()).ok());
+        found.push(Marked { created, ..marked("bucket", bucket.bucket_id, bucket.labels) });
+    }
+    Ok(found)
+}
+
+async fn accounts(cloud: &Cloud) -> Result<Vec<Marked>> {
+    let mut all = cloud.accounts.list_service_accounts().set_name(project(cloud)).by_item();
+    let mut found = Vec::new();
+    while let Some(one) = limited("list service accounts", async { all.next().await.transpose() }).await? {
+        found.push(marked("service account", one.email, crate::kinds::account_marks(&one.description)));
+    }
+    Ok(found)
+}
+
+async fn clusters(cloud: &Cloud) -> Result<Vec<Marked>> {
+    let list = cloud.clusters.list_clusters().set_parent(format!("{}/locations/-", project(cloud)));
+    let clusters = limited("list clusters", list.send()).await?.clusters;
+    let found = clusters.into_iter().map(|cluster| Marked {
+        created: cluster.create_time.parse().ok(),
+        ..marked("cluster", cluster.name, cluster.resource_labels)
+    });
+    Ok(found.collect())
+}
+
+fn project(cloud: &Cloud) -> String {
+    format!("projects/{}", cloud.project.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(kind: &'static str, stack: &str, created: Option<&str>, lives: Option<&str>) -> Marked {
+        let marks = [(STACK, Some(stack)), (EXPIRES, lives)];
+        let marks = marks.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned())));
+        Marked {
+            created: created.map(|time| time.parse().expect("a time")),
+            ..marked(kind, format!("{stack}-{kind}"), marks)
+        }
+    }
+
+    #[test]
+    fn a_stack_is_as_old_as_its_oldest_resource_and_ends_when_the_first_says() {
+        let all = [
+            one("topic", "fx", None, Some("8h")),
+            one("bucket", "fx", Some("2026-01-01T00:00:00Z"), Some("8h")),
+            one("cluster", "fx", Some("2026-01-01T01:00:00Z"), Some("1d")),
+            one("topic", "forever", None, None),
+            Marked { marks: Labels::new(), ..one("topic", "nobody's", None, None) },
+        ];
+        let stacks = grouped(all.into_iter());
+        let names: Vec<&str> = stacks.iter().map(|standing| standing.stack.as_str()).collect();
+        assert_eq!(names, ["forever", "fx"]);
+        let end: Timestamp = "2026-01-01T08:00:00Z".parse().expect("a time");
+        assert_eq!(stacks[1].end(), Some(end));
+        assert!(stacks[1].has_expired(end));
+        assert!(!stacks[1].has_expired(end - Duration::from_secs(1)));
+        assert_eq!(stacks[0].end(), None);
+        assert_eq!(stacks[1].buckets, ["fx-bucket"]);
+    }
+
+    #[test]
+    fn what_nobody_knows_the_age_of_never_expires() {
+        let stacks = grouped([one("topic", "fx", None, Some("8h"))].into_iter());
+        assert!(!stacks[0].has_expired(Timestamp::MAX));
+    }
+}
