@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::diff::FieldChange;
+use crate::diff::{Action, FieldChange};
 use crate::fingerprint::digest;
 
 /// The mark.
@@ -13,6 +13,11 @@ pub(crate) const SPEC: &str = "provision-spec";
 
 /// Why something differs that bears no mark, or one of another version.
 pub(crate) const UNKNOWN: &str = "differs from the file";
+
+/// Why something differs that was edited.
+const EDITED: &str = "changed in the file";
+/// Why something differs that nobody touched, before the version.
+const DEFAULT: &str = "new default of provision ";
 
 /// Hexadecimal digits of each hash in the mark.
 const DIGITS: usize = 16;
@@ -50,11 +55,21 @@ pub(crate) fn why(now: Option<&str>, then: Option<&str>, fields: &[FieldChange])
     match (now.and_then(parts), then.and_then(parts)) {
         (Some((_, now)), Some((_, then))) if now == then => outside(fields),
         (Some((now, _)), Some((then, _))) if now == then => {
-            format!("new default of provision {}", env!("CARGO_PKG_VERSION"))
+            format!("{DEFAULT}{}", env!("CARGO_PKG_VERSION"))
         }
-        (Some(_), Some(_)) => "changed in the file".to_owned(),
+        (Some(_), Some(_)) => EDITED.to_owned(),
         // A version that marks otherwise, or a kind that bears no marks.
         _ => UNKNOWN.to_owned(),
+    }
+}
+
+/// Whether something may differ for a reason that lies in the cloud. What is missing may have been
+/// deleted there or be new in the file: nobody can tell.
+pub(crate) fn may_be_drift(action: Action, reason: &str) -> bool {
+    match action {
+        Action::Create => true,
+        Action::Update | Action::Replace => reason != EDITED && !reason.starts_with(DEFAULT),
+        Action::Delete | Action::Release => false,
     }
 }
 
@@ -113,6 +128,20 @@ mod tests {
             then.len() <= 63
                 && then.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         );
+    }
+
+    #[test]
+    fn what_the_file_says_anew_is_no_drift() {
+        for (action, reason, drift) in [
+            (Action::Update, "changed outside: size 1, should be 2", true),
+            (Action::Update, UNKNOWN, true),
+            (Action::Update, EDITED, false),
+            (Action::Update, "new default of provision 9.8.7", false),
+            (Action::Create, "in the file", true),
+            (Action::Delete, "not in the file any more", false),
+        ] {
+            assert_eq!(may_be_drift(action, reason), drift, "{reason}");
+        }
     }
 
     #[test]

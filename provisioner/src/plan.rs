@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::cause::may_be_drift;
 use crate::cloud::{Cloud, PROTECT};
 use crate::diff::{self, Action, Asked, Change};
 use crate::fingerprint::digest;
@@ -183,6 +184,13 @@ impl Plan {
     #[must_use]
     pub(crate) fn is_destructive(&self) -> bool {
         self.changes().iter().any(Change::is_destructive)
+    }
+
+    /// The plan without what an edit of the file, or this version's defaults, would change.
+    pub(crate) fn only_drift(mut self) -> Self {
+        let changes = { self.graph.changes }.into_iter();
+        self.graph = ordered(changes.filter(|c| may_be_drift(c.action, &c.reason)).collect());
+        self
     }
 
     /// The plan without what holds data, and what that is, for people.

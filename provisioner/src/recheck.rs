@@ -67,21 +67,30 @@ pub(crate) fn recheck(change: &Change, fresh: Option<&Live>, tried: bool) -> Ver
     let stale = |moved| Verdict::Stale(Stale { moved, now: now(change, fresh) });
     match (change.action, fresh) {
         (Action::Create, None) => Verdict::GoOn,
-        (Action::Create, Some(live)) if live.owner != Owner::Ours => stale(Moved::Taken),
-        (Action::Create, Some(_)) if now(change, fresh).is_empty() => Verdict::Done,
-        (Action::Create, Some(_)) => stale(Moved::Appeared),
+        (Action::Create, Some(live)) => compare(change, live),
         // What is gone is gone; a deletion that is under way is still waited for.
         (Action::Delete, None) => Verdict::GoOn,
         (Action::Release, None) => Verdict::Done,
         (Action::Release, Some(live)) if tried && live.owner == Owner::Nobody => Verdict::Done,
         (Action::Replace, None) if tried => Verdict::GoOn,
         (Action::Update | Action::Replace, None) => stale(Moved::Gone),
+        (_, Some(live)) if tried && is_as_wanted(change, live) => Verdict::Done,
         (_, Some(live)) => match moved(change, live, tried) {
             None => Verdict::GoOn,
             // Both wanted the same.
             Some(Moved::Changed | Moved::Anew) if is_as_wanted(change, live) => Verdict::Done,
             Some(how) => stale(how),
         },
+    }
+}
+
+/// What a creation that was refused because something is there makes of that.
+pub(crate) fn compare(change: &Change, live: &Live) -> Verdict {
+    let stale = |moved| Verdict::Stale(Stale { moved, now: now(change, Some(live)) });
+    match &live.owner {
+        Owner::Ours if now(change, Some(live)).is_empty() => Verdict::Done,
+        Owner::Ours => stale(Moved::Appeared),
+        _ => stale(Moved::Taken),
     }
 }
 
@@ -230,6 +239,8 @@ mod tests {
         assert_eq!(words(&recheck(&update, Some(&half), false)), "changed since the plan y: 0 → 1");
         let theirs = live("1", json!({"x": 1, "y": 2}));
         assert_eq!(words(&recheck(&update, Some(&theirs), true)), "changed since the plan y: 2 → 1");
+        let whole = live("1", json!({"x": 1, "y": 1}));
+        assert_eq!(words(&recheck(&update, Some(&whole), true)), "done");
         let replace = change(Action::Replace, Some(json!({"x": 1})), Some(&then));
         assert_eq!(words(&recheck(&replace, None, true)), "go on");
         assert_eq!(words(&recheck(&replace, None, false)), "deleted since the plan");

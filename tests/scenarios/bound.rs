@@ -1,6 +1,10 @@
 //! Plans are bound to what they were decided on: what moved since is noticed before the write.
 
-use scenarios::Scenario;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use scenarios::{Scenario, program, until};
 use serde_json::{Value, json};
 
 const STACK: &str = "[stack]
@@ -149,8 +153,10 @@ fn a_plan_says_whether_the_file_or_the_cloud_was_changed() {
     patch(&scenario, "ackDeadlineSeconds", &json!({ "ackDeadlineSeconds": 55 }));
     let text = scenario.expect(0, &["plan", "--local"]);
     assert!(text.contains("changed outside: ack_deadline 55s, should be 20s"), "{text}");
+    scenario.expect(2, &["plan", "--local", "--drift-only", "--detailed-exitcode"]);
     scenario.expect(0, &["apply", "--local", "--yes"]);
     scenario.edit("ack_deadline = '20s'", "ack_deadline = '30s'");
+    scenario.expect(0, &["plan", "--local", "--drift-only", "--detailed-exitcode"]);
     let text = scenario.expect(0, &["plan", "--local"]);
     assert!(text.contains("changed in the file"), "{text}");
     assert!(!text.contains("changed outside"), "{text}");
@@ -254,4 +260,65 @@ fn others_grants_are_told_and_taken_back_only_when_asked() {
     scenario.expect(0, &["apply", "--local", "--yes", "--prune-grants"]);
     let plan = scenario.json(0, &["plan", "--local", "--detailed-exitcode"]);
     assert_eq!(plan["undeclared_grants"], json!([]));
+}
+
+/// `provision` at a terminal of its own, and somebody who answers.
+struct Terminal {
+    child: Child,
+    said: Arc<Mutex<String>>,
+}
+
+impl Terminal {
+    /// None where there is no `script`, which makes terminals.
+    fn open(scenario: &Scenario, args: &str) -> Option<Self> {
+        let mut command = Command::new("script");
+        command.args(["-qefc", &format!("{} {args}", program("provision").display()), "/dev/null"]);
+        command.current_dir(scenario.path("")).env("NO_COLOR", "1").env("TERM", "dumb");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+        let said = Arc::<Mutex<String>>::default();
+        let (mut out, heard) = (child.stdout.take().expect("piped"), Arc::clone(&said));
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = out.read(&mut bytes) {
+                heard.lock().expect("text").push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        Some(Self { child, said })
+    }
+
+    /// Waits until it has asked so often.
+    fn asks(&self, times: usize) -> String {
+        until("it asks", || {
+            let said = self.said.lock().expect("text").clone();
+            (said.matches("[y/N]").count() >= times).then_some(said)
+        })
+    }
+
+    fn answer(&mut self, word: &str) {
+        let answer = format!("{word}\n");
+        self.child.stdin.as_mut().expect("piped").write_all(answer.as_bytes()).expect("heard");
+    }
+}
+
+#[test]
+fn what_moves_while_the_question_is_open_is_shown_and_asked_again() {
+    let scenario = applied();
+    scenario.edit("ack_deadline = '20s'", "ack_deadline = '30s'");
+    let Some(mut terminal) = Terminal::open(&scenario, "apply --local") else {
+        eprintln!("SKIPPED: the question of apply (no `script` to make a terminal)");
+        return;
+    };
+    let said = terminal.asks(1);
+    assert!(said.contains("ack_deadline: 20s → 30s") && !said.contains("has changed"), "{said}");
+    patch(&scenario, "ackDeadlineSeconds", &json!({ "ackDeadlineSeconds": 55 }));
+    terminal.answer("y");
+    let said = terminal.asks(2);
+    assert!(said.contains("since the plan above was made, this has changed"), "{said}");
+    assert!(said.contains("ack_deadline: 55s → 30s"), "{said}");
+    terminal.answer("y");
+    let status = until("it ends", || terminal.child.try_wait().expect("a child"));
+    let said = terminal.said.lock().expect("text").clone();
+    assert!(status.success(), "{said}");
+    assert_eq!(said.matches("[y/N]").count(), 2, "{said}");
+    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
 }

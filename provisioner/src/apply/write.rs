@@ -11,7 +11,7 @@ use crate::diff::{Action, Change};
 use crate::events::{Event, Watch};
 use crate::kinds::{self, AnyKind, Place};
 use crate::plan::Allowed;
-use crate::recheck::{Kept, Moved, Stale, Verdict, read_back, recheck};
+use crate::recheck::{Kept, Moved, Stale, Verdict, compare, read_back, recheck};
 use crate::resource::{ADOPTED, Desired, Live, Owner, Revision};
 use crate::stack::Labels;
 
@@ -56,7 +56,7 @@ impl<'a> Work<'a> {
         }
         let written = self.write(fresh.as_ref()).await;
         match written {
-            Err(error) if self.change.action == Action::Create && errors::is_already_there(&error) => {
+            Err(error) if self.creates() && errors::is_already_there(&error) => {
                 return self.compare(error).await;
             }
             Err(error) if self.change.action == Action::Update && errors::is_not_found(&error) => {
@@ -74,6 +74,10 @@ impl<'a> Work<'a> {
             Ok(()) => self.tried = true,
         }
         if self.is_blind() { self.look_again(began.elapsed()).await } else { Ok(()) }
+    }
+
+    fn creates(&self) -> bool {
+        matches!(self.change.action, Action::Create | Action::Replace)
     }
 
     /// A creation that would be refused if something were there needs no look.
@@ -146,7 +150,7 @@ impl<'a> Work<'a> {
     /// succeeded with its answer lost, or somebody else wants the same.
     async fn compare(&self, error: anyhow::Error) -> Result<()> {
         let Some(live) = self.look().await? else { return Err(error) };
-        match recheck(self.change, Some(&live), true) {
+        match compare(self.change, &live) {
             Verdict::GoOn | Verdict::Done => Ok(()),
             Verdict::Stale(Stale { moved: Moved::Taken, .. }) => Err(error),
             Verdict::Stale(stale) => Err(stale.into()),

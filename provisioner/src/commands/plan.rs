@@ -32,6 +32,10 @@ pub(super) struct Plan {
     /// Write the plan to a file, too: `provision apply FILE` carries out exactly it.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Only what may have been changed outside of the file: not what was edited in it, nor what
+    /// left it.
+    #[arg(long, conflicts_with = "out")]
+    drift_only: bool,
     #[command(flatten)]
     asked: AskedArgs,
     /// The plan in the file may delete or replace buckets with their objects.
@@ -67,6 +71,7 @@ impl Plan {
     pub(super) async fn run(self) -> Result<Exit> {
         let session = self.stack.open().await?;
         let plan = plan::asked(&session.stack, &session.cloud, &self.asked.asked()).await?;
+        let plan = if self.drift_only { plan.only_drift() } else { plan };
         report::plan(&plan, self.format);
         let allowed = Allowed { delete_data: self.delete_data, interrupt_runs: self.interrupt_runs };
         if let Err(error) = permit(&session, &plan, allowed).await {

@@ -193,7 +193,7 @@ pub(super) fn remark(plan: &Plan, at: usize) -> String {
     if let Some(after) = plan.after(at) {
         remarks.push(format!("after {after}"));
     }
-    if change.action == Action::Create {
+    if matches!(change.action, Action::Create | Action::Replace) {
         remarks.extend(
             kinds::named(change.address.kind)
                 .and_then(super::super::kinds::AnyKind::takes)
