@@ -35,7 +35,9 @@ fn expected(scenario: &Scenario, item: &str) -> BTreeMap<String, Vec<(String, f6
             expected.entry(name).or_default().push((date.to_owned(), rate));
         }
     }
-    expected.values_mut().for_each(|rows| rows.reverse());
+    for rows in expected.values_mut() {
+        rows.reverse();
+    }
     expected
 }
 
