@@ -7,7 +7,7 @@ use crate::cloud::{Cloud, PROTECT};
 use crate::diff::{self, Action, Asked, Change};
 use crate::fingerprint::digest;
 use crate::graph::Graph;
-use crate::kinds;
+use crate::kinds::{self, AnyKind};
 use crate::observe::{self, Observed};
 use crate::resource::{Address, Desired, Live, Owner};
 use crate::stack::{Stack, nearest};
@@ -121,7 +121,7 @@ fn may_adopt(desired: &[Desired], asked: &Asked) -> Result<()> {
             let help = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             bail!("--adopt {address}: it is not in the file{help}");
         };
-        if !kinds::named(want.address.kind).is_some_and(|kind| kind.adoptable()) {
+        if !kinds::named(want.address.kind).is_some_and(AnyKind::adoptable) {
             bail!("--adopt {address}: a {} bears no marks that could be taken off again", want.address.kind);
         }
     }

@@ -66,10 +66,9 @@ impl fmt::Display for Moved {
 pub(crate) fn recheck(change: &Change, fresh: Option<&Live>, tried: bool) -> Verdict {
     let stale = |moved| Verdict::Stale(Stale { moved, now: now(change, fresh) });
     match (change.action, fresh) {
-        (Action::Create, None) => Verdict::GoOn,
         (Action::Create, Some(live)) => compare(change, live),
         // What is gone is gone; a deletion that is under way is still waited for.
-        (Action::Delete, None) => Verdict::GoOn,
+        (Action::Create | Action::Delete, None) => Verdict::GoOn,
         (Action::Release, None) => Verdict::Done,
         (Action::Release, Some(live)) if tried && live.owner == Owner::Nobody => Verdict::Done,
         (Action::Replace, None) if tried => Verdict::GoOn,
@@ -204,8 +203,8 @@ mod tests {
             Verdict::GoOn => "go on".into(),
             Verdict::Done => "done".into(),
             Verdict::Stale(stale) => {
-                let fields = stale.now.iter().map(|f| format!(" {}: {} → {}", f.path, f.before, f.after));
-                format!("{stale}{}", fields.collect::<String>())
+                let fields = stale.now.iter().map(|f| format!("{}: {} → {}", f.path, f.before, f.after));
+                std::iter::once(stale.to_string()).chain(fields).collect::<Vec<_>>().join(" ")
             }
         }
     }

@@ -38,6 +38,13 @@ pub(super) struct Plan {
     drift_only: bool,
     #[command(flatten)]
     asked: AskedArgs,
+    #[command(flatten)]
+    leave: LeaveInFile,
+}
+
+/// What a plan in a file may do.
+#[derive(Args)]
+struct LeaveInFile {
     /// The plan in the file may delete or replace buckets with their objects.
     #[arg(long, requires = "out")]
     delete_data: bool,
@@ -73,7 +80,8 @@ impl Plan {
         let plan = plan::asked(&session.stack, &session.cloud, &self.asked.asked()).await?;
         let plan = if self.drift_only { plan.only_drift() } else { plan };
         report::plan(&plan, self.format);
-        let allowed = Allowed { delete_data: self.delete_data, interrupt_runs: self.interrupt_runs };
+        let LeaveInFile { delete_data, interrupt_runs } = self.leave;
+        let allowed = Allowed { delete_data, interrupt_runs };
         if let Err(error) = permit(&session, &plan, allowed).await {
             let refused: Refused = error.downcast()?;
             report::note(&format!("apply would refuse this without leave:\n{}", refused.0.join("\n")));

@@ -199,7 +199,7 @@ impl Kind for Grant {
             let bindings = policy.map(|policy| policy.bindings).unwrap_or_default();
             for binding in bindings.into_iter().filter(|binding| binding.condition.is_none()) {
                 for member in &binding.members {
-                    let owner = match is_ours(cloud, &emails, member) {
+                    let whose = match is_ours(cloud, &emails, member) {
                         true => Owner::Ours,
                         // On what is the stack's own, others' grants are told, and kept.
                         false if inside.is_some() && !is_googles(&binding.role, member) => Owner::Nobody,
@@ -209,7 +209,7 @@ impl Kind for Grant {
                     let id = grant.id();
                     let (key, inside) = (id.clone(), inside.clone());
                     let (holds, revision) = (None, Revision::default());
-                    owned.push(Found { id, key, owner, fields: grant, holds, inside, revision });
+                    owned.push(Found { id, key, owner: whose, fields: grant, holds, inside, revision });
                 }
             }
         }

@@ -104,8 +104,10 @@ fn path(cloud: &Cloud, email: &str) -> String {
 
 fn description(cloud: &Cloud, at: &Place<'_>) -> String {
     let Some(marks) = at.marks else { return String::new() };
-    let marks: String = marks.iter().map(|(mark, value)| format!(" {mark}={value}")).collect();
-    format!("{MANAGED_BY}={MANAGED_BY_US} {STACK}={} {KEY}={}{marks}", cloud.owner, at.key)
+    let own = [(MANAGED_BY, MANAGED_BY_US), (STACK, cloud.owner.as_str()), (KEY, at.key)];
+    let marks = marks.iter().map(|(mark, value)| (mark.as_str(), value.as_str()));
+    let words: Vec<String> = own.into_iter().chain(marks).map(|(k, v)| format!("{k}={v}")).collect();
+    words.join(" ")
 }
 
 /// The marks in an account's description, as labels.

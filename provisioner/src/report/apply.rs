@@ -95,8 +95,9 @@ impl ApplyReport {
         let failures =
             [(failed.len() - stale, "failed"), (stale, "out of date"), (skipped.len(), "not begun")];
         let failures = failures.iter().filter(|(count, _)| *count > 0);
-        let failures: String = failures.map(|(count, what)| format!(", {count} {what}")).collect();
-        note(&format!("{done} changes made{failures}"));
+        let failures = failures.map(|(count, what)| format!("{count} {what}"));
+        let all: Vec<String> = std::iter::once(format!("{done} changes made")).chain(failures).collect();
+        note(&all.join(", "));
         for address in skipped {
             note(&format!("  not begun: {address}"));
         }
@@ -111,11 +112,11 @@ impl ApplyReport {
 }
 
 /// A change that was not made, and what it would be now.
-fn stale_text(address: &Address, stale: &Stale, style: Style) -> String {
-    let mut text = format!("{} {address}: {stale}", style.yellow("out of date"));
-    if !stale.now.is_empty() {
+fn stale_text(address: &Address, told: &Stale, style: Style) -> String {
+    let mut text = format!("{} {address}: {told}", style.yellow("out of date"));
+    if !told.now.is_empty() {
         text.push_str("\n    what the file would change now:\n");
-        stale.now.iter().for_each(|field| push_field(&mut text, field, style));
+        told.now.iter().for_each(|field| push_field(&mut text, field, style));
     }
     text.trim_end().to_owned()
 }
