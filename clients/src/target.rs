@@ -8,6 +8,7 @@ use google_cloud_gax::client_builder;
 use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt};
 use google_cloud_pubsub::client::{BasePublisher, Subscriber};
 use google_cloud_pubsub::retry_policy::RetryableErrors as PublishErrors;
+use google_cloud_secretmanager_v1::client::SecretManagerService;
 use google_cloud_storage::client::{Storage, StorageControl};
 use google_cloud_storage::retry_policy::RetryableErrors;
 
@@ -105,6 +106,19 @@ impl Target {
         let retry = PublishErrors.with_time_limit(RETRY_LIMIT);
         let mut builder =
             BasePublisher::builder().with_credentials(self.credentials.clone()).with_retry_policy(retry);
+        if let Some(endpoint) = &self.endpoint {
+            builder = builder.with_endpoint(endpoint);
+        }
+        Ok(builder.build().await?)
+    }
+
+    /// The client of Secret Manager.
+    pub async fn secrets(&self) -> Result<SecretManagerService, TargetError> {
+        install_tls();
+        let retry = Aip194Strict.with_time_limit(RETRY_LIMIT);
+        let mut builder = SecretManagerService::builder()
+            .with_credentials(self.credentials.clone())
+            .with_retry_policy(retry);
         if let Some(endpoint) = &self.endpoint {
             builder = builder.with_endpoint(endpoint);
         }

@@ -1,9 +1,11 @@
 //! What a worker is told to do: pinned in `run.json` when a run starts.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::EtlConfig;
+use crate::{CommandConfig, EtlConfig};
 
 /// The pinned configuration of a run's workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,12 +35,18 @@ pub enum Handler {
     Etl(Box<EtlConfig>),
     /// A program of the user's.
     Command(CommandConfig),
+    /// A handler in a worker of the user's own.
+    Library(LibraryConfig),
 }
 
-/// A program that processes one item.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+/// A handler that was compiled into a worker of the user's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CommandConfig {
-    /// The program and its arguments. Never a shell.
-    pub argv: Vec<String>,
+pub struct LibraryConfig {
+    /// The worker: a program that calls `worker::serve`, by its path or in `PATH` of the job's image.
+    pub program: String,
+    /// What the handler is told; any text in it that begins with `gs://KEY/` names a bucket of the
+    /// stack.
+    #[serde(default)]
+    pub config: Map<String, Value>,
 }

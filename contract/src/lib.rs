@@ -10,6 +10,7 @@ pub mod exit;
 pub mod layout;
 
 mod attempt;
+mod command;
 mod commit;
 mod config;
 mod etl;
@@ -20,8 +21,9 @@ mod progress;
 mod run;
 
 pub use attempt::{Attempt, AttemptEnd, EndReason};
+pub use command::CommandConfig;
 pub use commit::{Commit, Staged};
-pub use config::{CommandConfig, Handler, WorkerConfig};
+pub use config::{Handler, LibraryConfig, WorkerConfig};
 pub use etl::{
     BadRows, Column, ColumnType, Compression, EtlConfig, Format, HeaderValue, HttpConfig, Literal, Named,
     Schema, SecretReference, TableConfig, seconds, size,

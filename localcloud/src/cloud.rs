@@ -23,6 +23,7 @@ use crate::journal::Journal;
 use crate::metadata::Metadata;
 use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
+use crate::secret_manager::SecretManager;
 use crate::server::{self, Server};
 use crate::service_usage::{Gate, ServiceUsage};
 use crate::storage::{Storage, Tending};
@@ -84,6 +85,7 @@ impl Cloud {
         let pubsub = Pubsub::open(&journal, &mut tables, &clock, &iam)?;
         let storage = Storage::open(&journal, &mut tables, &clock, &iam, &folder)?;
         storage.serve_at(endpoints.url.clone());
+        let secrets = SecretManager::open(&journal, &mut tables, &clock, &iam, &projects)?;
         let usage = ServiceUsage::open(&journal, &mut tables, &clock)?;
         let surroundings = Surroundings {
             folder,
@@ -104,13 +106,14 @@ impl Cloud {
             .merge(projects.rest())
             .merge(usage.rest())
             .merge(pubsub.rest())
+            .merge(secrets.rest())
             .merge(storage.rest())
             .merge(container.rest())
             .merge(admin.rest(steered));
         let services = storage.grpc(pubsub.grpc(Routes::from(rest))).into_axum_router();
         let tending = storage.tend_daily();
         let activity = Activity::new();
-        let access = Access::new(&iam, &projects, &pubsub, &storage);
+        let access = Access::new(&iam, &projects, &pubsub, &secrets, &storage);
         let gate = {
             let storage = storage.clone();
             Gate::new(&usage, Arc::new(move |bucket: &str| storage.project_of(bucket)))

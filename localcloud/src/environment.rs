@@ -58,12 +58,13 @@ impl Endpoints {
         variables
     }
 
-    /// What pods need: where the queue and the bucket are.
+    /// What pods need: where the queue, the bucket and the secrets are.
     #[must_use]
     pub fn emulators(&self) -> Vec<(String, String)> {
         vec![
             ("PUBSUB_EMULATOR_HOST".into(), self.authority().into()),
             ("STORAGE_EMULATOR_HOST".into(), self.url.clone()),
+            ("CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER".into(), format!("{}/", self.url)),
         ]
     }
 }
@@ -85,6 +86,7 @@ mod tests {
             ("PUBSUB_EMULATOR_HOST", "127.0.0.1:8080"),
             ("STORAGE_EMULATOR_HOST", "http://127.0.0.1:8080"),
             ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", "http://127.0.0.1:8080/"),
+            ("CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER", "http://127.0.0.1:8080/"),
             ("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", "http://127.0.0.1:8080/storage/v1/"),
             ("CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true"),
             ("CLOUDSDK_CORE_PROJECT", "fx-dev"),

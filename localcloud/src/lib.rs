@@ -21,6 +21,7 @@ mod kubernetes;
 mod metadata;
 mod pubsub;
 mod resource_manager;
+mod secret_manager;
 mod service_usage;
 mod storage;
 

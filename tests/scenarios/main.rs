@@ -5,14 +5,17 @@
 mod architecture;
 mod bad_input;
 mod bound;
+mod command;
 mod crash_points;
 mod cycle;
 mod fx;
 mod hostile_items;
+mod logs;
 mod manifests;
 mod permissions;
 mod runs;
 mod two_at_once;
 mod stacks;
 mod several;
+mod secrets;
 mod vanishing;

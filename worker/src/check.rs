@@ -3,6 +3,7 @@
 use contract::{Handler, WorkerConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::command::Command;
 use crate::etl::{Diagnostic, Etl, Host};
 
 /// What is read.
@@ -33,15 +34,19 @@ pub struct Column {
     pub data_type: String,
 }
 
-/// Plans the query of a configuration against its declared schema.
+/// Plans the query of an etl against its declared schema, or looks at a command's settings.
 pub async fn check(question: &Question) -> Answer {
-    let Handler::Etl(config) = &question.config.handler else {
-        return Answer { ok: true, diagnostics: Vec::new(), columns: Vec::new() };
-    };
     // Whether `file:` may be read is for the one who asks to say: the same stack runs in two places.
-    match Etl::prepare(config, &Host::of_check()).await {
+    let host = Host::of_check();
+    let columns = match &question.config.handler {
+        Handler::Etl(config) => Etl::prepare(config, &host).await.map(|etl| columns(&etl)),
+        Handler::Command(config) => Command::prepare(config, &host).map(|_| Vec::new()),
+        // What is in it only the user's own worker knows.
+        Handler::Library(_) => Ok(Vec::new()),
+    };
+    match columns {
+        Ok(columns) => Answer { ok: true, diagnostics: Vec::new(), columns },
         Err(diagnostics) => Answer { ok: false, diagnostics, columns: Vec::new() },
-        Ok(etl) => Answer { ok: true, diagnostics: Vec::new(), columns: columns(&etl) },
     }
 }
 

@@ -1,10 +1,10 @@
-//! What is done with an item. The engine in [`crate::etl`] is one handler; a program of the user's
-//! will be another. Handlers know nothing of queues, attempts and receipts.
+//! What is done with an item. The engine in [`crate::etl`] is one handler, a program of the user's
+//! in [`crate::command`] another. Handlers know nothing of queues, attempts and receipts.
 
 use bytes::Bytes;
 use clients::Bucket;
 use contract::{Input, Item, RunId, Stage};
-use futures::future::BoxFuture;
+pub use futures::future::BoxFuture;
 
 use crate::output::OutputTail;
 
@@ -80,6 +80,14 @@ pub struct Product {
     pub rows_rejected: Option<u64>,
     /// Rows in the outputs.
     pub rows_out: Option<u64>,
+}
+
+impl Product {
+    /// Outputs of which nothing else is known.
+    #[must_use]
+    pub fn of(outputs: Vec<Artifact>) -> Self {
+        Self { outputs, inputs: Vec::new(), rows_in: None, rows_rejected: None, rows_out: None }
+    }
 }
 
 /// One output, not stored yet.

@@ -13,10 +13,12 @@ use tracing::{Instrument, Span};
 
 use crate::board::{Board, Count, Entry};
 use crate::handler::{Destination, HandlerError, Product, Work};
+use crate::log;
 use crate::output::OutputTail;
 use crate::patience::patiently;
 use crate::protocol::{Beginning, Begun, Ledger, Loaded, Place, Settled};
 use crate::pull::Delivery;
+use crate::redact::Secrets;
 use crate::runs::{Known, Run, Runs};
 
 /// Longest that cleaning up after an item may hold its place up.
@@ -109,7 +111,8 @@ impl Workbench {
     }
 
     async fn work_on(&self, run: &Arc<Run>, line: &Arc<ItemLine>) -> Outcome {
-        let span = tracing::info_span!(
+        // Whatever is logged at all is to say what it is about.
+        let span = tracing::error_span!(
             "item",
             run = run.record.run.0.as_str(),
             item = line.item.0.as_str(),
@@ -129,7 +132,14 @@ impl Workbench {
         };
         let begun = match beginning {
             Ok(Beginning::Begun(begun)) => begun,
-            Ok(Beginning::Settled(settled)) => return Outcome::Ack(settled),
+            Ok(Beginning::Settled(settled)) => {
+                self.board.count(Count::Duplicate);
+                return Outcome::Ack(settled);
+            }
+            Ok(Beginning::GivenUp(settled)) => {
+                self.board.count(Count::Failed);
+                return Outcome::Ack(settled);
+            }
             Err(error) => {
                 tracing::error!("cannot begin an attempt: {error:#}");
                 return Outcome::GiveBack;
@@ -138,6 +148,7 @@ impl Workbench {
         Span::current().record("attempt", begun.number());
         entry.begin(begun.number());
         let output = OutputTail::default();
+        log::keep(&Span::current(), &output);
         let limit = Duration::from_secs(run.record.config.item_timeout_seconds);
         let ending = tokio::select! {
             ending = self.attempt(run, line, &begun, &entry, &output) => ending,
@@ -167,6 +178,7 @@ impl Workbench {
         match self.ledger.commit(&loaded).await {
             Ok(settled) => {
                 let receipt = loaded.receipt();
+                self.board.moved(receipt);
                 tracing::info!(rows = receipt.rows_out, rejected = receipt.rows_rejected, "done");
                 Ending::Loaded(settled)
             }
@@ -241,6 +253,7 @@ impl Workbench {
                 Outcome::Ack(settled)
             }
             Ending::Cut => {
+                self.board.count(Count::Yielded);
                 tracing::info!("cut off: the worker was asked to stop");
                 let said = "the worker was asked to stop";
                 let given_back = self.ledger.give_back(&begun, EndReason::Terminated, said, output);
@@ -264,6 +277,7 @@ impl Workbench {
         tracing::error!(?reason, "failed: {error:#}");
         let limit = run.record.config.attempts;
         let said = format!("{error:#}");
+        let said = Secrets::of_this_process().hide(&said);
         match patiently(self.ledger.fail(begun, limit, reason, &said, output)).await {
             Ok(Some(settled)) => {
                 self.board.count(Count::Failed);

@@ -1,31 +1,56 @@
-//! The last of what an attempt printed, for whoever asks why it failed.
+//! The last of what an attempt printed and logged, for whoever asks why it failed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::redact::Secrets;
+
 /// Bytes that are kept of each attempt.
-const KEPT: usize = 64 << 10;
+const KEPT: usize = OutputTail::KEPT;
 
 /// The last 64 KiB of an attempt's output. Cheap to clone; all clones are one tail.
 #[derive(Clone, Debug, Default)]
-pub struct OutputTail(Arc<Mutex<VecDeque<u8>>>);
+pub struct OutputTail(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    bytes: VecDeque<u8>,
+    /// The front has been cut off, maybe in the middle of a secret.
+    cut: bool,
+}
 
 impl OutputTail {
+    /// Bytes that are kept.
+    pub const KEPT: usize = 64 << 10;
+
     /// Adds bytes at the end; as many leave at the front as do not fit.
     pub fn push(&self, bytes: &[u8]) {
-        let bytes = &bytes[bytes.len().saturating_sub(KEPT)..];
-        // Whole after every line, so a panic elsewhere does not spoil it.
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let surplus = (kept.len() + bytes.len()).saturating_sub(KEPT);
-        kept.drain(..surplus);
-        kept.extend(bytes);
+        self.push_beside(bytes, Secrets::of_this_process());
     }
 
-    /// What is kept; bytes that are no UTF-8 are replaced.
+    /// What is kept; bytes that are no UTF-8 are replaced, and secrets hidden.
     #[must_use]
     pub fn text(&self) -> String {
+        self.text_without(Secrets::of_this_process())
+    }
+
+    /// More is kept than is shown by the longest secret: so what the cut left of one is not shown.
+    fn push_beside(&self, bytes: &[u8], secrets: &Secrets) {
+        let most = KEPT + secrets.longest();
+        // Whole after every line, so a panic elsewhere does not spoil it.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes: &[u8] = kept.make_contiguous();
+        kept.cut |= kept.bytes.len() + bytes.len() > most;
+        let bytes = &bytes[bytes.len().saturating_sub(most)..];
+        let surplus = (kept.bytes.len() + bytes.len()).saturating_sub(most);
+        kept.bytes.drain(..surplus);
+        kept.bytes.extend(bytes);
+    }
+
+    fn text_without(&self, secrets: &Secrets) -> String {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let spoiled = if kept.cut { secrets.longest() } else { 0 };
+        let shown = secrets.hide_bytes(kept.bytes.make_contiguous());
+        let bytes = &shown[spoiled.max(shown.len().saturating_sub(KEPT)).min(shown.len())..];
         // A character that was cut in half at the front is left out.
         let start = bytes.iter().take(3).position(|byte| byte & 0xC0 != 0x80).unwrap_or_default();
         String::from_utf8_lossy(&bytes[start..]).into_owned()
@@ -53,5 +78,25 @@ mod tests {
         tail.push(b"before");
         tail.push(&[b'x'; KEPT + 5]);
         assert_eq!(tail.text(), "x".repeat(KEPT));
+    }
+
+    #[test]
+    fn a_secret_is_hidden_though_it_came_in_pieces_or_lost_its_front() {
+        let secrets = Secrets::new(["0123456789".to_owned()]);
+        let tail = OutputTail::default();
+        for part in ["key 0123", "456", "789 end\n"] {
+            tail.push_beside(part.as_bytes(), &secrets);
+        }
+        assert_eq!(tail.text_without(&secrets), "key *** end\n");
+
+        for after in KEPT - 12..KEPT + 12 {
+            let tail = OutputTail::default();
+            tail.push_beside(b"0123456789", &secrets);
+            tail.push_beside(&vec![b'x'; after], &secrets);
+            let text = tail.text_without(&secrets);
+            let shown = text.trim_start_matches("***");
+            assert!(shown.bytes().all(|byte| byte == b'x' || byte == b'*'), "{after}: {}", &text[..20]);
+            assert!(text.len() <= KEPT);
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! The client gives no sign of a lease that was lost, so nothing here or elsewhere relies on still
 //! holding one: the commit protocol does not need it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -15,12 +15,15 @@ use google_cloud_pubsub::subscriber::{MessageStream, ShutdownToken};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::{Metrics, Part};
 use crate::protocol::Settled;
 use crate::settings::Settings;
 
 /// The client stops renewing a lease of this age, silently. It is the longest that Pub/Sub keeps a
 /// message: items end by their own timeout, never by this.
 const LONGEST_LEASE: Duration = Duration::from_hours(31 * 24);
+/// How often the thread says that it is alive.
+const PULSE: Duration = Duration::from_secs(1);
 /// Pauses before the stream is opened again after an error that the client does not retry.
 const PAUSES: [Duration; 5] = [
     Duration::from_secs(1),
@@ -65,7 +68,7 @@ pub struct Puller {
 impl Puller {
     /// Begins to pull. At most `concurrency` messages are out at a time: more would be hoarded here
     /// while other workers have nothing to do.
-    pub fn start(settings: &Settings) -> Result<(Self, mpsc::Receiver<Delivery>)> {
+    pub fn start(settings: &Settings, metrics: &Metrics) -> Result<(Self, mpsc::Receiver<Delivery>)> {
         let stop = CancellationToken::new();
         let (ended, has_ended) = oneshot::channel();
         let (deliver, deliveries) = mpsc::channel(settings.concurrency as usize);
@@ -74,8 +77,14 @@ impl Puller {
             .build()
             .context("cannot start the runtime that keeps leases")?;
         let pull = Pull { settings: settings.clone(), stop: stop.clone(), deliver };
+        let pulse = keep_pulse(settings.lease, metrics.clone());
         let thread = move || {
-            runtime.block_on(pull.until_stopped());
+            runtime.block_on(async {
+                tokio::select! {
+                    () = pull.until_stopped() => {}
+                    () = pulse => {}
+                }
+            });
             drop(ended);
         };
         std::thread::Builder::new()
@@ -96,6 +105,15 @@ impl Puller {
         if tokio::time::timeout(limit, self.ended).await.is_err() {
             tracing::warn!("not every ack has reached Pub/Sub; what has not will be delivered again");
         }
+    }
+}
+
+/// Says that this thread is alive. While it is, no lease is older than its last sign of life.
+async fn keep_pulse(lease: Duration, metrics: Metrics) {
+    loop {
+        metrics.tick(Part::Leases);
+        metrics.set_lease_until((metrics.in_flight() > 0).then(|| Instant::now() + lease));
+        tokio::time::sleep(PULSE).await;
     }
 }
 

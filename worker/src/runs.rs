@@ -1,18 +1,17 @@
 //! The runs that messages belong to: their records, read once, and whether they are still open.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clients::Bucket;
-use contract::{Handler as HandlerConfig, RunId, RunRecord, layout};
+use contract::{RunId, RunRecord, layout};
 use tokio::sync::Mutex;
 use tokio::try_join;
 
-use crate::etl::{Etl, Host};
 use crate::handler::Handler;
+use crate::handlers::Handlers;
 
 /// How old the knowledge that a run is open may be.
 const FRESH: Duration = Duration::from_secs(5);
@@ -47,15 +46,15 @@ pub enum Known {
 /// The runs of one bucket.
 pub struct Runs {
     bucket: Bucket,
-    local_root: Option<PathBuf>,
+    handlers: Handlers,
     known: Mutex<HashMap<RunId, (Known, Instant)>>,
 }
 
 impl Runs {
-    /// `local_root` is the folder that `file:` inputs may be read from.
+    /// The runs in this bucket, worked on with these handlers.
     #[must_use]
-    pub fn new(bucket: Bucket, local_root: Option<PathBuf>) -> Self {
-        Self { bucket, local_root, known: Mutex::default() }
+    pub fn new(bucket: Bucket, handlers: Handlers) -> Self {
+        Self { bucket, handlers, known: Mutex::default() }
     }
 
     /// What is known of the run; never older than a few seconds while it is open.
@@ -105,17 +104,6 @@ impl Runs {
         if record.format != FORMAT {
             return Err(format!("run.json has format {}, this worker reads {FORMAT}", record.format));
         }
-        match &record.config.handler {
-            HandlerConfig::Etl(config) => {
-                let host = Host::of_worker(self.local_root.clone());
-                match Etl::prepare(config, &host).await {
-                    Ok(etl) => Ok(Arc::new(etl)),
-                    Err(wrong) => Err(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
-                }
-            }
-            HandlerConfig::Command(_) => {
-                Err("this version of worker does not run commands; use [job.….etl]".to_owned())
-            }
-        }
+        self.handlers.make(&record.config).await
     }
 }

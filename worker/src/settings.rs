@@ -1,5 +1,7 @@
 //! What the environment tells a worker. The rest it reads from the run's record.
 
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +29,10 @@ pub struct Settings {
     pub grace: Duration,
     /// Folder that `file:` inputs may be read from.
     pub local_root: Option<PathBuf>,
+    /// Where Prometheus is answered; nowhere without it.
+    pub metrics: Option<SocketAddr>,
+    /// The versions of secrets to read from Secret Manager, by the secrets' keys.
+    pub secrets: BTreeMap<String, String>,
     /// Which worker this is.
     pub us: Identity,
 }
@@ -56,7 +62,9 @@ impl Settings {
             lease: Duration::from_secs(from.number(env::LEASE_SECONDS, Some(60), 10..=600).into()),
             backoff: Duration::from_secs(from.number(env::BACKOFF_SECONDS, Some(60), 0..=600).into()),
             grace: Duration::from_secs(from.number(env::GRACE_SECONDS, Some(15), 1..=86400).into()),
-            local_root: (from.lookup)(env::LOCAL_ROOT).filter(|root| !root.is_empty()).map(PathBuf::from),
+            local_root: from.given(env::LOCAL_ROOT).map(PathBuf::from),
+            metrics: from.metrics(),
+            secrets: from.secrets(env::SECRETS),
             us: Identity {
                 run: RunId(from.text(env::RUN)),
                 index: from.number(env::INDEX, None, 0..=u32::MAX),
@@ -97,8 +105,32 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         value
     }
 
+    /// In the local cloud pods share the machine and its ports, and nobody else is to see them.
+    fn metrics(&mut self) -> Option<SocketAddr> {
+        self.given(env::METRICS_PORT)?;
+        let port = self.number(env::METRICS_PORT, None, 0..=u16::MAX.into());
+        Some(match self.given(env::LOCAL_ROOT) {
+            Some(_) => (Ipv4Addr::LOCALHOST, 0).into(),
+            None => (Ipv4Addr::UNSPECIFIED, u16::try_from(port).unwrap_or_default()).into(),
+        })
+    }
+
+    fn given(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|value| !value.is_empty())
+    }
+
+    fn secrets(&mut self, name: &str) -> BTreeMap<String, String> {
+        let read = self.given(name).map(|value| serde_json::from_str(&value));
+        read.transpose()
+            .unwrap_or_else(|_| {
+                self.wrong.push(format!("{name} is not a JSON object of names"));
+                None
+            })
+            .unwrap_or_default()
+    }
+
     fn number(&mut self, name: &str, default: Option<u32>, range: std::ops::RangeInclusive<u32>) -> u32 {
-        let value = (self.lookup)(name).filter(|value| !value.is_empty());
+        let value = self.given(name);
         let wrong = match (&value, default) {
             (None, Some(default)) => return default,
             (None, None) => format!("{name} is not set"),
@@ -141,6 +173,16 @@ mod tests {
         assert_eq!((settings.concurrency, settings.us.index), (1, 3));
         assert_eq!(settings.lease, Duration::from_mins(1));
         assert_eq!(settings.budget() + settings.hand_back(), settings.grace);
+    }
+
+    #[test]
+    fn prometheus_is_answered_where_it_is_asked_for_and_in_the_local_cloud_by_any_free_port() {
+        let at = |overrides: &[(&str, &str)]| read(overrides).expect("settings").metrics;
+        assert_eq!(at(&[]), None);
+        assert_eq!(at(&[(env::METRICS_PORT, "9090")]), "0.0.0.0:9090".parse().ok());
+        assert_eq!(at(&[(env::METRICS_PORT, "9090"), (env::LOCAL_ROOT, "/x")]), "127.0.0.1:0".parse().ok());
+        let wrong = read(&[(env::METRICS_PORT, "65536")]).expect_err("an error");
+        assert_eq!(wrong, "PROVISION_METRICS_PORT is `65536`, not a number from 0 to 65535");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A worker's life: load its own run, pull and work, look for the end when idle, and leave in order.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +11,19 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::board::Board;
+use crate::board::{Board, Count};
+use crate::etl::Host;
+use crate::handlers::{Handlers, Make};
 use crate::idle::{Decision, Idle};
 use crate::item::Workbench;
+use crate::metrics::{Part, Server};
 use crate::patience::patiently;
 use crate::protocol::Ledger;
 use crate::pull::{Delivery, Puller};
 use crate::runs::{Known, Run, Runs};
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::signals::Signals;
 
@@ -44,11 +50,16 @@ enum Leaving {
 pub struct BadConfiguration(pub String);
 
 /// Works until nothing is left to do, or until asked to stop. Returns the exit code.
-pub async fn run(settings: Settings) -> Result<u8> {
+pub async fn run(settings: Settings, library: Option<Arc<Make>>) -> Result<u8> {
     let mut signals = Signals::listen()?;
     let storage = Target::from_variable("STORAGE_EMULATOR_HOST")?.storage().await?;
     let bucket = Bucket::new(storage, &settings.bucket);
-    let runs = Arc::new(Runs::new(bucket.clone(), settings.local_root.clone()));
+    let secrets = tokio::select! {
+        secrets = Secrets::read(&settings.secrets) => secrets?,
+        () = signals.asked() => return Ok(exit::TERMINATED),
+    };
+    let handlers = Handlers::new(Host::of_worker(settings.local_root.clone(), secrets), library);
+    let runs = Arc::new(Runs::new(bucket.clone(), handlers));
     let own = tokio::select! {
         own = own_run(&runs, &settings.us.run) => own?,
         () = signals.asked() => return Ok(exit::TERMINATED),
@@ -88,15 +99,23 @@ async fn own_run(runs: &Runs, run: &RunId) -> Result<Option<Arc<Run>>> {
 }
 
 async fn work(settings: Settings, bench: Workbench, own: &Arc<Run>, mut signals: Signals) -> Result<u8> {
-    let (puller, deliveries) = Puller::start(&settings)?;
+    let (puller, deliveries) = Puller::start(&settings, bench.board.metrics())?;
+    let _metrics = settings.metrics.and_then(|address| serve_metrics(address, &bench.board));
     let publishing = {
         let (board, bucket) = (bench.board.clone(), bench.bucket.clone());
-        tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move { board.publish(&bucket).await }))
+        AbortOnDropHandle::new(tokio::spawn(async move { board.publish(&bucket).await }))
+    };
+    let _pulse = {
+        let metrics = bench.board.metrics().clone();
+        AbortOnDropHandle::new(tokio::spawn(async move { metrics.beat(Part::Work).await }))
     };
     tracing::info!(run = own.record.run.0.as_str(), index = settings.us.index, "working");
     let mut items = JoinSet::new();
     let leaving = Box::pin(pull(&settings, &bench, own, deliveries, &mut items, &mut signals)).await;
     puller.stop();
+    if leaving == Leaving::Asked {
+        bench.board.count(Count::Preempted);
+    }
     let state = match leaving {
         Leaving::Finished | Leaving::Over => WorkerState::Finished,
         Leaving::Asked => WorkerState::Terminated,
@@ -115,6 +134,20 @@ async fn work(settings: Settings, bench: Workbench, own: &Arc<Run>, mut signals:
         Leaving::Asked => tracing::info!("stopped as asked"),
     }
     Ok(if leaving == Leaving::Asked { exit::TERMINATED } else { exit::DONE })
+}
+
+/// Answers Prometheus. Who cannot be watched works all the same.
+fn serve_metrics(address: SocketAddr, board: &Board) -> Option<Server> {
+    match Server::start(address, board.metrics().clone()) {
+        Ok(server) => {
+            tracing::info!("metrics on http://{}", server.address());
+            Some(server)
+        }
+        Err(error) => {
+            tracing::warn!("no metrics: cannot listen at {address}: {error}");
+            None
+        }
+    }
 }
 
 /// Starts work on messages as they come, until there is a reason to leave. Returns with the

@@ -86,8 +86,7 @@ impl SecretReference {
     /// The variable of the worker's environment that holds the secret.
     #[must_use]
     pub fn variable(&self) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-        format!("PROVISION_SECRET_{}", self.secret.chars().map(plain).collect::<String>())
+        crate::environment::secret(&self.secret)
     }
 }
 

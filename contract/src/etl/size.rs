@@ -23,12 +23,12 @@ pub fn print(bytes: u64) -> String {
     format!("{}{unit}", bytes / factor)
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
     parse(&String::deserialize(d)?).map_err(D::Error::custom)
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-pub(super) fn serialize<S: Serializer>(bytes: &u64, s: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(bytes: &u64, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(&print(*bytes))
 }
 

@@ -23,6 +23,7 @@ use crate::iam::caller::Caller;
 use crate::iam::{Denied, Iam, Resource};
 use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
+use crate::secret_manager::SecretManager;
 use crate::storage::Storage;
 use needs::{Need, On};
 
@@ -34,6 +35,7 @@ struct Inner {
     iam: Arc<Iam>,
     projects: Arc<ResourceManager>,
     pubsub: Arc<Pubsub>,
+    secrets: Arc<SecretManager>,
     storage: Arc<Storage>,
 }
 
@@ -45,12 +47,14 @@ impl Access {
         iam: &Arc<Iam>,
         projects: &Arc<ResourceManager>,
         pubsub: &Arc<Pubsub>,
+        secrets: &Arc<SecretManager>,
         storage: &Arc<Storage>,
     ) -> Self {
         Self(Arc::new(Inner {
             iam: iam.clone(),
             projects: projects.clone(),
             pubsub: pubsub.clone(),
+            secrets: secrets.clone(),
             storage: storage.clone(),
         }))
     }
@@ -98,6 +102,10 @@ impl Access {
             (Some(kind @ ("topics" | "subscriptions")), Some(id)) => {
                 let of = format!("projects/{project}/{kind}/{id}");
                 self.0.pubsub.policy_of(&of).map(|policy| (of, policy))
+            }
+            (Some("secrets"), Some(id)) => {
+                let of = format!("projects/{project}/secrets/{id}");
+                self.0.secrets.policy_of(&project, id).map(|policy| (of, policy))
             }
             (Some("serviceAccounts"), Some(id)) => {
                 // An account may be named without its project.

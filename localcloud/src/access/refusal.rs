@@ -59,6 +59,9 @@ impl From<Denied> for ApiError {
             "pubsub" => "User not authorized to perform this action.".to_owned(),
             "storage" => storage(&denied),
             "container" => format!("Required \"{permission}\" permission(s) for \"{resource}\"."),
+            "secretmanager" => {
+                format!("Permission '{permission}' denied for resource '{resource}' (or it may not exist).")
+            }
             "serviceusage" => format!("Permission denied: '{permission}' on '{resource}'."),
             "resourcemanager" => format!(
                 "Permission '{permission}' denied on resource '//cloudresourcemanager.googleapis.com/{resource}' (or it may not exist)."

@@ -17,6 +17,7 @@ mod propagation;
 mod rest;
 mod role;
 mod roles;
+mod secret_roles;
 mod token;
 
 use std::collections::BTreeMap;

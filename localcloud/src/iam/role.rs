@@ -2,9 +2,11 @@
 //! service that is not here, can be granted and allows nothing here.
 
 use super::roles::{ROLES, Role};
+use super::secret_roles;
 
 /// Services whose roles are all here: a role of theirs that is not in the table is no role.
-const WHOLE: &[&str] = &["container", "iam", "pubsub", "resourcemanager", "serviceusage", "storage"];
+const WHOLE: &[&str] =
+    &["container", "iam", "pubsub", "resourcemanager", "secretmanager", "serviceusage", "storage"];
 
 /// Whether a role, `roles/…`, holds a permission.
 pub(super) fn allows(role: &str, permission: &str) -> bool {
@@ -25,7 +27,10 @@ pub(super) fn exists(role: &str) -> bool {
 
 fn find(role: &str) -> Option<&'static Role> {
     let name = role.strip_prefix("roles/")?;
-    ROLES.binary_search_by_key(&name, |role| role.name).ok().map(|at| &ROLES[at])
+    let in_table = |roles: &'static [Role]| {
+        roles.binary_search_by_key(&name, |role| role.name).ok().map(|at| &roles[at])
+    };
+    [ROLES, secret_roles::ROLES].into_iter().find_map(in_table)
 }
 
 /// Matches a pattern with at most one `*`, which the table keeps to.
@@ -47,6 +52,7 @@ mod tests {
     #[test]
     fn the_table_is_in_order_and_its_patterns_are_plain() {
         assert!(ROLES.is_sorted_by(|a, b| a.name < b.name));
+        assert!(secret_roles::ROLES.is_sorted_by(|a, b| a.name < b.name));
         let patterns = ROLES.iter().flat_map(|role| role.allows.iter().chain(role.but_not));
         patterns.for_each(|pattern| assert!(pattern.matches('*').count() <= 1, "{pattern}"));
     }
@@ -54,6 +60,11 @@ mod tests {
     #[test]
     fn roles_hold_what_google_documents() {
         let cases = [
+            ("roles/editor", "secretmanager.versions.access", false),
+            ("roles/owner", "secretmanager.versions.access", true),
+            ("roles/secretmanager.secretAccessor", "secretmanager.versions.access", true),
+            ("roles/secretmanager.secretAccessor", "secretmanager.versions.get", false),
+            ("roles/secretmanager.viewer", "secretmanager.versions.access", false),
             ("roles/owner", "pubsub.topics.setIamPolicy", true),
             ("roles/owner", "storage.objects.get", false),
             ("roles/editor", "pubsub.topics.create", true),

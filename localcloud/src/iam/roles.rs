@@ -22,6 +22,7 @@ const NOT_AN_EDITORS: &[&str] = &[
     "iam.serviceAccounts.sign*",
     "iam.serviceAccounts.implicitDelegation",
     "resourcemanager.projects.delete",
+    "secretmanager.versions.access",
     "resourcemanager.projects.undelete",
     "storage.objects.*",
     "storage.managedFolders.*",

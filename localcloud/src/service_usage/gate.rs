@@ -79,6 +79,7 @@ fn service_of(method: &str) -> Option<&'static str> {
         "container" => Some("container.googleapis.com"),
         "iam" => Some("iam.googleapis.com"),
         "pubsub" => Some("pubsub.googleapis.com"),
+        "secretmanager" => Some("secretmanager.googleapis.com"),
         "storage" => Some("storage.googleapis.com"),
         _ => None,
     }
@@ -96,6 +97,7 @@ pub(super) fn title(service: &str) -> &str {
         "logging.googleapis.com" => "Cloud Logging API",
         "monitoring.googleapis.com" => "Cloud Monitoring API",
         "pubsub.googleapis.com" => "Cloud Pub/Sub API",
+        "secretmanager.googleapis.com" => "Secret Manager API",
         "serviceusage.googleapis.com" => "Service Usage API",
         "storage-api.googleapis.com" => "Google Cloud Storage JSON API",
         "storage.googleapis.com" => "Cloud Storage API",

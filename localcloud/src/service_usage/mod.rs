@@ -26,7 +26,7 @@ const TAKES: Duration = Duration::from_secs(15);
 const BATCH: usize = 20;
 
 /// What the local cloud serves, or what a stack needs switched on beside it.
-const ENABLED: [&str; 12] = [
+const ENABLED: [&str; 13] = [
     "artifactregistry.googleapis.com",
     "cloudresourcemanager.googleapis.com",
     "compute.googleapis.com",
@@ -36,6 +36,7 @@ const ENABLED: [&str; 12] = [
     "logging.googleapis.com",
     "monitoring.googleapis.com",
     "pubsub.googleapis.com",
+    "secretmanager.googleapis.com",
     "serviceusage.googleapis.com",
     "storage-api.googleapis.com",
     "storage.googleapis.com",

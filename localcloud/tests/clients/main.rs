@@ -17,6 +17,7 @@ mod permissions;
 mod policies;
 mod process;
 mod projects;
+mod secrets;
 mod services;
 mod stockouts;
 mod storage;

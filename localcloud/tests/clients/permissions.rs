@@ -302,6 +302,34 @@ async fn a_policys_writers_that_race_each_lose_or_win_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_read_by_those_who_may_access_it_and_by_nobody_else() {
+    const SECRET: &str = "/v1/projects/fx-dev/secrets/token";
+    let local = Local::start().await;
+    let token = set_up(&local).await;
+    let secrets = "/v1/projects/fx-dev/secrets?secretId=token";
+    owner(&local, "POST", secrets, json!({"replication": {"automatic": {}}})).await;
+    owner(&local, "POST", &format!("{SECRET}:addVersion"), json!({"payload": {"data": "YQ=="}})).await;
+    let access = async || {
+        let latest = format!("{SECRET}/versions/latest:access");
+        ask(&local, Some(&token), "GET", &latest, &json!({})).await
+    };
+    for role in ["roles/secretmanager.viewer", "roles/secretmanager.secretVersionManager"] {
+        grant(&local, SECRET, &[role]).await;
+        let (status, answer) = access().await;
+        assert_eq!(status, 403, "{role}");
+        assert_eq!(
+            answer["error"]["message"],
+            "Permission 'secretmanager.versions.access' denied for resource \
+             'projects/fx-dev/secrets/token/versions/latest' (or it may not exist)."
+        );
+    }
+    grant(&local, SECRET, &["roles/secretmanager.secretAccessor"]).await;
+    let (status, answer) = access().await;
+    assert_eq!((status, &answer["payload"]["data"]), (200, &json!("YQ==")));
+    assert_eq!(ask(&local, Some(&token), "GET", SECRET, &json!({})).await.0, 403, "and nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_makes_a_cluster_needs_the_right_to_act_as_its_nodes() {
     let local = Local::start().await;
     let token = set_up(&local).await;

@@ -124,7 +124,8 @@ fn kube(error: &Error) -> Option<&KubeError> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }
 
-fn status(error: &Error) -> Option<u16> {
+/// The HTTP status of the answer, or what a gRPC code would be as one.
+pub(crate) fn status(error: &Error) -> Option<u16> {
     if let Some(KubeError::Api(answer)) = kube(error) {
         return Some(answer.code);
     }

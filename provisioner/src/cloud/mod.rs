@@ -14,6 +14,7 @@ use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt};
 use google_cloud_iam_admin_v1::client::Iam;
 use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
 use google_cloud_resourcemanager_v3::client::Projects;
+use google_cloud_secretmanager_v1::client::SecretManagerService;
 use google_cloud_storage::client::StorageControl;
 use tokio::sync::{Mutex, OnceCell};
 
@@ -62,6 +63,9 @@ pub(crate) struct Cloud {
     pub(crate) accounts: Iam,
     pub(crate) projects: Projects,
     pub(crate) clusters: ClusterManager,
+    pub(crate) secrets: SecretManagerService,
+    /// The secrets of Secret Manager that the stack file names, in full.
+    pub(crate) secrets_of_the_file: Vec<String>,
     target: Target,
     kubeconfig: Option<PathBuf>,
     seen: Seen,
@@ -114,6 +118,8 @@ impl Cloud {
             accounts: client!(Iam, target),
             projects: client!(Projects, target),
             clusters: client!(ClusterManager, target),
+            secrets: client!(SecretManagerService, target),
+            secrets_of_the_file: Vec::new(),
             pubsub: target.clone(),
             target,
             kubeconfig: None,

@@ -25,6 +25,8 @@ pub(crate) enum PolicyOf {
     Bucket(String),
     /// A service account, by e-mail.
     ServiceAccount(String),
+    /// A secret of Secret Manager, by full name.
+    Secret(String),
 }
 
 /// Policies read in this round, and whose turn it is to write one.
@@ -93,6 +95,9 @@ impl Cloud {
                 limited("read a policy", self.accounts.get_iam_policy().set_resource(account(email)).send())
                     .await
             }
+            PolicyOf::Secret(name) => {
+                limited("read a policy", self.secrets.get_iam_policy().set_resource(name).send()).await
+            }
         };
         answer.with_context(|| format!("cannot read the policy of {of}"))
     }
@@ -116,6 +121,10 @@ impl Cloud {
                 let set = self.accounts.set_iam_policy().set_resource(account(email)).set_policy(policy);
                 limited("write a policy", set.send()).await
             }
+            PolicyOf::Secret(name) => {
+                let set = self.secrets.set_iam_policy().set_resource(name).set_policy(policy);
+                limited("write a policy", set.send()).await
+            }
         };
         answer.map(drop).with_context(|| format!("cannot change the policy of {of}"))
     }
@@ -125,7 +134,9 @@ impl fmt::Display for PolicyOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Project => f.write_str("the project"),
-            Self::Pubsub(name) | Self::Bucket(name) | Self::ServiceAccount(name) => f.write_str(name),
+            Self::Pubsub(name) | Self::Bucket(name) | Self::ServiceAccount(name) | Self::Secret(name) => {
+                f.write_str(name)
+            }
         }
     }
 }

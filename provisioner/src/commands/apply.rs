@@ -68,6 +68,7 @@ impl Apply {
             report::plan(&plan, self.format);
             return carry_out(&session, &plan, allowed, true, "apply").await;
         }
+        session.stack.secrets_are_here()?;
         let allowed = self.leave.allowed();
         let look = || async { plan::asked(&session.stack, &session.cloud, &self.asked.asked()).await };
         let mut plan = look().await?;

@@ -24,6 +24,9 @@ impl Check {
         if !sql::check(&stack).await? {
             report::warning("no `worker` lies beside `provision`: the jobs' SQL was not planned");
         }
+        if let Err(missing) = stack.secrets_are_here() {
+            report::warning(&format!("plan and apply would fail on this machine:\n{missing}"));
+        }
         report::note(&format!("{}: the stack `{}` is valid", self.source.file.display(), stack.owner()));
         Ok(Exit::Done)
     }

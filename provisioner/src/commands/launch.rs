@@ -86,6 +86,7 @@ impl LaunchArgs {
 
 /// Applies what is missing. A run never deletes or replaces: that is `apply`'s.
 async fn bring_up(session: &Session, yes: bool) -> Result<Exit> {
+    session.stack.secrets_are_here()?;
     let plan = plan::of(&session.stack, &session.cloud).await?;
     if plan.is_empty() {
         return Ok(Exit::Done);

@@ -77,6 +77,7 @@ impl AskedArgs {
 impl Plan {
     pub(super) async fn run(self) -> Result<Exit> {
         let session = self.stack.open().await?;
+        session.stack.secrets_are_here()?;
         let plan = plan::asked(&session.stack, &session.cloud, &self.asked.asked()).await?;
         let plan = if self.drift_only { plan.only_drift() } else { plan };
         report::plan(&plan, self.format);

@@ -106,13 +106,13 @@ impl ProjectArgs {
         let words = self.words(words);
         if !self.local {
             let cloud = Cloud::google(&project, stack.owner()).await?;
-            return Ok(Session { stack, cloud, daemon: None, words });
+            return Ok(Session::new(stack, cloud, None, words));
         }
         let daemon = ensure(stack.folder()).await?;
         let daemon = self.reached.get_or_init(|| daemon).clone();
         let endpoints = daemon.endpoints();
         let cloud = Cloud::local(&endpoints.url, endpoints.kubeconfig(), &project, stack.owner()).await?;
-        Ok(Session { stack, cloud, daemon: Some(daemon), words })
+        Ok(Session::new(stack, cloud, Some(daemon), words))
     }
 
     fn words(&self, stack: &str) -> String {
@@ -155,6 +155,11 @@ pub(super) async fn ensure(stack_folder: &Path) -> Result<Daemon> {
 }
 
 impl Session {
+    fn new(stack: Stack, mut cloud: Cloud, daemon: Option<Daemon>, words: String) -> Self {
+        cloud.secrets_of_the_file = stack.kept_secrets(&cloud.project);
+        Self { stack, cloud, daemon, words }
+    }
+
     /// The names of the stack in its project.
     pub(super) fn scope(&self) -> Scope {
         self.stack.scope(self.cloud.project.clone())

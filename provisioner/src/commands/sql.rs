@@ -1,5 +1,5 @@
-//! Asks the `worker` beside this program whether a stack's queries can be planned: the engine is
-//! there, and nowhere else.
+//! Asks the `worker` beside this program whether a stack's queries can be planned and its commands be
+//! run: the engine is there, and nowhere else.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -45,11 +45,14 @@ pub(super) async fn check(stack: &Stack) -> Result<bool> {
     let scope = stack.scope(Project { id: "project".into(), number: 0, local: true });
     for (key, job) in stack.jobs() {
         let config = job.config(&scope)?;
-        if !matches!(config.handler, Handler::Etl(_)) {
-            continue;
-        }
+        let table = match config.handler {
+            Handler::Etl(_) => "etl",
+            Handler::Command(_) => "command",
+            // What is in its configuration only the user's own worker knows.
+            Handler::Library(_) => continue,
+        };
         let answer = ask(&worker, &config).await.with_context(|| format!("cannot check job.{key}"))?;
-        let told: Vec<String> = answer.diagnostics.iter().map(|told| told.shown(key)).collect();
+        let told: Vec<String> = answer.diagnostics.iter().map(|told| told.shown(key, table)).collect();
         if !told.is_empty() {
             bail!("{}", told.join("\n"));
         }
@@ -58,11 +61,11 @@ pub(super) async fn check(stack: &Stack) -> Result<bool> {
 }
 
 impl Diagnostic {
-    fn shown(&self, job: &str) -> String {
+    fn shown(&self, job: &str, table: &str) -> String {
         let place = self.span.as_ref().map(|place| format!(" line {} column {}", place.line, place.column));
         let place = place.unwrap_or_default();
         let help = self.help.iter().fold(String::new(), |all, help| all + "\n  help: " + help);
-        format!("job.{job}.etl.{}{place}: {}{help}", self.field, self.message)
+        format!("job.{job}.{table}.{}{place}: {}{help}", self.field, self.message)
     }
 }
 

@@ -162,7 +162,7 @@ pub(super) fn buckets<'a>(
     buckets.filter(|(bucket, _)| scope.has("bucket", bucket))
 }
 
-fn in_bucket(address: &str) -> Option<(&str, &str)> {
+pub(super) fn in_bucket(address: &str) -> Option<(&str, &str)> {
     address.strip_prefix("gs://")?.split_once('/')
 }
 
@@ -172,7 +172,7 @@ fn authority(address: &str) -> &str {
 }
 
 /// A brace that is no placeholder, with what stands in it.
-fn stray_brace(address: &str, columns_too: bool) -> Option<String> {
+pub(super) fn stray_brace(address: &str, columns_too: bool) -> Option<String> {
     let mut rest = address.replace(ITEM, "");
     while let Some(start) = rest.find(['{', '}']) {
         let end = rest[start..].find('}').map_or(rest.len(), |end| start + end + 1);

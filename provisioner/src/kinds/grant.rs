@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -141,6 +141,10 @@ impl Grant {
         Self::new(PolicyOf::ServiceAccount(email.to_owned()), role, member)
     }
 
+    pub(super) fn on_secret(name: &str, role: &str, member: &str) -> Self {
+        Self::new(PolicyOf::Secret(name.to_owned()), role, member)
+    }
+
     fn new(on: PolicyOf, role: &str, member: &str) -> Self {
         Self { on: On(on), role: role.to_owned(), member: member.to_owned() }
     }
@@ -159,6 +163,9 @@ impl Kind for Grant {
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let policy = cloud.policy(&self.on.0).await?;
+        if let (PolicyOf::Secret(name), None) = (&self.on.0, &policy) {
+            bail!("Secret Manager has no {name}: make it there, or correct `secret_manager`");
+        }
         let granted = policy.is_some_and(|policy| grants(&policy, &self.role, &self.member));
         Ok(granted.then(|| Found {
             id: id.to_owned(),
@@ -185,6 +192,9 @@ impl Kind for Grant {
         }
         for bucket in Bucket::owned(cloud).await? {
             targets.push((PolicyOf::Bucket(bucket.id), inside("bucket", &bucket.key)));
+        }
+        for secret in super::secret::granted_on(cloud).await? {
+            targets.push((PolicyOf::Secret(secret), None));
         }
         for account in &accounts {
             targets.push((
@@ -253,6 +263,7 @@ impl fmt::Display for On {
             PolicyOf::Pubsub(name) => write!(f, "pubsub {name}"),
             PolicyOf::Bucket(name) => write!(f, "bucket {name}"),
             PolicyOf::ServiceAccount(email) => write!(f, "service_account {email}"),
+            PolicyOf::Secret(name) => write!(f, "secret {name}"),
         }
     }
 }
@@ -273,6 +284,7 @@ impl<'de> Deserialize<'de> for On {
                 "pubsub" => PolicyOf::Pubsub(name.to_owned()),
                 "bucket" => PolicyOf::Bucket(name.to_owned()),
                 "service_account" => PolicyOf::ServiceAccount(name.to_owned()),
+                "secret" => PolicyOf::Secret(name.to_owned()),
                 _ => return None,
             })
         };

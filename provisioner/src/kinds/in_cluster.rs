@@ -136,7 +136,7 @@ fn id<T: InCluster>(cluster: &str, manifest: &Value) -> String {
 }
 
 /// An id's cluster, namespace and name. A namespace's own name is both.
-fn split(id: &str) -> (&str, &str, &str) {
+pub(super) fn split(id: &str) -> (&str, &str, &str) {
     let (cluster, rest) = id.split_once("/namespaces/").unwrap_or((id, ""));
     let mut parts = rest.split('/');
     let namespace = parts.next().unwrap_or_default();

@@ -18,6 +18,7 @@ mod any;
 mod bucket;
 mod bucket_file;
 mod cluster;
+mod command;
 mod etl;
 mod grant;
 mod in_cluster;
@@ -28,18 +29,20 @@ mod manifest;
 mod namespace;
 mod node_pool;
 mod operation;
+mod secret;
 mod service_account;
 mod subscription;
 mod topic;
 
 use any::Of;
 pub(crate) use any::{AnyDeclared, AnyKind, AnyTable};
-pub(crate) use job::JobSpec;
+pub(crate) use job::{JOB, JobSpec};
 pub(crate) use node_pool::POOL;
+pub(crate) use secret::{Kept, SecretSpec};
 pub(crate) use service_account::marks_in as account_marks;
 
 /// Every kind, in the order that lists are shown in.
-pub(crate) static ALL: [&dyn AnyKind; 11] = [
+pub(crate) static ALL: [&dyn AnyKind; 12] = [
     &Of::<topic::Topic>::KIND,
     &Of::<subscription::Subscription>::KIND,
     &Of::<bucket::Bucket>::KIND,
@@ -50,17 +53,19 @@ pub(crate) static ALL: [&dyn AnyKind; 11] = [
     &Of::<node_pool::NodePool>::KIND,
     &Of::<namespace::Namespace>::KIND,
     &Of::<kubernetes_service_account::KubernetesServiceAccount>::KIND,
+    &Of::<secret::object::Secret>::KIND,
     &Of::<job::Job>::KIND,
 ];
 
 /// Every table of stack.toml that declares resources.
-pub(crate) static TABLES: [&dyn AnyTable; 7] = [
+pub(crate) static TABLES: [&dyn AnyTable; 8] = [
     &Of::<topic::Topic>::TABLE,
     &Of::<subscription::Subscription>::TABLE,
     &Of::<bucket::BucketSpec>::TABLE,
     &Of::<service_account::ServiceAccount>::TABLE,
     &Of::<grant::GrantSpec>::TABLE,
     &Of::<cluster::ClusterSpec>::TABLE,
+    &Of::<SecretSpec>::TABLE,
     &Of::<JobSpec>::TABLE,
 ];
 

@@ -33,7 +33,7 @@ impl InCluster for Namespace {
     type Object = core::Namespace;
 
     const NAME: &'static str = "namespace";
-    const DELETED_AFTER: &'static [&'static str] = &["job", "kubernetes_service_account"];
+    const DELETED_AFTER: &'static [&'static str] = &["job", "kubernetes_service_account", "secret"];
     const COMES_FIRST: bool = true;
 
     fn api(kubernetes: &Kubernetes, _: &str) -> Api<core::Namespace> {

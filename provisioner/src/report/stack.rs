@@ -245,7 +245,9 @@ existing = true
         max_run_time = "1d"                          # default
         max_workers = 3                              # --set
         pool = "main/workers"                        # stack.toml:34
+        reads = []                                   # default
         subscription = "work"                        # stack.toml:32
+        writes = []                                  # default
         [job.fx.etl]
         bad_rows = "drop"                            # stack.toml:39
         extract = "gs://data/rates/{item}.csv"       # stack.toml:37

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use contract::{Failure, InFlight, Outcome};
 use jiff::Timestamp;
 
+use super::plain::plain;
 use crate::commands::StackStatus;
 use crate::runs::{Details, Held, Old, RunStatus};
 
@@ -70,7 +71,7 @@ pub(crate) fn run_show(details: &Details) -> String {
             "  failed: {}  after {} attempts: {}",
             shown(&failure.item.0),
             failure.attempts,
-            failure.message
+            plain(&failure.message)
         );
     }
     let hidden = details.failures.len().saturating_sub(SHOWN);
@@ -99,7 +100,13 @@ pub(crate) fn failures_list(failures: &[&Failure]) -> String {
     }
     let line = |failure: &&Failure| {
         let first = failure.message.lines().next().unwrap_or_default();
-        format!("{}  {}  after {} attempts: {first}\n", failure.run, shown(&failure.item.0), failure.attempts)
+        format!(
+            "{}  {}  after {} attempts: {}\n",
+            failure.run,
+            shown(&failure.item.0),
+            failure.attempts,
+            plain(first)
+        )
     };
     failures.iter().map(line).collect()
 }
@@ -114,12 +121,12 @@ pub(crate) fn failure_show(failure: &Failure) -> String {
         at.strftime("%F %T UTC"),
     );
     for line in message.lines() {
-        let _ = writeln!(text, "  {}", shown(line));
+        let _ = writeln!(text, "  {}", plain(line));
     }
     if !output_tail.is_empty() {
         text.push_str("  the last that it printed:\n");
         for line in output_tail.lines() {
-            let _ = writeln!(text, "    {}", shown(line));
+            let _ = writeln!(text, "  | {}", plain(line));
         }
     }
     text

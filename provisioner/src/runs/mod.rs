@@ -2,10 +2,12 @@
 //! else (see [`contract::layout`]).
 
 mod again;
+mod attempts;
 mod close;
 mod complaints;
 mod items;
 mod job;
+mod logs;
 mod open;
 mod prune;
 mod publish;
@@ -18,12 +20,14 @@ mod why;
 mod workers;
 
 pub(crate) use again::{Which, failures, lines_of, matches, select};
+pub(crate) use attempts::{Ended, ItemHistory, PodLog, Tried};
 pub(crate) use close::{cancel, wind_up};
 pub(crate) use items::Items;
+pub(crate) use logs::{Heard, Said, Wanted, add_logs, listen};
 pub(crate) use open::{Store, Summary};
 pub(crate) use prune::{Old, old, remove};
 pub(crate) use range::expand as expand_range;
 pub(crate) use start::{Begun, RunRequest, resume, start};
 pub(crate) use status::{Details, Held, RunStatus};
 pub(crate) use watch::{Progress, watch};
-pub(crate) use why::{Cluster, phase, why_nothing_moves};
+pub(crate) use why::{Cluster, why_nothing_moves};

@@ -10,7 +10,10 @@ use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::api::{Api, ListParams, LogParams};
 
 use crate::cloud::{Cloud, Kubernetes, limited};
+use crate::kinds::JOB;
 
+/// The label of a pod that names its Job, which is the run.
+pub(super) const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 /// Lines of a dead worker's log that are shown.
 const LOG_LINES: i64 = 5;
 /// Lines of a worker's log that are searched for a complaint.
@@ -39,8 +42,14 @@ impl Cluster {
 
     /// The pods of a run's Job.
     pub(crate) async fn pods(&self, run: &RunId) -> Result<Vec<Pod>> {
-        let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={run}"));
+        let of_job = ListParams::default().labels(&format!("{JOB_NAME}={run}"));
         Ok(limited("list the run's pods", self.pod_api().list(&of_job)).await?.items)
+    }
+
+    /// The pods of every run's Job.
+    pub(crate) async fn workers(&self) -> Result<Vec<Pod>> {
+        let of_jobs = ListParams::default().labels(JOB);
+        Ok(limited("list the workers", self.pod_api().list(&of_jobs)).await?.items)
     }
 
     /// Deletes the run's Job and its pods; one that is not there is deleted already.

@@ -12,8 +12,8 @@ use super::texts::Texts;
 /// Where each key of a stack was written.
 #[derive(Default)]
 pub(super) struct Written {
-    texts: Texts,
-    places: BTreeMap<Vec<String>, usize>,
+    pub(super) texts: Texts,
+    pub(super) places: BTreeMap<Vec<String>, usize>,
 }
 
 /// Where a value comes from.

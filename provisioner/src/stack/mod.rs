@@ -22,6 +22,7 @@ mod problem;
 pub(crate) mod read;
 mod schema;
 mod scope;
+mod secrets;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! What a table may know of the rest of its stack: names, places, labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Header, Labels, Lifetime};
 use crate::cloud::{EXPIRES, PROTECT};
+use crate::kinds::Kept;
 use crate::resource::{Address, Desired};
 
 /// A Google Cloud project.
@@ -78,6 +79,10 @@ pub(crate) struct Scope {
     pub backoff_of: BTreeMap<String, u64>,
     /// By key of a bucket that holds runs: the longest that one may take, in seconds.
     pub longest_run_in: BTreeMap<String, u64>,
+    /// Who hands each secret to workers, by its key.
+    pub secrets: BTreeMap<String, Kept>,
+    /// Each secret that a job uses, with the job's cluster, by their keys.
+    pub secret_uses: BTreeSet<(String, String)>,
     names: BTreeMap<(&'static str, String), Option<String>>,
 }
 
@@ -112,6 +117,8 @@ impl Scope {
             lease_of: BTreeMap::new(),
             backoff_of: BTreeMap::new(),
             longest_run_in: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            secret_uses: BTreeSet::new(),
             names: tables.map(|(t, k, n)| ((t, k.to_owned()), n.map(str::to_owned))).collect(),
         }
     }

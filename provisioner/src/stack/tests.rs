@@ -174,7 +174,7 @@ load = "gs://data/features.txt"
 subscription = "work"
 bucket = "data"
 pool = "main/steady"
-command = { argv = ["true"] }
+command = { argv = [] }
 "#), @r#"
     error: no bucket "dat"
       --> stack.toml:14:10
@@ -230,13 +230,13 @@ command = { argv = ["true"] }
        |
        = help: set `cpu_millis` and `memory_mib` in [job.other]
 
-    error: this version's workers cannot run a command yet
-      --> stack.toml:23:1
+    error: a command names a program
+      --> stack.toml:23:20
        |
-    23 | command = { argv = ["true"] }
-       | ^^^^^^^
+    23 | command = { argv = [] }
+       |                    ^^
        |
-       = help: use [job.other.etl]
+       = help: argv = ["python3", "work.py"]
     "#);
 }
 
@@ -448,7 +448,8 @@ fn the_committed_schema_is_that_of_the_types() {
 fn the_schema_knows_every_table() {
     let schema = super::json_schema();
     let tables: Vec<&String> = schema["properties"].as_object().expect("an object").keys().collect();
-    let expected = ["bucket", "cluster", "grant", "job", "service_account", "stack", "subscription", "topic"];
+    let expected =
+        ["bucket", "cluster", "grant", "job", "secret", "service_account", "stack", "subscription", "topic"];
     assert_eq!(tables, expected);
 }
 

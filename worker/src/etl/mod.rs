@@ -26,7 +26,8 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use futures::StreamExt;
 use futures::future::{BoxFuture, try_join_all};
 
-use self::address::{ObjectTemplate, Source};
+pub(crate) use self::address::ObjectTemplate;
+use self::address::Source;
 use self::columns::Columns;
 use self::extract::{Fetched, Web};
 use self::load::{Form, Outputs};

@@ -88,6 +88,11 @@ impl History {
         (failed.last().copied(), u32::try_from(failed.len()).unwrap_or(u32::MAX))
     }
 
+    /// The attempt that ended last, if any has: those that are open say nothing.
+    pub(crate) fn latest_end(&self) -> Option<(u32, End)> {
+        self.0.iter().rev().find_map(|(number, attempt)| Some((*number, attempt.end?)))
+    }
+
     /// Judges a redelivery. `limit` failures end an item, and so do attempts that vanish in a row;
     /// what this very pod left open has not vanished.
     pub(crate) fn judge(&self, limit: u32, pod: &str) -> Verdict {
@@ -161,5 +166,6 @@ mod tests {
         assert_eq!(history.latest_index_of(&RunId("run".into())), Some(4));
         assert_eq!(history.latest_index_of(&RunId("another".into())), None);
         assert_eq!(history.failed(), (Some(2), 1));
+        assert_eq!(history.latest_end(), Some((2, End::Failed)));
     }
 }

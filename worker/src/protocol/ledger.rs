@@ -6,7 +6,7 @@ use contract::{Attempt, AttemptEnd, EndReason, Failure, FailureKind, Item, Recei
 use jiff::Timestamp;
 use tokio::try_join;
 
-use super::history::{History, Verdict};
+use super::history::{End, History, Verdict};
 use crate::output::OutputTail;
 use crate::runs::Run;
 use crate::settings::Identity;
@@ -44,6 +44,8 @@ pub enum Beginning {
     Begun(Begun),
     /// There was nothing left to do.
     Settled(Settled),
+    /// It has been tried too often; that is recorded now.
+    GivenUp(Settled),
 }
 
 impl Settled {
@@ -95,7 +97,7 @@ impl Ledger {
             match history.judge(run.record.config.attempts, &self.us.pod) {
                 Verdict::Try(number) => attempt.number = number,
                 Verdict::GiveUp(kind) => {
-                    return self.give_up(&attempt, &history, kind).await.map(Beginning::Settled);
+                    return self.give_up(&attempt, &history, kind).await.map(Beginning::GivenUp);
                 }
             }
             failed = history.failed().1;
@@ -194,15 +196,23 @@ impl Ledger {
 
     /// Writes the failure of an item that earlier attempts used up.
     async fn give_up(&self, attempt: &Attempt, history: &History, kind: FailureKind) -> Result<Settled> {
-        let last = match history.failed().0 {
-            Some(number) => {
-                let name = layout::attempt_failed(&attempt.run, &attempt.item, number);
-                self.bucket.read_json::<AttemptEnd>(&name).await?.map(|(end, _)| end)
+        let (run, item) = (&attempt.run, &attempt.item);
+        let last = match (kind, history.failed().0, history.latest_end()) {
+            // Those that vanished left nothing; what an earlier one printed may tell why.
+            (FailureKind::Vanished, _, Some((number, End::Yielded))) => {
+                Some(layout::attempt_yielded(run, item, number))
             }
+            (_, Some(number), _) => Some(layout::attempt_failed(run, item, number)),
+            _ => None,
+        };
+        let last = match last {
+            Some(name) => self.bucket.read_json::<AttemptEnd>(&name).await?.map(|(end, _)| end),
             None => None,
         };
         let (message, tail) = match (kind, last) {
-            (FailureKind::Vanished, _) => (VANISHED.to_owned(), String::new()),
+            (FailureKind::Vanished, last) => {
+                (VANISHED.to_owned(), last.map(|end| end.output_tail).unwrap_or_default())
+            }
             (_, Some(end)) => (end.message, end.output_tail),
             (_, None) => ("its attempts are used up".to_owned(), String::new()),
         };
@@ -238,17 +248,12 @@ impl Ledger {
     }
 }
 
+/// The whole message stands in what the attempt has logged.
 fn end(attempt: &Attempt, reason: EndReason, message: &str, output: &OutputTail) -> AttemptEnd {
-    let mut lines = message.lines();
-    let first = lines.next().unwrap_or_default().to_owned();
-    for line in lines {
-        output.push(line.as_bytes());
-        output.push(b"\n");
-    }
     AttemptEnd {
         execution: attempt.execution.clone(),
         reason,
-        message: first,
+        message: message.lines().next().unwrap_or_default().to_owned(),
         output_tail: output.text(),
         at: Timestamp::now(),
     }

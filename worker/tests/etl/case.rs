@@ -7,6 +7,7 @@ use contract::{Column, ColumnType, EtlConfig, Item, RunId};
 use worker::etl::{Diagnostic, Etl, Host};
 use worker::handler::{Artifact, Body, Handler, HandlerError, Product, Work};
 use worker::output::OutputTail;
+use worker::secrets::Secrets;
 
 /// One run of the engine over one input.
 pub(crate) struct Case {
@@ -105,7 +106,7 @@ impl Case {
 }
 
 pub(crate) fn host(folder: &Path) -> Host {
-    Host::of_worker(Some(folder.to_owned()))
+    Host::of_worker(Some(folder.to_owned()), Secrets::default())
 }
 
 pub(crate) async fn process(etl: &Etl, item: &str) -> Result<Product, HandlerError> {

@@ -255,3 +255,22 @@ async fn sums_of_whole_numbers_and_decimals_keep_their_types() {
     let windows = case.sql("SELECT sum(n) OVER (ORDER BY d ROWS 1 PRECEDING) AS s FROM input ORDER BY d");
     assert_eq!(windows.makes().await, "s\n1\n8\n14\n7\n");
 }
+
+#[tokio::test]
+async fn distinct_rows_are_summed_exactly_in_all_rows_groups_and_windows() {
+    let rows = "at,x,n\n0,1e16,5\n1,1,5\n2,1,7\n3,-1e16,\n4,0.0,5\n5,-0.0,7\n";
+    let case = || Case::csv(&[("at", "int"), ("x", "double"), ("n", "int")], rows);
+    // With two of them in one query, each has an accumulator of its own.
+    let all = "SELECT sum(DISTINCT x) AS s, avg(DISTINCT x) AS a, sum(DISTINCT n) AS n, avg(DISTINCT n) AS m FROM input";
+    assert_eq!(case().sql(all).makes().await, "s,a,n,m\n1.0,0.25,12,6.0\n");
+    let groups = "SELECT at < 4 AS g, sum(DISTINCT x) AS s, sum(DISTINCT n) AS n FROM input GROUP BY 1 ORDER BY 1 DESC";
+    assert_eq!(case().sql(groups).makes().await, "g,s,n\ntrue,1.0,12\nfalse,0.0,12\n");
+    let windows = "SELECT sum(DISTINCT x) OVER (ORDER BY at ROWS 3 PRECEDING) AS s FROM input ORDER BY at";
+    let slid = case().sql(windows).makes().await;
+    assert_eq!(slid, "s\n1e16\n1e16\n1e16\n1.0\n-1e16\n-1e16\n");
+    let large = format!("x,y\n{},1\n{},2\n1,2\n", i64::MAX, i64::MAX);
+    let case = Case::csv(&[("x", "int"), ("y", "int")], large);
+    let error =
+        case.sql("SELECT sum(DISTINCT x) AS s, sum(DISTINCT y) AS t FROM input").fails_for_good().await;
+    assert!(error.contains("a sum is too large for Int64"), "{error}");
+}

@@ -67,7 +67,10 @@ async fn what_is_wrong_with_a_query_is_pointed_at() {
 
 #[tokio::test]
 async fn files_can_only_be_read_where_everything_is_local() {
-    let wrong = Etl::prepare(&numbers([]).config, &Host::of_worker(None)).await.expect_err("diagnostics");
+    let wrong =
+        Etl::prepare(&numbers([]).config, &Host::of_worker(None, worker::secrets::Secrets::default()))
+            .await
+            .expect_err("diagnostics");
     assert_eq!(wrong[0].field, "extract");
 }
 

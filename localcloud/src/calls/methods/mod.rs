@@ -6,6 +6,7 @@ mod iam;
 pub(super) mod kubernetes;
 mod projects;
 mod pubsub;
+mod secrets;
 mod services;
 mod storage;
 
@@ -45,13 +46,14 @@ enum On {
     Grpc(&'static str),
 }
 
-const TABLES: [&[Method]; 6] = [
+const TABLES: [&[Method]; 7] = [
     pubsub::METHODS,
     storage::METHODS,
     container::METHODS,
     iam::METHODS,
     projects::METHODS,
     services::METHODS,
+    secrets::METHODS,
 ];
 
 const fn method(name: &'static str, routes: &'static [Route]) -> Method {
@@ -258,7 +260,7 @@ mod tests {
             assert_eq!((method.name, told.as_str()), (name, resource), "{path}");
         }
         for (verb, path) in
-            [("POST", "/v1/projects/p/topics/t:frobnicate"), ("GET", "/v1/projects/p/secrets")]
+            [("POST", "/v1/projects/p/topics/t:frobnicate"), ("GET", "/v1/projects/p/instances")]
         {
             let verb = Verb::from_bytes(verb.as_bytes()).expect("a verb");
             assert!(on_rest(&verb, path).is_none(), "{path}");

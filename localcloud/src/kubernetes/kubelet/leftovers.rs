@@ -106,8 +106,8 @@ fn end_group(pid: i32) {
 }
 
 /// Children whose leader is gone, or that left its group, still carry the pod's folder in their
-/// environment.
-fn end_all_that_live_in(folder: &Path) {
+/// environment. `folder` is a pod's, or holds those of all.
+pub(super) fn end_all_that_live_in(folder: &Path) {
     let Ok(processes) = fs::read_dir("/proc") else { return };
     let mut wanted = b"TMPDIR=".to_vec();
     wanted.extend_from_slice(folder.as_os_str().as_bytes());
@@ -120,10 +120,7 @@ fn end_all_that_live_in(folder: &Path) {
         };
         let Ok(environment) = fs::read(process.path().join("environ")) else { continue };
         if environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(&wanted)) {
-            tracing::info!(
-                pid = pid.as_raw_nonzero().get(),
-                "ending a process that the last run left behind"
-            );
+            tracing::info!(pid = pid.as_raw_nonzero().get(), "ending a process that a pod left behind");
             let _ = kill_process(pid, Signal::KILL);
         }
     }

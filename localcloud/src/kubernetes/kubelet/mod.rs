@@ -12,6 +12,7 @@ mod pod;
 mod process;
 mod program;
 pub(crate) mod status;
+mod volumes;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;

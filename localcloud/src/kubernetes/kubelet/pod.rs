@@ -13,9 +13,11 @@ use super::super::kinds::POD;
 use super::super::object::{self, is_terminal, list, number, text};
 use super::super::store::Key;
 use super::identity::{BoxedAttendant, account_of, node_account};
+use super::leftovers::end_all_that_live_in;
 use super::process::{Exit, Process};
 use super::program::{HOME, TEMPORARY};
 use super::status::{self, Container, Cut, State};
+use super::volumes::Mounts;
 use super::{Kubelet, Stop};
 use crate::folder;
 
@@ -88,6 +90,8 @@ impl Life {
                 }
             }
         };
+        // A container takes all of its processes along, whatever groups they have made.
+        end_all_that_live_in(&self.folder);
         if let Some(attendant) = self.attendant.get() {
             attendant.leave().await;
         }
@@ -299,8 +303,9 @@ impl Life {
         let failed = |what: &str, error: std::io::Error| {
             NotStarted::new("CreateContainerError", format!("{what}: {error}"))
         };
-        self.make_folders().map_err(|error| failed("could not make the pod's folder", error))?;
-        let program = self.program(container)?;
+        let mounts = Mounts::of(&self.pod, container, &self.folder);
+        self.make_folders(&mounts).map_err(|error| failed("could not make the pod's folder", error))?;
+        let program = self.program(container, &mounts)?;
         let path = program.path.clone();
         let log = self.kubelet.logs.open(object::uid(&self.pod), name);
         let log = log.map_err(|error| failed("could not open the container's log", error))?;
@@ -309,9 +314,10 @@ impl Life {
             .map_err(|error| failed(&format!("could not start {}", path.display()), error))
     }
 
-    /// Makes the pod's folder with its home and its place for temporary files.
-    fn make_folders(&self) -> std::io::Result<()> {
-        [HOME, TEMPORARY].iter().try_for_each(|name| folder::make(&self.folder.join(name)))
+    /// Makes the pod's folder with its home, its place for temporary files, and its volumes.
+    fn make_folders(&self, mounts: &Mounts) -> std::io::Result<()> {
+        [HOME, TEMPORARY].iter().try_for_each(|name| folder::make(&self.folder.join(name)))?;
+        mounts.folders().try_for_each(folder::make)
     }
 
     /// Whether the node's machine has stopped.

@@ -13,6 +13,7 @@ use super::super::quantity;
 use super::environment::{command_line, variables};
 use super::pod::{Life, NotStarted};
 use super::process::Program;
+use super::volumes::Mounts;
 
 /// In the pod's folder: its home, and its place for temporary files.
 pub(super) const HOME: &str = "home";
@@ -20,11 +21,13 @@ pub(super) const TEMPORARY: &str = "tmp";
 
 impl Life {
     /// The program of a container, as it is started now.
-    pub(super) fn program(&self, container: &Value) -> Result<Program, NotStarted> {
+    pub(super) fn program(&self, container: &Value, mounts: &Mounts) -> Result<Program, NotStarted> {
         let pod = self.kubelet.store.get(&self.key).unwrap_or_else(|| self.pod.clone());
-        let declared = variables(&self.kubelet.store, &pod, container)
+        let mut declared = variables(&self.kubelet.store, &pod, container)
             .map_err(|message| NotStarted::new("CreateContainerConfigError", message))?;
-        let (command, arguments) = command_line(container, &declared);
+        let (mut command, mut arguments) = command_line(container, &declared);
+        let texts = declared.values_mut().chain(&mut command).chain(&mut arguments);
+        texts.for_each(|text| *text = mounts.seen(text));
         let settings = &self.kubelet.settings;
         let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
         let mut environment = vec![

@@ -207,3 +207,41 @@ pub(super) async fn running(scene: &Scene, job: &str) -> Result<k8s_openapi::api
     };
     pods.into_iter().find(is_running).ok_or(seen)
 }
+
+#[tokio::test]
+async fn what_an_init_container_leaves_in_a_volume_is_there_for_those_after_it() {
+    let scene = Scene::start().await;
+    scene.cluster.set_pools(vec![fixed("steady", 1)]).await;
+    let mount = json!([{"name": "shared", "mountPath": "/shared"}]);
+    let shell = |script: &str| json!(["/bin/sh", "-c", script, "/shared/program"]);
+    let script = "test -e $0 && exit 3; printf '#!/bin/sh\necho \"ran with $1 as $HOME\"' > $0; chmod +x $0";
+    let spec = json!({"backoffLimit": 0, "template": {"spec": {
+        "volumes": [{"name": "shared", "emptyDir": {}}],
+        "initContainers": [{"name": "install", "command": shell(script), "volumeMounts": mount}],
+        "containers": [{"name": "main", "command": ["/shared/program"], "args": ["/shared/x"], "volumeMounts": mount,
+            "env": [{"name": "HOME", "value": "/shared/home"}]}]}}});
+    scene.job("carried", "", spec).await;
+    scene.job_is("carried", "Complete").await;
+    let pod = scene.pods_of("carried").await.remove(0);
+    let (name, uid) = (pod.metadata.name.expect("a name"), pod.metadata.uid.expect("a uid"));
+    let log = scene.pods().logs(&name, &kube::api::LogParams::default()).await.expect("a log");
+    let volume = scene.folder.path().join("clusters/main/pods").join(uid).join("volumes/shared");
+    let place = volume.display();
+    assert_eq!(log, format!("ran with {place}/x as {place}/home\n"));
+}
+
+#[tokio::test]
+async fn a_container_takes_along_what_left_its_process_group() {
+    let scene = Scene::start().await;
+    scene.cluster.set_pools(vec![fixed("steady", 1)]).await;
+    let script = "setsid sh -c 'echo $$ > stray; exec sleep 1000' & until test -s stray; do sleep 0.01; done";
+    scene.job("leaves", script, json!({})).await;
+    scene.job_is("leaves", "Complete").await;
+    let stray = std::fs::read_to_string(scene.folder.path().join("stray")).expect("a process");
+    until("it is gone", async || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", stray.trim())).unwrap_or_default();
+        let is_gone = stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['Z', 'X']));
+        if is_gone { Ok(()) } else { Err(stat) }
+    })
+    .await;
+}

@@ -1,12 +1,18 @@
 //! The grants that a job's workers need, whoever they are in the cloud.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
 use super::JobSpec;
-use crate::kinds::etl;
 use crate::kinds::grant::Grant;
+use crate::kinds::{command, etl};
 use crate::resource::{Address, Desired};
 use crate::stack::Scope;
+
+/// Reading a bucket's objects, and writing them too.
+const READS: &str = "roles/storage.objectViewer";
+const WRITES: &str = "roles/storage.objectUser";
 
 impl JobSpec {
     /// The least that workers need: pull and republish items, read and write the bucket's objects.
@@ -42,21 +48,7 @@ impl JobSpec {
             let publish = Grant::on_topic(&scope.topic(topic), "roles/pubsub.publisher", &identity);
             add("publish".into(), publish, Address::new("topic", topic.as_str()))?;
         }
-        let etl = self.etl.iter().flat_map(|etl| etl::buckets(etl, scope));
-        let records = (self.bucket.as_str(), "roles/storage.objectUser");
-        let mut buckets = std::collections::BTreeMap::from([records]);
-        for (bucket, role) in etl {
-            // Who may write may read.
-            buckets
-                .entry(bucket)
-                .and_modify(|had| {
-                    if role.ends_with("User") {
-                        *had = role;
-                    }
-                })
-                .or_insert(role);
-        }
-        for (bucket, role) in buckets {
+        for (bucket, role) in self.buckets(scope) {
             let grant = Grant::on_bucket(&scope.name("bucket", bucket), role, &identity);
             add(format!("objects-{bucket}"), grant, Address::new("bucket", bucket))?;
         }
@@ -70,22 +62,47 @@ impl JobSpec {
                 bind.needs.push(Address::new("cluster", cluster));
             }
         }
+        grants.extend(self.secret_grants(key, by, &identity, scope)?);
         Ok(grants)
+    }
+
+    /// The buckets that workers use, by key, with the role that they need on each.
+    fn buckets<'a>(&'a self, scope: &'a Scope) -> BTreeMap<&'a str, &'static str> {
+        let named = |address: &'a String| address.strip_prefix("bucket.").unwrap_or(address);
+        let records = std::iter::once((self.bucket.as_str(), WRITES));
+        let etl = self.etl.iter().flat_map(|etl| etl::buckets(etl, scope));
+        let command =
+            self.command.iter().filter_map(|command| Some((command::bucket(command, scope)?, WRITES)));
+        let reads = self.reads.iter().map(|address| (named(address), READS));
+        let writes = self.writes.iter().map(|address| (named(address), WRITES));
+        let mut buckets = BTreeMap::new();
+        for (bucket, role) in records.chain(etl).chain(command).chain(reads).chain(writes) {
+            let had = buckets.entry(bucket).or_insert(role);
+            // Who may write may read.
+            if role == WRITES {
+                *had = role;
+            }
+        }
+        buckets
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::kinds::job::tests::resources;
+    use crate::kinds::job::tests::{resources, resources_of};
+    use crate::resource::Desired;
 
     /// The grants that the job implies, as `KEY: ROLE on THIS to MEMBER  after …`.
     fn grants(job: &str) -> String {
-        let resources = resources(true, "", job).expect("a valid stack");
+        shown(resources(true, "", job).expect("a valid stack"))
+    }
+
+    fn shown(resources: Vec<Desired>) -> String {
         let of_the_job = resources.into_iter().filter(|r| {
             r.address.kind == "grant" && r.implied_by.as_ref().is_some_and(|by| by.kind == "job")
         });
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        let line = |grant: crate::resource::Desired| {
+        let line = |grant: Desired| {
             let [role, on, member] = ["role", "on", "member"].map(|field| text(&grant.fields[field]));
             let needs = grant.needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             format!("{}: {role}\n  on {on}\n  to {member}\n  after {needs}\n", grant.address)
@@ -131,5 +148,24 @@ mod tests {
           to principal://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/my-project.svc.id.goog/subject/ns/fx/sa/fx
           after bucket.data
         ");
+    }
+
+    #[test]
+    fn a_command_may_write_where_it_loads_and_use_what_it_says() {
+        let job = r#"
+            reads = ["bucket.codes"]
+            [job.fx.command]
+            argv = ["true"]
+            load = "gs://out/{item}/"
+            [bucket.codes]
+            [bucket.out]"#;
+        let grants = shown(resources_of(true, "", job).expect("a valid stack"));
+        let of_buckets: Vec<&str> =
+            grants.lines().filter(|line| line.starts_with("grant.fx-objects-")).collect();
+        insta::assert_snapshot!(of_buckets.join("\n"), @r#"
+        grant.fx-objects-codes: roles/storage.objectViewer
+        grant.fx-objects-data: roles/storage.objectUser
+        grant.fx-objects-out: roles/storage.objectUser
+        "#);
     }
 }

@@ -2,7 +2,7 @@
 //! Each run is one Job made from it.
 
 use anyhow::{Result, bail};
-use contract::{CommandConfig, EtlConfig, Handler, WorkerConfig};
+use contract::{CommandConfig, EtlConfig, Handler, LibraryConfig, WorkerConfig};
 use k8s_openapi::api::batch::v1 as batch;
 use kube::api::Api;
 use schemars::JsonSchema;
@@ -13,12 +13,14 @@ use super::in_cluster::{self, InCluster};
 use super::kubernetes_service_account::KubernetesServiceAccount;
 use super::machine::allocatable;
 use super::namespace::Namespace;
-use super::{Table, etl};
+use super::{Table, command, etl};
 use crate::cloud::Kubernetes;
 use crate::resource::{Address, Desired};
 use crate::stack::{AnyTime, FieldProblem, Reference, Scope, Seconds};
 
 mod grants;
+mod program;
+mod secrets;
 mod template;
 
 /// The annotation of the template that holds the workers' configuration.
@@ -43,9 +45,20 @@ pub(crate) struct JobSpec {
     /// their Kubernetes identity.
     #[serde(default)]
     pub service_account: Option<String>,
-    /// The workers' image. With `--local`, the `worker` beside `provision` runs instead.
+    /// The workers' image; of a command, any image that has its program in it. With `--local`, the
+    /// `worker` beside `provision` runs instead, and a command is a program of this machine.
     #[serde(default)]
     pub image: Option<String>,
+    /// The image of `worker`, which a command's pods copy it from.
+    #[serde(default)]
+    pub worker_image: Option<String>,
+    /// Buckets that the work reads by itself: `["bucket.data"]`. What `extract`, `load` and tables name
+    /// need not stand here.
+    #[serde(default)]
+    pub reads: Vec<String>,
+    /// Buckets that the work writes to by itself.
+    #[serde(default)]
+    pub writes: Vec<String>,
     /// Items that one worker processes at a time.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1000))]
@@ -76,6 +89,9 @@ pub(crate) struct JobSpec {
     /// What a worker does with an item: run a program.
     #[serde(default)]
     pub command: Option<CommandConfig>,
+    /// What a worker does with an item: call a handler that was compiled into it.
+    #[serde(default)]
+    pub library: Option<LibraryConfig>,
 }
 
 fn one() -> u32 {
@@ -123,28 +139,18 @@ impl Table for JobSpec {
     fn introduce(&self, _: &str, scope: &mut Scope) {
         let longest = scope.longest_run_in.entry(self.bucket.clone()).or_default();
         *longest = self.max_run_time.get().max(*longest);
+        let cluster = self.pool.split('/').next().unwrap_or_default();
+        scope.secret_uses.extend(self.secrets().map(|secret| (secret.to_owned(), cluster.to_owned())));
     }
 
     fn problems(&self, key: &str, scope: &Scope) -> Vec<FieldProblem> {
-        let mut problems = Vec::new();
+        let mut problems = self.problems_of_secrets(scope);
         if key.len() > LONGEST_KEY {
             let what = format!("`{key}` is too long for the name of a job: at most {LONGEST_KEY} characters");
             problems.push(FieldProblem::at(&[], what));
         }
-        match (&self.etl, &self.command) {
-            (Some(etl), None) => problems.extend(etl::problems(etl)),
-            (None, Some(_)) => {
-                let what = "this version's workers cannot run a command yet";
-                problems.push(FieldProblem::at(&["command"], what).help(format!("use [job.{key}.etl]")));
-            }
-            (None, None) => {
-                let what = "a job says what is done with an item";
-                problems.push(FieldProblem::at(&[], what).help(format!("add [job.{key}.etl]")));
-            }
-            (Some(_), Some(_)) => {
-                problems.push(FieldProblem::at(&["command"], "a job has `etl` or `command`, not both"));
-            }
-        }
+        problems.extend(self.work_problems(key));
+        problems.extend(self.bucket_problems(scope));
         let bounds = [("concurrency", self.concurrency, 1000), ("attempts", self.attempts, 100)];
         for (field, value, most) in
             bounds.into_iter().chain(self.max_workers.map(|n| ("max_workers", n, 100_000)))
@@ -178,6 +184,7 @@ impl Table for JobSpec {
         let own = Job { manifest: self.manifest(key, scope)?, config };
         let own = in_cluster::desired(key, cluster, &own, scope)?
             .after([identity.address.clone(), Address::new("node_pool", self.pool.as_str())])
+            .after(self.secret_addresses(scope))
             .after(grants.iter().map(|grant| grant.address.clone()));
         Ok([own, namespace, identity].into_iter().chain(grants).collect())
     }
@@ -186,21 +193,71 @@ impl Table for JobSpec {
 impl JobSpec {
     /// What workers are told, with the buckets' cloud names.
     pub(crate) fn config(&self, scope: &Scope) -> Result<WorkerConfig> {
-        let etl = self.etl.as_ref().map(|etl| etl::resolved(etl, scope)).transpose()?;
-        let handler = match (etl, self.command.clone()) {
-            (Some(etl), _) => Handler::Etl(Box::new(etl)),
-            (None, Some(command)) => Handler::Command(command),
-            (None, None) => bail!("a job without `etl` or `command`"),
+        let handler = match (&self.etl, &self.command, &self.library) {
+            (Some(etl), ..) => Handler::Etl(Box::new(etl::resolved(etl, scope)?)),
+            (_, Some(command), _) => Handler::Command(command::resolved(command, scope)),
+            (.., Some(library)) => Handler::Library(command::library_resolved(library, scope)),
+            (None, None, None) => bail!("a job without `etl`, `command` or `library`"),
         };
         let item_timeout_seconds = self.item_timeout.get();
         Ok(WorkerConfig { handler, attempts: self.attempts, item_timeout_seconds })
     }
 
-    /// A file may leave the image open, for it is valid with `--local`; a project's cluster needs one.
+    /// Exactly one table says what is done with an item.
+    fn work_problems(&self, key: &str) -> Vec<FieldProblem> {
+        let mut problems = match (&self.etl, &self.command, &self.library) {
+            (Some(etl), None, None) => etl::problems(etl),
+            (None, Some(command), None) => command::problems(command),
+            (None, None, Some(library)) => command::library_problems(library).into_iter().collect(),
+            (None, None, None) => {
+                let help = format!("add [job.{key}.etl] or [job.{key}.command]");
+                vec![FieldProblem::at(&[], "a job says what is done with an item").help(help)]
+            }
+            (_, Some(_), _) => {
+                vec![FieldProblem::at(&["command"], "a job has one of `etl`, `command` and `library`")]
+            }
+            (.., Some(_)) => {
+                vec![FieldProblem::at(&["library"], "a job has one of `etl`, `command` and `library`")]
+            }
+        };
+        if self.worker_image.is_some() && self.command.is_none() {
+            let what = "`worker_image` is for commands: these workers' own image is `image`";
+            problems.push(FieldProblem::at(&["worker_image"], what));
+        }
+        problems
+    }
+
+    /// Buckets that work uses by itself are the stack's: others' are not ours to grant.
+    fn bucket_problems(&self, scope: &Scope) -> Vec<FieldProblem> {
+        let problem = |field: &str, address: &str| {
+            let key = address.strip_prefix("bucket.");
+            if key.is_some_and(|key| scope.has("bucket", key)) {
+                return None;
+            }
+            let known: Vec<String> = scope.keys("bucket").map(|key| format!("bucket.{key}")).collect();
+            let help = match crate::stack::nearest(address, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("there are {}", known.join(", ")),
+            };
+            Some(FieldProblem::at(&[field], format!("`{address}` is no bucket of the stack")).help(help))
+        };
+        let reads = self.reads.iter().filter_map(|address| problem("reads", address));
+        reads.chain(self.writes.iter().filter_map(|address| problem("writes", address))).collect()
+    }
+
+    /// A file may leave the images open, for it is valid with `--local`; a project's cluster needs them.
     fn image_is_known(&self, key: &str, scope: &Scope) -> Result<()> {
-        if !scope.project.local && self.image.is_none() {
+        if scope.project.local {
+            return Ok(());
+        }
+        if self.image.is_none() {
             bail!(
                 "job.{key}: no image, and on GKE the workers need one; set `image = \"REGISTRY/worker@sha256:…\"` in [job.{key}], or use `--local`"
+            );
+        }
+        if self.command.is_some() && self.worker_image.is_none() {
+            bail!(
+                "job.{key}: no worker image, and on GKE a command's pods copy the worker from one; set `worker_image = \"REGISTRY/worker@sha256:…\"` in [job.{key}], or use `--local`"
             );
         }
         Ok(())
@@ -273,7 +330,7 @@ mod tests {
     use crate::stack::{Project, Stack};
 
     /// What a stack with `[job.fx]` in a pool stands for; `job` and `pool` are further lines of theirs.
-    pub(super) fn resources(local: bool, pool: &str, job: &str) -> Result<Vec<Desired>> {
+    pub(super) fn resources_of(local: bool, pool: &str, job: &str) -> Result<Vec<Desired>> {
         let text = format!(
             r#"
             [stack]
@@ -294,20 +351,35 @@ mod tests {
             bucket = "data"
             pool = "main/workers"
             {job}
-            [job.fx.etl]
-            extract = "gs://data/rates/{{item}}.parquet"
-            load = "gs://data/features/{{item}}.parquet"
             "#
         );
         let stack = Stack::parse(Path::new("stack.toml"), &text)?;
         stack.resources(&Project { id: "my-project".into(), number: 123_456_789_012, local })
     }
 
-    /// The manifest of `[job.fx]`.
+    /// The same, of an etl.
+    pub(super) fn resources(local: bool, pool: &str, job: &str) -> Result<Vec<Desired>> {
+        let etl = r#"
+            [job.fx.etl]
+            extract = "gs://data/rates/{item}.parquet"
+            load = "gs://data/features/{item}.parquet"
+            "#;
+        resources_of(local, pool, &format!("{job}\n{etl}"))
+    }
+
+    /// The manifest of `[job.fx]` with an etl.
     pub(super) fn manifest(pool: &str, job: &str) -> Value {
-        let resources = resources(true, pool, job).expect("a valid stack");
-        let job = resources.into_iter().find(|r| r.address.kind == "job").expect("the job");
-        job.fields["manifest"].clone()
+        the_job(resources(true, pool, job))["manifest"].clone()
+    }
+
+    /// The manifest of `[job.fx]` with any work.
+    pub(super) fn manifest_of(job: &str) -> Value {
+        the_job(resources_of(true, "", job))["manifest"].clone()
+    }
+
+    fn the_job(resources: Result<Vec<Desired>>) -> Value {
+        let mut resources = resources.expect("a valid stack").into_iter();
+        resources.find(|resource| resource.address.kind == "job").expect("the job").fields
     }
 
     #[test]
@@ -317,6 +389,66 @@ mod tests {
         let image = format!("image = \"registry.example/worker@sha256:{}\"", "0".repeat(64));
         assert!(resources(false, "", &image).is_ok());
         assert!(resources(true, "", "").is_ok());
+    }
+
+    #[test]
+    fn commands_on_gke_need_the_image_of_the_worker_too() {
+        let command = "image = \"python:3.13-slim\"\n[job.fx.command]\nargv = [\"true\"]";
+        let refused = resources_of(false, "", command).expect_err("no image");
+        insta::assert_snapshot!(refused, @r#"job.fx: no worker image, and on GKE a command's pods copy the worker from one; set `worker_image = "REGISTRY/worker@sha256:…"` in [job.fx], or use `--local`"#);
+        assert!(
+            resources_of(false, "", &format!("worker_image = \"registry.example/worker\"\n{command}"))
+                .is_ok()
+        );
+        assert!(resources_of(true, "", command).is_ok());
+    }
+
+    #[test]
+    fn buckets_are_known_by_their_cloud_names_wherever_a_configuration_names_them() {
+        let command = r#"
+            [job.fx.command]
+            argv = ["python3", "gs://data/work.py", "gs://elsewhere/x"]
+            load = "gs://data/out/{item}/"
+            env = { TABLE = "gs://data/codes.csv" }"#;
+        let library = r#"
+            [job.fx.library]
+            program = "my-worker"
+            config = { tables = [{ from = "gs://data/codes.csv" }], limit = 3 }"#;
+        let fields = the_job(resources_of(true, "", command));
+        insta::assert_snapshot!(format!("{:#}", fields["config"]["handler"]), @r#"
+        {
+          "command": {
+            "argv": [
+              "python3",
+              "gs://my-project-fx-data/work.py",
+              "gs://elsewhere/x"
+            ],
+            "env": {
+              "TABLE": "gs://my-project-fx-data/codes.csv"
+            },
+            "load": "gs://my-project-fx-data/out/{item}/",
+            "max_files": 100,
+            "max_output": "1GiB",
+            "max_scratch": "4GiB"
+          }
+        }
+        "#);
+        let fields = the_job(resources_of(true, "", library));
+        insta::assert_snapshot!(format!("{:#}", fields["config"]["handler"]), @r#"
+        {
+          "library": {
+            "config": {
+              "limit": 3,
+              "tables": [
+                {
+                  "from": "gs://my-project-fx-data/codes.csv"
+                }
+              ]
+            },
+            "program": "my-worker"
+          }
+        }
+        "#);
     }
 
     #[test]

@@ -47,7 +47,10 @@ impl JobSpec {
         let container = &mut pod["containers"][0];
         container["image"] = self.image.as_deref().unwrap_or(LOCAL_IMAGE).into();
         container["resources"] = self.resources_of_a_worker(allocatable(&facts.machine_type));
-        container["env"] = self.environment(scope, grace);
+        let metrics = container["ports"][0]["containerPort"].as_u64();
+        let metrics = metrics.context("internal error: the manifest of a job names no port")?;
+        container["env"] = self.environment(scope, grace, metrics);
+        self.put_program(pod, LOCAL_IMAGE);
         Ok(manifest)
     }
 
@@ -64,7 +67,7 @@ impl JobSpec {
     }
 
     /// What every run of the job has in common; the run itself adds its name.
-    fn environment(&self, scope: &Scope, grace: u64) -> Value {
+    fn environment(&self, scope: &Scope, grace: u64, metrics: u64) -> Value {
         let topic =
             scope.topic_of.get(&self.subscription).map(|topic| scope.topic(topic)).unwrap_or_default();
         let lease = scope.lease_of.get(&self.subscription).copied().unwrap_or(60);
@@ -78,6 +81,7 @@ impl JobSpec {
             (environment::LEASE_SECONDS, lease.to_string()),
             (environment::BACKOFF_SECONDS, backoff.to_string()),
             (environment::GRACE_SECONDS, grace.to_string()),
+            (environment::METRICS_PORT, metrics.to_string()),
         ];
         let plain = plain.into_iter().map(|(name, value)| json!({ "name": name, "value": value }));
         let of_the_pod = [
@@ -87,7 +91,7 @@ impl JobSpec {
         ];
         let of_the_pod =
             of_the_pod.into_iter().map(|(name, path)| json!({ "name": name, "valueFrom": field(path) }));
-        plain.chain(of_the_pod).collect()
+        plain.chain(of_the_pod).chain(self.secret_variables(scope)).collect()
     }
 }
 
@@ -256,6 +260,10 @@ mod tests {
                             "value": "15"
                           },
                           {
+                            "name": "PROVISION_METRICS_PORT",
+                            "value": "9090"
+                          },
+                          {
                             "name": "PROVISION_RUN",
                             "valueFrom": {
                               "fieldRef": {
@@ -285,6 +293,13 @@ mod tests {
                         ],
                         "image": "provision.local/worker",
                         "name": "worker",
+                        "ports": [
+                          {
+                            "containerPort": 9090,
+                            "name": "metrics",
+                            "protocol": "TCP"
+                          }
+                        ],
                         "resources": {
                           "limits": {
                             "memory": "4686Mi"

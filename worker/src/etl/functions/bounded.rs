@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{ExprSchema, Result, exec_err};
-use datafusion::functions::{string, unicode};
+use datafusion::functions::{regex, string, unicode};
 use datafusion::functions_nested::{range, repeat, resize};
 use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
@@ -23,9 +23,10 @@ type Size = fn(&ScalarFunctionArgs) -> Result<u128>;
 
 /// The functions to register over the built-in ones.
 pub(super) fn functions(most: usize) -> Vec<ScalarUDF> {
-    let bounded: [(Arc<ScalarUDF>, Size); 10] = [
+    let bounded: [(Arc<ScalarUDF>, Size); 11] = [
         (string::repeat(), sizes::repeated_text),
         (string::replace(), sizes::replaced),
+        (regex::regexp_replace(), sizes::replaced_patterns),
         (string::concat(), sizes::all_texts),
         (string::concat_ws(), sizes::all_texts),
         (unicode::lpad(), sizes::padded),
@@ -36,6 +37,15 @@ pub(super) fn functions(most: usize) -> Vec<ScalarUDF> {
         (range::gen_series_udf(), sizes::ranged),
     ];
     bounded.map(|(built_in, size)| ScalarUDF::new_from_impl(Bounded { built_in, size, most })).into()
+}
+
+/// Refuses to make more than `most` bytes.
+pub(super) fn check(name: &str, size: u128, most: usize) -> Result<()> {
+    if size > most as u128 {
+        let most = contract::size::print(most as u64);
+        return exec_err!("`{name}` would make {size} bytes of one batch of rows; `memory` allows {most}");
+    }
+    Ok(())
 }
 
 /// A built-in function that refuses to answer too much.
@@ -74,13 +84,7 @@ impl Hash for Bounded {
 /// All but simplification, which would put the built-in function back.
 impl ScalarUDFImpl for Bounded {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let size = (self.size)(&args)?;
-        if size > self.most as u128 {
-            let (name, most) = (self.name(), contract::size::print(self.most as u64));
-            return exec_err!(
-                "`{name}` would make {size} bytes of one batch of rows; `memory` allows {most}"
-            );
-        }
+        check(self.name(), (self.size)(&args)?, self.most)?;
         self.original().invoke_with_args(args)
     }
 

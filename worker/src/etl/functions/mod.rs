@@ -1,9 +1,12 @@
-//! The functions of a query that are not as the engine brings them: aggregates that are right, and
-//! functions whose answers are bounded.
+//! The functions and operators of a query that are not as the engine brings them: aggregates that are
+//! right, arithmetic that does not wrap around, and answers that are bounded.
 
 mod bounded;
+mod checked;
 mod numerics;
 mod sizes;
+
+use std::sync::Arc;
 
 use datafusion::prelude::SessionContext;
 
@@ -12,6 +15,7 @@ pub(super) fn register(context: &SessionContext, memory: usize) {
     for function in numerics::functions() {
         context.register_udaf(function);
     }
+    context.add_analyzer_rule(Arc::new(checked::CheckOperators { most: memory }));
     for function in bounded::functions(memory) {
         context.register_udf(function);
     }

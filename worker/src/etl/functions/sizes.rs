@@ -6,6 +6,7 @@ use datafusion::arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNanoType
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 use memchr::memmem;
+use regex::Regex;
 
 /// An element of an array, and the room that it takes at least.
 const ELEMENT: u128 = 16;
@@ -35,7 +36,40 @@ pub(super) fn replaced(args: &ScalarFunctionArgs) -> Result<u128> {
     Ok((0..args.number_rows).map(row).sum())
 }
 
-/// `concat(text, …)`.
+/// `regexp_replace(text, pattern, to, flags)`. What a group matched may stand in `to` any number of
+/// times, but of one text all that it matched is no longer than the text.
+#[expect(clippy::unnecessary_wraps, reason = "others of its kind may fail")]
+pub(super) fn replaced_patterns(args: &ScalarFunctionArgs) -> Result<u128> {
+    let (texts, patterns, to) = (Texts::of(args, 0), Texts::of(args, 1), Texts::of(args, 2));
+    let flags = (args.args.len() > 3).then(|| Texts::of(args, 3));
+    let mut last: Option<(String, Option<Regex>)> = None;
+    let mut row = |at| {
+        let (text, to) = (texts.get(at), to.get(at));
+        let flags = flags.as_ref().map_or(&[][..], |flags| flags.get(at));
+        let pattern = with_flags(patterns.get(at), flags);
+        if last.as_ref().is_none_or(|(held, _)| *held != pattern) {
+            last = Some((pattern.clone(), Regex::new(&pattern).ok()));
+        }
+        let regex = last.as_ref().and_then(|(_, regex)| regex.as_ref());
+        let found = match (regex, std::str::from_utf8(text)) {
+            (Some(regex), Ok(text)) if flags.contains(&b'g') => regex.find_iter(text).count(),
+            _ => 1,
+        };
+        let groups = memchr::memchr2_iter(b'\\', b'$', to).count() as u128;
+        let text = text.len() as u128;
+        text + found as u128 * to.len() as u128 + groups * text
+    };
+    Ok((0..args.number_rows).map(&mut row).sum())
+}
+
+/// A pattern with the flags that are the pattern's own: `g` is the call's.
+fn with_flags(pattern: &[u8], flags: &[u8]) -> String {
+    let pattern = String::from_utf8_lossy(pattern);
+    let own: String = flags.iter().map(|flag| char::from(*flag)).filter(|flag| *flag != 'g').collect();
+    if own.is_empty() { pattern.into_owned() } else { format!("(?{own}){pattern}") }
+}
+
+/// `concat(text, …)`, `text || text`.
 #[expect(clippy::unnecessary_wraps, reason = "others of its kind may fail")]
 pub(super) fn all_texts(args: &ScalarFunctionArgs) -> Result<u128> {
     let all = (0..args.args.len()).flat_map(|at| lengths(args, at));

@@ -1,6 +1,8 @@
 //! The query over the table `input` and the tables beside it: one SELECT, planned by `DataFusion`, with
 //! `$item` as a value. Nothing in it can reach a file, a network or any other table.
 
+mod distinct_from;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -77,6 +79,11 @@ impl Query {
             return Err(only_select(sql));
         }
         let statement = *statement;
+        if let Some(place) = distinct_from::swallowing(&statement) {
+            let message = "what follows `IS [NOT] DISTINCT FROM` here would all be its right side".to_owned();
+            let help = vec![distinct_from::HINT.to_owned()];
+            return Err(Diagnostic { help, ..Diagnostic::at(sql, message, place) });
+        }
         bind(statement.clone(), &Item(String::new())).map_err(|(unknown, span)| {
             let message = format!("there is no parameter `{unknown}`; the only one is `{PARAMETER}`");
             Diagnostic::at(sql, message, span)

@@ -11,6 +11,7 @@ use anyhow::anyhow;
 use contract::{HeaderValue as Header, HttpConfig};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Response, Url, redirect};
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{sleep, timeout};
 
 use self::guard::{Guard, Refused};
@@ -38,7 +39,7 @@ impl Web {
         let mut wrong = Vec::new();
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
-            match header(name, value, host.secrets) {
+            match header(name, value, &host.secrets) {
                 Ok((name, value)) => drop(headers.insert(name, value)),
                 Err(message) => wrong.push(message),
             }
@@ -153,15 +154,15 @@ fn unreached(url: &Url, error: reqwest::Error) -> Failed {
     Failed::Later(anyhow::Error::new(error).context(format!("cannot read {url}")), None)
 }
 
-fn header(name: &str, value: &Header, secrets: Secrets) -> Result<(HeaderName, HeaderValue), String> {
+fn header(name: &str, value: &Header, secrets: &Secrets) -> Result<(HeaderName, HeaderValue), String> {
     let parsed = name.parse().map_err(|_| format!("`{name}` is not the name of a header"))?;
-    let text = match value {
-        Header::Text(text) => text.clone(),
-        Header::Secret(secret) => secret.prefix.clone() + &secrets.get(secret)?,
+    let text: SecretString = match value {
+        Header::Text(text) => text.as_str().into(),
+        Header::Secret(secret) => secrets.get(secret)?,
     };
     // The value itself is not told: it may be a secret.
-    let mut value =
-        HeaderValue::from_str(&text).map_err(|_| format!("the value of `{name}` is not one line of text"))?;
+    let mut value = HeaderValue::from_str(text.expose_secret())
+        .map_err(|_| format!("the value of `{name}` is not one line of text"))?;
     value.set_sensitive(true);
     Ok((parsed, value))
 }

@@ -185,7 +185,7 @@ fn a_secret_that_is_not_there_is_named_and_its_value_is_never_shown() {
         let headers = [("Authorization".to_owned(), Header::Secret(secret(name)))].into();
         HttpConfig { headers, ..HttpConfig::default() }
     };
-    let worker = Host { local_root: None, secrets: Secrets::Environment };
+    let worker = Host::of_worker(None, crate::secrets::Secrets::default());
     assert_eq!(
         Web::new(Some(&config("no-such-token")), &worker).expect_err("refused"),
         ["there is no secret `no-such-token`: PROVISION_SECRET_NO_SUCH_TOKEN is not set"]

@@ -8,6 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, internal_err};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 
+use super::distinct::Distinct;
 use super::moments::Summary;
 use super::window::Window;
 
@@ -40,7 +41,7 @@ impl<S: 'static> Finish<S> {
         Self(Arc::new(make))
     }
 
-    fn of(&self, summary: S, returns: &DataType) -> Result<ScalarValue> {
+    pub(super) fn of(&self, summary: S, returns: &DataType) -> Result<ScalarValue> {
         (self.0)(summary, returns)
     }
 }
@@ -62,6 +63,8 @@ pub(super) trait Way {
     fn plain(&self, returns: &DataType) -> Box<dyn Accumulator>;
     fn sliding(&self, returns: &DataType) -> Box<dyn Accumulator>;
     fn groups(&self, returns: &DataType) -> Box<dyn GroupsAccumulator>;
+    /// Over the distinct rows of all, or of a sliding window.
+    fn distinct(&self, returns: &DataType) -> Box<dyn Accumulator>;
 }
 
 impl<S: Rows> Way for Finish<S> {
@@ -75,6 +78,10 @@ impl<S: Rows> Way for Finish<S> {
 
     fn groups(&self, returns: &DataType) -> Box<dyn GroupsAccumulator> {
         Box::new(Groups { summaries: Vec::<S>::new(), finish: self.clone(), returns: returns.clone() })
+    }
+
+    fn distinct(&self, returns: &DataType) -> Box<dyn Accumulator> {
+        Box::new(Distinct::new(self.clone(), returns))
     }
 }
 
@@ -226,7 +233,7 @@ impl<S: Rows> GroupsAccumulator for Groups<S> {
 }
 
 /// The rows without a null.
-fn whole(arguments: &[ArrayRef]) -> impl Iterator<Item = usize> {
+pub(super) fn whole(arguments: &[ArrayRef]) -> impl Iterator<Item = usize> {
     (0..arguments[0].len()).filter(|at| is_whole(arguments, *at))
 }
 
@@ -238,12 +245,12 @@ fn is_wanted(filter: Option<&BooleanArray>, at: usize) -> bool {
     filter.is_none_or(|filter| filter.is_valid(at) && filter.value(at))
 }
 
-fn written<S: Rows>(summary: S) -> Vec<u8> {
+pub(super) fn written<S: Rows>(summary: S) -> Vec<u8> {
     let mut bytes = Vec::new();
     summary.write(&mut bytes);
     bytes
 }
 
-fn read<S: Rows>(bytes: &[u8]) -> Result<S> {
+pub(super) fn read<S: Rows>(bytes: &[u8]) -> Result<S> {
     S::read(bytes).ok_or_else(|| exec_datafusion_err!("a summary of rows is broken"))
 }

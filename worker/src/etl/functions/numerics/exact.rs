@@ -42,9 +42,9 @@ impl Exact {
         self.built_in.inner().as_ref()
     }
 
-    fn way(&self, arguments: &[FieldRef], is_distinct: bool) -> Option<Box<dyn Way>> {
+    fn way(&self, arguments: &[FieldRef]) -> Option<Box<dyn Way>> {
         let types: Vec<&DataType> = arguments.iter().map(|field| field.data_type()).collect();
-        if is_distinct { None } else { (self.way)(&types) }
+        (self.way)(&types)
     }
 }
 
@@ -72,33 +72,37 @@ impl Hash for Exact {
 /// `sum(x) + count(x)` would cancel.
 impl AggregateUDFImpl for Exact {
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        match self.way(args.expr_fields, args.is_distinct) {
+        match self.way(args.expr_fields) {
+            Some(way) if args.is_distinct => Ok(way.distinct(args.return_field.data_type())),
             Some(way) => Ok(way.plain(args.return_field.data_type())),
             None => self.original().accumulator(args),
         }
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        match self.way(args.expr_fields, args.is_distinct) {
+        match self.way(args.expr_fields) {
+            Some(way) if args.is_distinct => Ok(way.distinct(args.return_field.data_type())),
             Some(way) => Ok(way.sliding(args.return_field.data_type())),
             None => self.original().create_sliding_accumulator(args),
         }
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        let ours = self.way(args.expr_fields, args.is_distinct).is_some();
-        ours || self.original().groups_accumulator_supported(args)
+        match self.way(args.expr_fields) {
+            Some(_) => !args.is_distinct,
+            None => self.original().groups_accumulator_supported(args),
+        }
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        match self.way(args.expr_fields, args.is_distinct) {
+        match self.way(args.expr_fields) {
             Some(way) => Ok(way.groups(args.return_field.data_type())),
             None => self.original().create_groups_accumulator(args),
         }
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        match self.way(args.input_fields, args.is_distinct) {
+        match self.way(args.input_fields) {
             Some(_) => Ok(vec![state_field(args.name)]),
             None => self.original().state_fields(args),
         }

@@ -1,7 +1,8 @@
 //! Aggregate functions that are right to the last digits, under the names of the built-in ones.
-//! `DISTINCT`, and types that no declared column has, keep the built-in accumulators.
+//! Types that no declared column has keep the built-in accumulators.
 
 mod accumulate;
+mod distinct;
 mod double_double;
 mod exact;
 mod moments;
