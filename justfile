@@ -38,3 +38,19 @@ large-object:
 # Two applies of different files at once, a hundred times.
 two-at-once seed="1": build
     TWO_AT_ONCE=100 SEED={{seed}} cargo test -p scenarios -- --exact --nocapture two_at_once::of_two_applies_at_once_every_resource_is_wholly_one_s_and_losers_are_told
+
+# A run of 100,000 items whose receipts come from simulated workers: calls, seconds, dollars, memory.
+hundred-thousand: build
+    cargo test -p scenarios -- --ignored --exact hundred_thousand::a_run_of_100_000_items_costs_few_calls --nocapture
+
+# A worker, its node and `provision run` are struck at every point of a run (POINTS=Worker,insert,-receipts: at some).
+crash-points: build
+    cargo test -p scenarios --test scenarios -- --ignored --exact --nocapture crash_points::run::a_run_ends_right_whoever_is_struck_at_any_point_of_it
+
+# Two runs over the same items while everything goes wrong (SEED=number: the same again).
+chaos: build
+    cargo test -p scenarios --test scenarios -- --ignored --exact --nocapture chaos::every_item_is_done_once_in_chaos
+
+# Workers with a mistake in them: the campaigns must find each out.
+mutants *names:
+    tests/mutants/run {{names}}

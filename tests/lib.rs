@@ -1,7 +1,7 @@
 //! The builder that every end-to-end scenario is written with: a stack in a folder of its own, the
 //! real `provision` beside the real `worker`, and the local cloud that they start.
 
-#![allow(clippy::expect_used, clippy::must_use_candidate)] // a scenario that cannot go on says so
+#![allow(clippy::expect_used, clippy::must_use_candidate, clippy::print_stdout)] // scenarios fail and tell
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,20 @@ use std::time::{Duration, Instant};
 
 use contract::RunId;
 use serde_json::Value;
+
+pub mod evidence;
+pub mod oracle;
+pub mod small;
+
+mod cloud;
+mod process;
+mod queue;
+mod random;
+
+pub use cloud::Cloud;
+pub use process::{is_running, kill, resume, stop, terminate, variable_of, workers_in};
+pub use queue::publish;
+pub use random::{Random, seed};
 
 /// Longest that anything in a scenario is waited for.
 pub const PATIENCE: Duration = Duration::from_mins(3);
@@ -37,12 +51,16 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// A program of the workspace, built by `cargo build --workspace`.
+/// A program of the workspace, built by `cargo build --workspace`, or the one in the folder that the
+/// variable `PROGRAMS` names.
 ///
 /// # Panics
 /// If it has not been built.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os("PROGRAMS") {
+        return Path::new(&folder).join(name);
+    }
     let test = std::env::current_exe().expect("this test is a file");
     let program = test.parent().and_then(Path::parent).expect("in target/<profile>/deps").join(name);
     assert!(program.exists(), "{} is not built: run `cargo build --workspace` first", program.display());
@@ -158,10 +176,16 @@ impl Scenario {
         command
     }
 
-    /// Starts `provision` and lets it run.
+    /// Starts `provision` and lets it run; what it says goes to `started.log`.
     #[must_use]
     pub fn start(&self, args: &[&str]) -> Child {
-        let log = std::fs::File::create(self.path("started.log")).expect("a log");
+        self.start_as("started.log", args)
+    }
+
+    /// Starts `provision` and lets it run; what it says goes to a file of the stack's folder.
+    #[must_use]
+    pub fn start_as(&self, log: &str, args: &[&str]) -> Child {
+        let log = std::fs::File::create(self.path(log)).expect("a log");
         let mut command = self.command(args);
         command.stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("provision starts")
     }
@@ -231,24 +255,4 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(started.elapsed() < PATIENCE, "waited {} s in vain: {what}", PATIENCE.as_secs());
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// The processes of a folder's pods that run `worker`, by what stands in `/proc`.
-#[must_use]
-pub fn workers_in(folder: &Path) -> Vec<u32> {
-    let is_worker = |pid: &u32| {
-        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let folder = folder.to_string_lossy();
-        let has = |bytes: &[u8], text: &str| String::from_utf8_lossy(bytes).contains(text);
-        has(&command, "worker") && has(&environment, "PROVISION_POD=") && has(&environment, &folder)
-    };
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_worker).collect()
-}
-
-/// `kill -9`. Whether there was such a process.
-pub fn kill(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    pid.is_some_and(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok())
 }

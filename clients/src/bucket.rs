@@ -46,6 +46,17 @@ pub struct Stored {
     pub created: i64,
 }
 
+/// What a listing says of an object, where only its name and age matter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// When it was stored, in milliseconds since 1970, by the server's clock.
+    pub created_ms: i64,
+    /// Custom metadata.
+    pub metadata: Metadata,
+}
+
 /// What became of a write that carried a generation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Conditional {
@@ -278,6 +289,16 @@ impl Bucket {
         Ok(found)
     }
 
+    /// Every object whose name begins with `prefix`, in the order of names, one after the other: for
+    /// listings that need not be held in memory.
+    pub async fn each(&self, prefix: &str, mut see: impl FnMut(Listed)) -> Result<(), ObjectError> {
+        let mut items = self.control.list_objects().set_parent(self.path()).set_prefix(prefix).by_item();
+        while let Some(object) = items.next().await {
+            see(object.map_err(|e| self.service("list", prefix, e))?.into());
+        }
+        Ok(())
+    }
+
     /// The folders right below `prefix`, each with its last `/`.
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, ObjectError> {
         let list =
@@ -329,6 +350,17 @@ impl From<Object> for Stored {
             crc32c: format!("{crc32c:08x}"),
             metadata: object.metadata.into_iter().collect(),
             created: object.create_time.map(|time| time.seconds()).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Object> for Listed {
+    fn from(object: Object) -> Self {
+        let created = object.create_time.unwrap_or_default();
+        Self {
+            name: object.name,
+            created_ms: created.seconds() * 1000 + i64::from(created.nanos()) / 1_000_000,
+            metadata: object.metadata.into_iter().collect(),
         }
     }
 }

@@ -6,6 +6,6 @@ mod content_type;
 mod explain;
 mod target;
 
-pub use bucket::{Bucket, Conditional, Copied, Metadata, ObjectError, Stored};
+pub use bucket::{Bucket, Conditional, Copied, Listed, Metadata, ObjectError, Stored};
 pub use explain::explain;
 pub use target::{Target, TargetError};

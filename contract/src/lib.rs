@@ -30,6 +30,6 @@ pub use etl::{
 };
 pub use item::{BrokenList, Item, ItemLine};
 pub use message::Message;
-pub use outcome::{Failure, FailureKind, Input, Output, Receipt, ReceiptKind};
+pub use outcome::{Failure, FailureKind, Input, InputState, Output, Receipt, ReceiptKind};
 pub use progress::{InFlight, Stage, WorkerProgress, WorkerState};
-pub use run::{Cancelled, Closed, Outcome, RunId, RunRecord};
+pub use run::{Cancelled, Closed, Fleet, Outcome, RunId, RunRecord};

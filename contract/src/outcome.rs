@@ -78,6 +78,20 @@ pub struct Input {
     pub crc32c: Option<String>,
 }
 
+/// What became of an [`Input`] since it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputState {
+    /// It is what was read.
+    Same,
+    /// It is something else.
+    Changed,
+    /// It is not there any more.
+    Gone,
+    /// Nothing tells, for this reason.
+    Unknown(String),
+}
+
 /// Something an item was made into.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output {

@@ -69,11 +69,32 @@ pub struct RunRecord {
     pub subscription: String,
     /// Workers at most: completions of the run's Indexed Job.
     pub workers: u32,
-    /// Bound on the whole run, in seconds.
+    /// Bound on the whole run, in seconds; that of its cost included.
     pub max_run_time_seconds: u64,
+    /// What its estimated cost may come to, in US dollars; `max_run_time_seconds` keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost: Option<f64>,
+    /// The machines that its workers run on, for estimates; none in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<Fleet>,
     /// The run that this one retries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<RunId>,
+}
+
+/// The machines that a run's workers run on, as the stack had them when it started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fleet {
+    /// Compute Engine machine type.
+    pub machine_type: String,
+    /// Whether they are Spot machines.
+    pub spot: bool,
+    /// Their region.
+    pub region: String,
+    /// Machines at most.
+    pub nodes: u32,
+    /// Items that one worker processes at a time.
+    pub concurrency: u32,
 }
 
 /// How a run ended.

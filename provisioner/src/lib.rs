@@ -17,6 +17,7 @@ mod saved;
 mod events;
 mod recheck;
 mod apply;
+mod prices;
 mod runs;
 mod stacks;
 mod report;

@@ -2,16 +2,21 @@
 
 #![allow(clippy::cast_precision_loss, clippy::expect_used, clippy::print_stdout)] // tests fail, count and tell
 
+mod accounts;
 mod architecture;
 mod bad_input;
 mod bound;
+mod chaos;
 mod command;
 mod crash_points;
 mod cycle;
 mod fx;
+mod google_queue;
 mod hostile_items;
+mod hundred_thousand;
 mod logs;
 mod manifests;
+mod mutants;
 mod permissions;
 mod runs;
 mod two_at_once;

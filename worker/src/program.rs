@@ -11,7 +11,9 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use contract::exit;
 
+use crate::etl::{self, Host};
 use crate::handlers::Make;
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::worker::BadConfiguration;
 use crate::{check, install, log};
@@ -40,6 +42,8 @@ enum Command {
     Run,
     /// Check a configuration, read as JSON from standard input: {"config": {"handler": {"etl": …}, …}}.
     Check,
+    /// Ask the web what became of inputs, read as JSON from standard input: {"http": {…}, "inputs": […]}.
+    Revisit,
     /// Copy this program, and the certificates that it trusts beside it.
     Install {
         /// The copy's path.
@@ -64,6 +68,7 @@ fn program(library: Option<Arc<Make>>) -> ExitCode {
     let result = match arguments.command {
         None | Some(Command::Run) => work(library),
         Some(Command::Check) => answer(),
+        Some(Command::Revisit) => revisit(),
         Some(Command::Install { to }) => install::install(&to).map(|()| exit::DONE),
     };
     match result {
@@ -91,11 +96,28 @@ fn work(library: Option<Arc<Make>>) -> Result<u8> {
     code
 }
 
-fn answer() -> Result<u8> {
+fn revisit() -> Result<u8> {
+    let question: etl::Revisit = question("no question about inputs")?;
+    let root = std::env::var_os(contract::environment::LOCAL_ROOT).map(PathBuf::from);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let host = Host::of_worker(root, Secrets::default());
+    let states = runtime.block_on(etl::revisit(&question, &host));
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", serde_json::to_string(&states)?).context("cannot write the answer")?;
+    Ok(exit::DONE)
+}
+
+/// A JSON document from standard input.
+fn question<T: serde::de::DeserializeOwned>(or_else: &str) -> Result<T> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
     let question = serde_json::from_str(&text)
-        .map_err(|error| BadConfiguration(format!("standard input is no configuration: {error}")))?;
+        .map_err(|error| BadConfiguration(format!("standard input is {or_else}: {error}")))?;
+    Ok(question)
+}
+
+fn answer() -> Result<u8> {
+    let question = question("no configuration")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(check::check(&question));
     let mut out = std::io::stdout().lock();

@@ -102,6 +102,7 @@ impl Filter {
             // Says so if there is no such run.
             session.run(Some(run), |_| true).await?;
         }
+        session.take_dead_letters().await?;
         let mut groups = Vec::new();
         for store in session.stores().await? {
             let all = store.runs().await?;

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use contract::{Closed, Outcome, RunId, RunRecord};
+use contract::{Closed, Fleet, Outcome, RunId, RunRecord};
 
 use super::apply::{carry_out, interrupted};
 use super::session::Session;
 use crate::exit::Exit;
 use crate::plan::{self, Allowed, Refused};
+use crate::prices::parse_dollars;
 use crate::report::{self, Format, RunProgress, Style, plan_text, run_json, run_text};
-use crate::runs::{self, Begun, Items, RunRequest, Store};
+use crate::runs::{self, Begun, DeadLetters, Items, Pins, RunRequest, Store};
 
 /// How a new run is started and followed.
 #[derive(Args)]
@@ -25,9 +26,18 @@ pub(super) struct LaunchArgs {
     /// Bound on the whole run, instead of the job's `max_run_time`.
     #[arg(long, value_name = "TIME", value_parser = time)]
     max_run_time: Option<Duration>,
+    /// Bound on what the run's machines may cost, as estimated from list prices: `5USD`. It becomes a
+    /// bound on its time, as if all its machines ran from the first moment on.
+    #[arg(long, value_name = "AMOUNT", value_parser = dollars)]
+    max_cost: Option<f64>,
     /// How the report is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// Reads an amount of money.
+fn dollars(text: &str) -> Result<f64, String> {
+    parse_dollars(text).ok_or_else(|| "write it as \"5USD\" or \"0.50USD\"".to_owned())
 }
 
 /// Reads a time that is not nothing.
@@ -56,9 +66,31 @@ impl LaunchArgs {
         let store = session.store(session.job(job)?.1);
         let begun = runs::start(&store, items, self.request(session, job, retry_of)?).await?;
         tell(&begun);
+        self.tell_of_bounds(&begun);
         tokio::select! {
             exit = follow(session, &store, &begun.record, self.format) => exit,
             error = meanwhile => Err(error),
+        }
+    }
+
+    /// What a run of the job would pin that started now.
+    pub(super) fn pins(session: &Session, job: &str) -> Result<Pins> {
+        let (_, job) = session.job(Some(job))?;
+        Ok(Pins { config_sha256: job.config(&session.scope())?.sha256(), image: job.image.clone() })
+    }
+
+    /// An open run is gone on with as it was started.
+    fn tell_of_bounds(&self, begun: &Begun) {
+        let Begun { record, continued } = begun;
+        if !continued {
+            return;
+        }
+        let time = self.max_run_time.is_some_and(|time| time.as_secs() != record.max_run_time_seconds);
+        if time || (self.max_cost.is_some() && self.max_cost != record.max_cost) {
+            report::warning(&format!(
+                "the run's bounds are those that it was started with ({} s): `provision runs cancel` ends it",
+                record.max_run_time_seconds
+            ));
         }
     }
 
@@ -66,7 +98,8 @@ impl LaunchArgs {
         let scope = session.scope();
         let (key, job) = session.job(job)?;
         let topic = scope.topic_of.get(&job.subscription).context("the job's subscription has no topic")?;
-        let most = scope.pools.get(&job.pool).map_or(1, |pool| pool.max_nodes);
+        let pool = scope.pools.get(&job.pool).context("the job's pool is not in the file")?;
+        let most = pool.max_nodes;
         let config = job.config(&scope)?;
         Ok(RunRequest {
             job: key.to_owned(),
@@ -78,6 +111,14 @@ impl LaunchArgs {
             concurrency: job.concurrency,
             room: job.max_workers.unwrap_or(most).min(most),
             max_run_time_seconds: self.max_run_time.map_or(job.max_run_time.get(), |time| time.as_secs()),
+            max_cost: self.max_cost,
+            fleet: Fleet {
+                machine_type: pool.machine_type.clone(),
+                spot: pool.spot,
+                region: scope.region.clone(),
+                nodes: most,
+                concurrency: job.concurrency,
+            },
             new: self.new,
             retry_of,
         })
@@ -123,16 +164,27 @@ pub(super) async fn follow(
         runs::resume(store, &cluster, &session.cloud.pubsub, run).await?;
         runs::watch(store, &cluster, run, &|told| progress.tell(told)).await
     };
+    let letters = session.dead_letters(run).await?;
     // Dropped at any point, the run is as a killed command would leave it.
     let closed = tokio::select! {
         closed = to_its_end => Some(closed?),
         () = interrupted() => None,
+        never = attend(letters) => match never {},
     };
     progress.finish();
     match closed {
         Some(closed) => told(store, run, &closed, format).await,
         None => Ok(detached(session, &run.run)),
     }
+}
+
+/// Has what Pub/Sub gives up count as failed while the run is followed. Without it the run goes on.
+async fn attend(letters: Option<DeadLetters>) -> std::convert::Infallible {
+    if let Some(letters) = letters {
+        let error = letters.attend(&|told| report::warning(&told)).await;
+        report::warning(&format!("{error:#}"));
+    }
+    std::future::pending().await
 }
 
 fn detached(session: &Session, run: &RunId) -> Exit {

@@ -9,6 +9,7 @@ use crate::plan::Refused;
 use crate::report;
 
 mod apply;
+mod beside;
 mod check;
 mod completions;
 mod failed;
@@ -19,6 +20,7 @@ mod launch;
 mod local;
 mod logs;
 mod plan;
+mod retry;
 mod run;
 mod runs;
 mod session;

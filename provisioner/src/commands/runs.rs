@@ -1,6 +1,7 @@
 //! `provision runs`.
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -9,11 +10,14 @@ use contract::{Outcome, RunRecord};
 use jiff::Timestamp;
 
 use super::apply::agree;
-use super::launch::{LaunchArgs, follow, time, told};
+use super::launch::{follow, time, told};
+use super::retry::Retry;
 use super::session::{Session, StackArgs};
 use crate::exit::Exit;
-use crate::report::{self, Format, old_runs, run_show, run_text, runs_list};
-use crate::runs::{self, Details, Items, RunStatus, Store, Summary, Which, why_nothing_moves};
+use crate::report::{
+    self, AccountFormat, Format, account_html, account_text, old_runs, run_show, run_text, runs_list,
+};
+use crate::runs::{self, Details, RunStatus, Store, Summary, why_nothing_moves};
 
 /// Lists, shows and follows runs; cancels them, tries their items again, and removes old records.
 #[derive(Args)]
@@ -42,6 +46,19 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// What a run came to: speed, attempts, wasted time, nodes, estimated cost; open or ended.
+    Report {
+        /// The run; the newest without it.
+        run: Option<String>,
+        #[command(flatten)]
+        stack: StackArgs,
+        /// How it is written.
+        #[arg(long, value_enum, default_value_t)]
+        format: AccountFormat,
+        /// The file that it is written to, instead of stdout.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Follow a run to its end and report, as `run` does. Ctrl-C leaves it running.
     Watch {
         /// The run; the newest open one without it, or else the newest.
@@ -62,18 +79,9 @@ enum Command {
         #[arg(short, long)]
         yes: bool,
     },
-    /// Try what a run has not done again, as a new run, with the job as the stack file has it now.
-    Retry {
-        /// The run; the newest without it.
-        run: Option<String>,
-        #[command(flatten)]
-        stack: StackArgs,
-        /// Which of its items.
-        #[arg(long, value_enum, default_value_t)]
-        only: Which,
-        #[command(flatten)]
-        launch: LaunchArgs,
-    },
+    /// Try items of a run again that it has not done, or that would come out otherwise today, as a new
+    /// run, with the job as the stack file has it now.
+    Retry(Retry),
     /// Remove the records of runs that ended long ago; outputs stay.
     #[command(long_about = "Remove the records of runs that ended long ago; outputs stay.
 
@@ -104,24 +112,28 @@ impl Runs {
         match &self.command {
             Command::List { stack, .. }
             | Command::Show { stack, .. }
+            | Command::Report { stack, .. }
             | Command::Watch { stack, .. }
             | Command::Cancel { stack, .. }
-            | Command::Retry { stack, .. }
+            | Command::Retry(Retry { stack, .. })
             | Command::Prune { stack, .. } => stack,
         }
     }
 
     async fn carry_out(self) -> Result<Exit> {
         let session = match &self.command {
-            Command::Retry { stack, .. } => stack.open_to_run().await?,
+            Command::Retry(retry) => retry.stack.open_to_run().await?,
             _ => self.stack().open().await?,
         };
         match self.command {
             Command::List { format, .. } => list(&session, format).await,
             Command::Show { run, format, .. } => show(&session, run.as_deref(), format).await,
+            Command::Report { run, format, out, .. } => {
+                account(&session, run.as_deref(), format, out.as_deref()).await
+            }
             Command::Watch { run, format, .. } => watch(&session, run.as_deref(), format).await,
             Command::Cancel { run, yes, .. } => cancel(&session, run.as_deref(), yes).await,
-            Command::Retry { run, only, launch, .. } => retry(&session, run.as_deref(), only, &launch).await,
+            Command::Retry(retry) => retry.run(&session).await,
             Command::Prune { older_than, yes, format, .. } => prune(&session, older_than, yes, format).await,
         }
     }
@@ -148,6 +160,28 @@ async fn show(session: &Session, run: Option<&str>, format: Format) -> Result<Ex
     match format {
         Format::Text => report::data(&run_show(&details)),
         Format::Json => report::json(&details),
+    }
+    Ok(Exit::Done)
+}
+
+async fn account(
+    session: &Session,
+    run: Option<&str>,
+    format: AccountFormat,
+    out: Option<&Path>,
+) -> Result<Exit> {
+    let (store, summary) = session.run(run, |_| true).await?;
+    let account = store.account(summary, Timestamp::now()).await?;
+    let text = match format {
+        AccountFormat::Text => account_text(&account),
+        AccountFormat::Html => account_html(&account),
+        AccountFormat::Json => serde_json::to_string_pretty(&account)? + "\n",
+    };
+    match out {
+        None => report::data(&text),
+        Some(path) => {
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
     }
     Ok(Exit::Done)
 }
@@ -218,20 +252,6 @@ async fn cancel(session: &Session, run: Option<&str>, yes: bool) -> Result<Exit>
     };
     report::data(&run_text(&record, &closed));
     Ok(Exit::Done)
-}
-
-async fn retry(session: &Session, run: Option<&str>, only: Which, launch: &LaunchArgs) -> Result<Exit> {
-    let (store, Summary { record, closed, .. }) = session.run(run, |_| true).await?;
-    if closed.is_none() {
-        bail!("run {} is open: wait for its end, or `provision runs cancel` it first", record.run);
-    }
-    let lines = runs::select(&store, &record.run, only).await?;
-    if lines.is_empty() {
-        report::note(&format!("run {}: nothing is left to try again", record.run));
-        return Ok(Exit::Done);
-    }
-    let (items, nothing) = (Items::again(lines), std::future::pending());
-    launch.launch(session, Some(&record.job), &items, Some(record.run.clone()), nothing).await
 }
 
 async fn prune(session: &Session, older_than: Duration, yes: bool, format: Format) -> Result<Exit> {

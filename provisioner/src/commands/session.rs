@@ -12,8 +12,9 @@ use localcloud::daemon::{self, Daemon};
 use super::sql;
 use crate::cloud::Cloud;
 use crate::exit::Exit;
-use crate::kinds::JobSpec;
-use crate::runs::{Cluster, Store, Summary};
+use crate::kinds::{self, JobSpec};
+use crate::report;
+use crate::runs::{Cluster, DeadLetters, Store, Summary};
 use crate::stack::{Scope, Source, Stack};
 
 /// The project of a local cloud, where nothing names one.
@@ -222,6 +223,36 @@ impl Session {
             Some(name) => format!("no run `{name}`: `provision runs list` shows them"),
             None => "there is none: `provision run --items FILE` starts one".to_owned(),
         })
+    }
+
+    /// The dead letters of a run's job, if the file still has the job.
+    pub(super) async fn dead_letters(&self, run: &RunRecord) -> Result<Option<DeadLetters>> {
+        let Some((_, job)) = self.stack.jobs().find(|(key, _)| *key == run.job) else { return Ok(None) };
+        let subscription = self.scope().subscription(&kinds::dead_letters(&job.subscription));
+        let stores = self.stores().await?;
+        Ok(Some(DeadLetters { pubsub: self.cloud.pubsub.clone(), subscription, stores }))
+    }
+
+    /// Has what Pub/Sub gave up count as failed, as far as it is of open runs. That it cannot be done
+    /// hides nothing else.
+    pub(super) async fn take_dead_letters(&self) -> Result<()> {
+        let mut taken = BTreeSet::new();
+        for store in self.stores().await? {
+            for run in store.open().await? {
+                let Some(letters) = self.dead_letters(&run).await? else { continue };
+                if !taken.insert(letters.subscription.clone()) {
+                    continue;
+                }
+                match letters.drain(&|told| report::warning(&told)).await {
+                    Ok(0) => {}
+                    Ok(count) => report::note(&format!(
+                        "{count} items were given up by Pub/Sub: they count as failed now"
+                    )),
+                    Err(error) => report::warning(&format!("{error:#}")),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The cluster that a run's Job is in, as long as there is one: its job's, or, if the file has

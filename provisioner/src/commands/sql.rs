@@ -1,17 +1,14 @@
 //! Asks the `worker` beside this program whether a stack's queries can be planned and its commands be
 //! run: the engine is there, and nowhere else.
 
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use contract::{Handler, WorkerConfig};
+use contract::Handler;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
 
+use super::beside;
 use crate::stack::{Project, Stack};
 
 /// Longest that one query is planned.
@@ -41,7 +38,7 @@ struct Place {
 /// Plans the query of every job; an error names the first that cannot be. Without a `worker` beside
 /// this program nothing is checked, and the answer is `false`.
 pub(super) async fn check(stack: &Stack) -> Result<bool> {
-    let Some(worker) = beside() else { return Ok(false) };
+    let Some(worker) = beside::worker() else { return Ok(false) };
     let scope = stack.scope(Project { id: "project".into(), number: 0, local: true });
     for (key, job) in stack.jobs() {
         let config = job.config(&scope)?;
@@ -51,7 +48,9 @@ pub(super) async fn check(stack: &Stack) -> Result<bool> {
             // What is in its configuration only the user's own worker knows.
             Handler::Library(_) => continue,
         };
-        let answer = ask(&worker, &config).await.with_context(|| format!("cannot check job.{key}"))?;
+        let question = json!({ "config": config });
+        let answer = beside::ask::<Answer>(&worker, "check", &question, None, LIMIT).await;
+        let answer = answer.with_context(|| format!("cannot check job.{key}"))?;
         let told: Vec<String> = answer.diagnostics.iter().map(|told| told.shown(key, table)).collect();
         if !told.is_empty() {
             bail!("{}", told.join("\n"));
@@ -67,26 +66,4 @@ impl Diagnostic {
         let help = self.help.iter().fold(String::new(), |all, help| all + "\n  help: " + help);
         format!("job.{job}.{table}.{}{place}: {}{help}", self.field, self.message)
     }
-}
-
-fn beside() -> Option<PathBuf> {
-    let worker = std::env::current_exe().ok()?.with_file_name("worker");
-    worker.is_file().then_some(worker)
-}
-
-async fn ask(worker: &PathBuf, config: &WorkerConfig) -> Result<Answer> {
-    let mut child = Command::new(worker)
-        .arg("check")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("cannot run {}", worker.display()))?;
-    let mut question = child.stdin.take().context("the worker takes no question")?;
-    question.write_all(json!({ "config": config }).to_string().as_bytes()).await?;
-    drop(question);
-    let answer = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
-    let answer = answer.with_context(|| format!("no answer for {} s", LIMIT.as_secs()))??;
-    serde_json::from_slice(&answer.stdout).context("`worker check` did not answer")
 }

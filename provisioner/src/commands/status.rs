@@ -69,6 +69,7 @@ impl Status {
 }
 
 async fn status(session: &Session) -> Result<StackStatus> {
+    session.take_dead_letters().await?;
     let plan = plan::of(&session.stack, &session.cloud).await?;
     Ok(StackStatus {
         stack: session.stack.owner().to_owned(),

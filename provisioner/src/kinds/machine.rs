@@ -35,6 +35,16 @@ pub(super) fn allocatable(machine_type: &str) -> Option<Allocatable> {
     if let Some((_, cpu, memory)) = SHARED.into_iter().find(|(name, ..)| *name == machine_type) {
         return Some(Allocatable { cpu_millis: cpu - 120, memory_mib: memory - reserved_memory(memory) });
     }
+    let (cpus, memory) = shape(machine_type)?;
+    Some(Allocatable {
+        cpu_millis: cpus * 1000 - reserved_cpu(cpus),
+        memory_mib: memory - reserved_memory(memory),
+    })
+}
+
+/// vCPUs, and memory in MiB, of a type that has whole cores of its own.
+#[must_use]
+pub(crate) fn shape(machine_type: &str) -> Option<(u64, u64)> {
     let mut parts = machine_type.split('-');
     let (series, class, cpus) = (parts.next()?, parts.next()?, parts.next()?.parse::<u64>().ok()?);
     if parts.next().is_some() || cpus == 0 {
@@ -47,11 +57,7 @@ pub(super) fn allocatable(machine_type: &str) -> Option<Allocatable> {
         "highcpu" => highcpu,
         _ => return None,
     };
-    let memory = cpus * per_cpu;
-    (memory > 0).then(|| Allocatable {
-        cpu_millis: cpus * 1000 - reserved_cpu(cpus),
-        memory_mib: memory - reserved_memory(memory),
-    })
+    (per_cpu > 0).then_some((cpus, cpus * per_cpu))
 }
 
 /// 6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % of the rest.

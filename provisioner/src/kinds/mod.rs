@@ -37,9 +37,11 @@ mod topic;
 use any::Of;
 pub(crate) use any::{AnyDeclared, AnyKind, AnyTable};
 pub(crate) use job::{JOB, JobSpec};
+pub(crate) use machine::shape;
 pub(crate) use node_pool::POOL;
 pub(crate) use secret::{Kept, SecretSpec};
 pub(crate) use service_account::marks_in as account_marks;
+pub(crate) use subscription::dead as dead_letters;
 
 /// Every kind, in the order that lists are shown in.
 pub(crate) static ALL: [&dyn AnyKind; 12] = [

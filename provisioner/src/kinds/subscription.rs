@@ -113,7 +113,7 @@ const CHANGEABLE: [&str; 6] = [
 ];
 
 /// The key of what a subscription's dead letters go to.
-fn dead(key: &str) -> String {
+pub(crate) fn dead(key: &str) -> String {
     format!("{key}-dead")
 }
 

@@ -2,9 +2,12 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+mod account;
 mod apply;
 mod calls;
+mod chart;
 mod graph;
+mod html;
 mod logs;
 mod markdown;
 mod plain;
@@ -14,10 +17,13 @@ mod stack;
 mod stacks;
 mod standing;
 mod style;
+mod survey;
 
+pub(crate) use account::account_text;
 pub(crate) use apply::ApplyReport;
 pub(crate) use calls::{calls_text, faults_text, points_text};
 pub(crate) use graph::{graph_json, graph_mermaid};
+pub(crate) use html::account_html;
 pub(crate) use logs::{item_history, log_json, log_text};
 pub(crate) use plan::{moved_text, plan_text};
 pub(crate) use run::{RunProgress, run_json, run_text};
@@ -27,6 +33,7 @@ pub(crate) use standing::{
     failure_show, failures_list, grants_text, local_text, old_runs, run_show, runs_list, status_text,
 };
 pub(crate) use style::Style;
+pub(crate) use survey::survey_text;
 
 /// How data is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -48,6 +55,18 @@ pub(crate) enum PlanFormat {
     Json,
     /// For a comment on a pull request: a summary, and details that fold, in 65,535 characters.
     Markdown,
+}
+
+/// How the account of a run is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum AccountFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// One file for a browser, with charts: see --out.
+    Html,
 }
 
 /// Data, to stdout. A reader that has gone away is no error.
@@ -100,6 +119,11 @@ pub(crate) fn error(error: &anyhow::Error) {
         return;
     }
     note(&format!("{}: {error:#}", style.red("error")));
+}
+
+/// `1 item`, `2 items`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// Asks on the terminal; `None` where there is nobody to ask.

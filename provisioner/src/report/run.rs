@@ -168,6 +168,8 @@ mod tests {
             subscription: String::new(),
             workers: 10,
             max_run_time_seconds: 60,
+            max_cost: None,
+            fleet: None,
             retry_of: None,
         }
     }

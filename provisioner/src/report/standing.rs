@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use contract::{Failure, InFlight, Outcome};
 use jiff::Timestamp;
 
+use super::counted;
 use super::plain::plain;
 use crate::commands::StackStatus;
 use crate::runs::{Details, Held, Old, RunStatus};
@@ -68,9 +69,9 @@ pub(crate) fn run_show(details: &Details) -> String {
     for failure in details.failures.iter().take(SHOWN) {
         let _ = writeln!(
             text,
-            "  failed: {}  after {} attempts: {}",
+            "  failed: {}  after {}: {}",
             shown(&failure.item.0),
-            failure.attempts,
+            counted(failure.attempts.into(), "attempt"),
             plain(&failure.message)
         );
     }
@@ -100,13 +101,8 @@ pub(crate) fn failures_list(failures: &[&Failure]) -> String {
     }
     let line = |failure: &&Failure| {
         let first = failure.message.lines().next().unwrap_or_default();
-        format!(
-            "{}  {}  after {} attempts: {}\n",
-            failure.run,
-            shown(&failure.item.0),
-            failure.attempts,
-            plain(first)
-        )
+        let attempts = counted(failure.attempts.into(), "attempt");
+        format!("{}  {}  after {attempts}: {}\n", failure.run, shown(&failure.item.0), plain(first))
     };
     failures.iter().map(line).collect()
 }
@@ -114,9 +110,9 @@ pub(crate) fn failures_list(failures: &[&Failure]) -> String {
 /// Everything about a failed item.
 pub(crate) fn failure_show(failure: &Failure) -> String {
     let Failure { run, item, attempts, message, output_tail, pod, node, at, .. } = failure;
-    let kind = format!("{:?}", failure.kind);
+    let (kind, attempts) = (format!("{:?}", failure.kind), counted((*attempts).into(), "attempt"));
     let mut text = format!(
-        "{}\n  run {run}, failed {} after {attempts} attempts ({kind})\n  on {node}, {pod}\n",
+        "{}\n  run {run}, failed {} after {attempts} ({kind})\n  on {node}, {pod}\n",
         shown(&item.0),
         at.strftime("%F %T UTC"),
     );

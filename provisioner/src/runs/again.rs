@@ -18,6 +18,8 @@ pub(crate) enum Which {
     /// Both.
     #[default]
     Unfinished,
+    /// Those that are done and would come out otherwise today: the job, its image or an input changed.
+    Stale,
 }
 
 /// What became of a run's items, by the last part of their records' names.
@@ -43,12 +45,12 @@ impl Outcomes {
         let name = ending(item);
         let (done, failed) = (self.done.contains(&name), self.failed.contains(&name));
         // A receipt wins.
-        !done
-            && match which {
-                Which::Failed => failed,
-                Which::Missing => !failed,
-                Which::Unfinished => true,
-            }
+        match which {
+            Which::Failed => !done && failed,
+            Which::Missing => !done && !failed,
+            Which::Unfinished => !done,
+            Which::Stale => done,
+        }
     }
 }
 
@@ -103,6 +105,12 @@ async fn since(store: &Store, runs: &[Summary], run: &RunId) -> Result<Outcomes>
         since.failed.extend(outcomes.failed);
     }
     Ok(since)
+}
+
+/// A run and its closed retries, oldest first: who may have written the latest receipt of an item.
+pub(super) fn family(runs: &[Summary], run: &RunId) -> Vec<RunId> {
+    let retries = retries(runs, run).into_iter().filter(|retry| retry.closed.is_some());
+    std::iter::once(run).chain(retries.map(|retry| &retry.record.run)).cloned().collect()
 }
 
 /// The runs that try a run's items again, and those that try theirs; `runs` are oldest first.
@@ -178,5 +186,6 @@ mod tests {
         assert_eq!(chosen(Which::Failed), [false, true, false]);
         assert_eq!(chosen(Which::Missing), [false, false, true]);
         assert_eq!(chosen(Which::Unfinished), [false, true, true]);
+        assert_eq!(chosen(Which::Stale), [true, false, false]);
     }
 }

@@ -3,10 +3,11 @@
 
 use anyhow::{Context as _, Result, bail};
 use clients::{Conditional, Metadata, Target};
-use contract::{RunId, RunRecord, WorkerConfig, layout};
+use contract::{Fleet, RunId, RunRecord, WorkerConfig, layout};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::bound;
 use super::items::Items;
 use super::open::Store;
 use super::why::Cluster;
@@ -27,6 +28,10 @@ pub(crate) struct RunRequest {
     /// Workers that the pool has room for.
     pub room: u32,
     pub max_run_time_seconds: u64,
+    /// What it may cost, in US dollars, by the prices that are known here.
+    pub max_cost: Option<f64>,
+    /// The machines that workers run on; `nodes` is what the pool allows.
+    pub fleet: Fleet,
     /// Even if the same run is open.
     pub new: bool,
     /// The run whose items are tried again.
@@ -44,7 +49,7 @@ pub(crate) struct Begun {
 /// Records a run, or finds the open one of the same job, items and configuration.
 pub(crate) async fn start(store: &Store, items: &Items, request: RunRequest) -> Result<Begun> {
     let ndjson = items.to_ndjson();
-    let (new, record) = (request.new, request.record(items.lines.len() as u64, &ndjson, Timestamp::now()));
+    let (new, record) = (request.new, request.record(items.lines.len() as u64, &ndjson, Timestamp::now())?);
     let open = store.open().await?;
     if let Some(same) = open.iter().find(|run| is_same(run, &record)).filter(|_| !new) {
         return Ok(Begun { record: same.clone(), continued: true });
@@ -55,8 +60,13 @@ pub(crate) async fn start(store: &Store, items: &Items, request: RunRequest) -> 
     match store.bucket.create_json(&layout::run(&record.run), &record, Metadata::new()).await? {
         Conditional::Stored(_) => Ok(Begun { record, continued: false }),
         Conditional::Conflict => {
-            let theirs = store.run(&record.run).await?.context("a run that is there and is not")?;
-            Ok(Begun { record: theirs.record, continued: true })
+            let there = store.run(&record.run).await?.context("a run that is there and is not")?.record;
+            // Our own write, if its answer was lost: nobody else wrote the same at the same instant.
+            let continued = there != record;
+            if continued && new {
+                bail!("run {} began in this very second: try again in the next", there.run);
+            }
+            Ok(Begun { record: there, continued })
         }
     }
 }
@@ -77,13 +87,17 @@ pub(crate) async fn resume(
 }
 
 impl RunRequest {
-    fn record(self, count: u64, items: &[u8], now: Timestamp) -> RunRecord {
+    fn record(self, count: u64, items: &[u8], now: Timestamp) -> Result<RunRecord> {
         let config_sha256 = self.config.sha256();
         let items_sha256 = hex::encode(Sha256::digest(items));
         let image = self.image.as_deref().unwrap_or_default();
         let retry_of = self.retry_of.as_ref().map(|run| run.0.as_str()).unwrap_or_default();
         let digest = digest(&[&self.job, &items_sha256, &config_sha256, image, retry_of]);
-        RunRecord {
+        let workers = workers(count, self.concurrency, self.room);
+        let fleet = Fleet { nodes: bound::nodes(&self.fleet, workers), ..self.fleet };
+        let by_cost =
+            self.max_cost.map(|dollars| bound::seconds(dollars, &fleet, fleet.nodes)).transpose()?;
+        Ok(RunRecord {
             format: FORMAT,
             run: RunId::new(&self.job, now, &digest),
             job: self.job,
@@ -97,10 +111,12 @@ impl RunRequest {
             image: self.image,
             topic: self.topic,
             subscription: self.subscription,
-            workers: workers(count, self.concurrency, self.room),
-            max_run_time_seconds: self.max_run_time_seconds,
+            workers,
+            max_run_time_seconds: self.max_run_time_seconds.min(by_cost.unwrap_or(u64::MAX)),
+            max_cost: self.max_cost,
+            fleet: Some(fleet),
             retry_of: self.retry_of,
-        }
+        })
     }
 }
 

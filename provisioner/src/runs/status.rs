@@ -118,9 +118,22 @@ impl Store {
         self.all(&layout::receipts(run)).await
     }
 
+    /// The first failures of a run, in the order of their names.
+    pub(super) async fn first_failures(&self, run: &RunId, most: usize) -> Result<Vec<Failure>> {
+        let names = self.bucket.list(&layout::failures(run)).await?;
+        self.read(names.into_iter().map(|stored| stored.name).take(most)).await
+    }
+
     /// Every JSON object below a prefix.
-    async fn all<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<T>> {
-        let names = self.bucket.list(prefix).await?.into_iter().map(|stored| stored.name);
+    pub(super) async fn all<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<T>> {
+        self.read(self.bucket.list(prefix).await?.into_iter().map(|stored| stored.name)).await
+    }
+
+    /// The JSON objects of these names, but for those that are gone.
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        names: impl Iterator<Item = String>,
+    ) -> Result<Vec<T>> {
         let read = |name: String| async move { self.bucket.read_json::<T>(&name).await };
         let found: Result<Vec<_>, ObjectError> =
             futures::stream::iter(names).map(read).buffered(PARALLEL).try_collect().await;

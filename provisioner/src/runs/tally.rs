@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
-use clients::{Bucket, Stored};
+use clients::{Bucket, Listed};
 use contract::{Outcome, RunId, layout};
 use futures::{StreamExt as _, TryStreamExt as _};
 
@@ -12,8 +12,10 @@ use super::open;
 
 /// Shards listed at the same time.
 const PARALLEL: usize = 16;
-/// Runs of at most this many items are listed whole: one page, whatever is complete.
-const SMALL: usize = 1000;
+/// Objects of one page of a listing.
+const PAGE: usize = 1000;
+/// Runs of at most this many items are one page.
+pub(super) const SMALL: usize = PAGE;
 
 /// The count of one run.
 #[derive(Clone, Debug)]
@@ -34,6 +36,14 @@ struct Shard {
 }
 
 impl Shard {
+    fn done(&mut self) -> &mut HashSet<String> {
+        &mut self.done
+    }
+
+    fn failed(&mut self) -> &mut HashSet<String> {
+        &mut self.failed
+    }
+
     fn counts(&self) -> (usize, usize) {
         // A receipt wins.
         (self.done.len(), self.failed.difference(&self.done).count())
@@ -78,38 +88,42 @@ impl Tally {
         self.moved
     }
 
-    /// Looks again.
+    /// Looks again: at the shards that are open, or at all of them together where that is fewer pages.
     pub(crate) async fn refresh(&mut self, bucket: &Bucket) -> Result<()> {
         let (receipts, failures) = (layout::receipts(&self.run), layout::failures(&self.run));
-        if self.items <= SMALL {
-            let (done, failed) = futures::try_join!(bucket.list(&receipts), bucket.list(&failures))?;
-            self.learn(&done, &failed);
+        if self.open.len() > self.items.div_ceil(PAGE) {
+            bucket.each(&receipts, |found| self.learn(&found, Shard::done)).await?;
         } else {
             let shards: Vec<String> = self.open.keys().cloned().collect();
             let listings = shards.iter().map(|shard| {
-                let (receipts, failures) = (format!("{receipts}{shard}/"), format!("{failures}{shard}/"));
-                async move { futures::try_join!(bucket.list(&receipts), bucket.list(&failures)) }
+                let prefix = format!("{receipts}{shard}/");
+                async move {
+                    let mut found = Vec::new();
+                    bucket.each(&prefix, |listed| found.push(listed)).await.map(|()| found)
+                }
             });
-            let found: Vec<_> =
-                futures::stream::iter(listings).buffer_unordered(PARALLEL).try_collect().await?;
-            for (done, failed) in &found {
-                self.learn(done, failed);
+            let mut listings = futures::stream::iter(listings).buffer_unordered(PARALLEL);
+            while let Some(found) = listings.try_next().await? {
+                for found in &found {
+                    self.learn(found, Shard::done);
+                }
             }
+        }
+        // Failures are few.
+        if !self.open.is_empty() {
+            bucket.each(&failures, |found| self.learn(&found, Shard::failed)).await?;
         }
         self.close_shards();
         Ok(())
     }
 
-    fn learn(&mut self, done: &[Stored], failed: &[Stored]) {
-        let newest = done.iter().chain(failed).map(|stored| stored.created).max();
-        self.moved = self.moved.max(newest.unwrap_or_default());
-        for stored in done {
-            let (shard, name) = place(&stored.name);
-            self.open.get_mut(shard).map(|shard| shard.done.insert(name.to_owned()));
-        }
-        for stored in failed {
-            let (shard, name) = place(&stored.name);
-            self.open.get_mut(shard).map(|shard| shard.failed.insert(name.to_owned()));
+    fn learn(&mut self, found: &Listed, of: fn(&mut Shard) -> &mut HashSet<String>) {
+        self.moved = self.moved.max(found.created_ms / 1000);
+        let (shard, name) = place(&found.name);
+        if let Some(shard) = self.open.get_mut(shard)
+            && !of(shard).contains(name)
+        {
+            of(shard).insert(name.to_owned());
         }
     }
 
@@ -133,14 +147,11 @@ fn place(name: &str) -> (&str, &str) {
 mod tests {
     use super::*;
 
-    fn stored(name: &str) -> Stored {
-        Stored {
-            name: name.into(),
-            generation: 1,
-            size: 0,
-            crc32c: String::new(),
-            metadata: BTreeMap::new(),
-            created: 0,
+    fn learn(tally: &mut Tally, names: &[&str]) {
+        for name in names {
+            let of = if name.contains("/receipts/") { Shard::done } else { Shard::failed };
+            let found = Listed { name: (*name).to_owned(), created_ms: 0, metadata: BTreeMap::new() };
+            tally.learn(&found, of);
         }
     }
 
@@ -153,18 +164,18 @@ mod tests {
     #[test]
     fn a_receipt_outdoes_a_failure() {
         let mut tally = tally();
-        tally.learn(&[stored("runs/r/receipts/bb/x.json")], &[stored("runs/r/failures/bb/x.json")]);
+        learn(&mut tally, &["runs/r/receipts/bb/x.json", "runs/r/failures/bb/x.json"]);
         assert_eq!((tally.done(), tally.failed()), (1, 0));
     }
 
     #[test]
     fn a_complete_shard_is_never_listed_again_and_still_counts() {
         let mut tally = tally();
-        tally.learn(&[stored("runs/r/receipts/bb/x.json")], &[]);
+        learn(&mut tally, &["runs/r/receipts/bb/x.json"]);
         tally.close_shards();
         assert_eq!(tally.open.keys().collect::<Vec<_>>(), ["aa"]);
         assert_eq!((tally.done(), tally.outcome()), (1, None));
-        tally.learn(&[stored("runs/r/receipts/aa/y.json"), stored("runs/r/receipts/aa/z.json")], &[]);
+        learn(&mut tally, &["runs/r/receipts/aa/y.json", "runs/r/receipts/aa/z.json"]);
         assert_eq!(tally.outcome(), Some(Outcome::Done));
     }
 }

@@ -6,9 +6,11 @@ use anyhow::Result;
 use contract::{Cancelled, Closed, Outcome, RunRecord, layout};
 use jiff::Timestamp;
 
+use super::bound;
 use super::close::{End, close, wind_up};
 use super::complaints::Complaints;
 use super::open::Store;
+use super::pace::Pace;
 use super::tally::Tally;
 use super::why::{Cluster, why_nothing_moves};
 use super::workers::Workers;
@@ -63,6 +65,7 @@ struct Watch<'a> {
     cluster: &'a Cluster,
     record: &'a RunRecord,
     tally: Tally,
+    pace: Pace,
     workers: Workers,
     complaints: Complaints,
     /// Items done and failed, and workers, as told last.
@@ -79,6 +82,7 @@ impl<'a> Watch<'a> {
             cluster,
             record,
             tally: Tally::of(&store.bucket, &record.run).await?,
+            pace: Pace::of(record.count),
             workers: Workers::default(),
             complaints: Complaints::since(Timestamp::now()),
             told: None,
@@ -89,12 +93,37 @@ impl<'a> Watch<'a> {
     }
 
     async fn look(&mut self) -> Result<()> {
+        self.workers.refresh(&self.store.bucket, self.cluster, &self.record.run).await?;
+        if self.pace.is_due(Instant::now(), self.said()) {
+            self.list().await?;
+        }
+        Ok(())
+    }
+
+    async fn list(&mut self) -> Result<()> {
         self.tally.refresh(&self.store.bucket).await?;
-        self.workers.refresh(&self.store.bucket, self.cluster, &self.record.run).await
+        self.pace.listed(Instant::now(), self.said());
+        Ok(())
+    }
+
+    /// Items that workers say that they have settled.
+    fn said(&self) -> u64 {
+        let (done, failed) = self.workers.settled();
+        done + failed
+    }
+
+    /// Items done and failed: as listed, or as workers say where that is more and not yet listed.
+    fn settled(&self) -> (usize, usize) {
+        let (done, failed) = (self.tally.done(), self.tally.failed());
+        let said = usize::try_from(self.workers.settled().0).unwrap_or(usize::MAX);
+        let most = usize::try_from(self.record.count).unwrap_or(usize::MAX).saturating_sub(failed);
+        let is_large = self.record.count > LARGE;
+        // That all are done is for the receipts to say.
+        (if is_large { done.max(said.min(most.saturating_sub(1))) } else { done }, failed)
     }
 
     fn tell_of_items(&mut self, tell: &Tell<'_>) {
-        let (done, failed, workers) = (self.tally.done(), self.tally.failed(), self.workers.running());
+        let ((done, failed), workers) = (self.settled(), self.workers.running());
         if self.told == Some((done, failed, workers)) {
             return;
         }
@@ -134,8 +163,7 @@ impl<'a> Watch<'a> {
         let longest = self.record.max_run_time_seconds;
         let age = Timestamp::now().duration_since(self.record.created).as_secs();
         if age > i64::try_from(longest).unwrap_or(i64::MAX) {
-            let reason = format!("max_run_time ({longest} s) is over");
-            return Ok(Some(Early::GivenUp(Outcome::TimedOut, reason)));
+            return Ok(Some(Early::GivenUp(Outcome::TimedOut, bound::reason(self.record))));
         }
         if self.job_seen.elapsed() < LOOK_AT_JOB {
             return Ok(None);
@@ -154,7 +182,11 @@ impl<'a> Watch<'a> {
         if since > QUIET && self.complaints.are_new(self.cluster, run).await? {
             tell(Progress::Still { since, reasons: self.complaints.heard.clone() });
         }
-        if since > STILL && !self.told_still {
+        if since > STILL && !self.told_still && self.pace.is_old(Instant::now()) {
+            self.list().await?;
+            self.tell_of_items(tell);
+        }
+        if self.moved.elapsed() > STILL && !self.told_still {
             self.told_still = true;
             let mut reasons = self.complaints.heard.clone();
             reasons.extend(why_nothing_moves(self.cluster, run).await?);

@@ -137,6 +137,12 @@ fn complaint(line: &str, since: Timestamp) -> Option<String> {
 
 /// What keeps a run from moving, and what to do; nothing if nothing is to be seen.
 pub(crate) async fn why_nothing_moves(cluster: &Cluster, run: &RunId) -> Result<Vec<String>> {
+    // Whoever follows the run would have closed it.
+    if let Some(ended) = cluster.job_ended(run).await? {
+        return Ok(vec![format!(
+            "{ended}\nnobody works on it any more: `provision runs watch {run}` closes it"
+        )]);
+    }
     let mut reasons = Vec::new();
     match cluster.job(run).await? {
         None => reasons.push("the run's Job is not there: run the same command again".to_owned()),

@@ -51,6 +51,12 @@ impl Workers {
         self.alive().count()
     }
 
+    /// Items that they say that they have settled, of any run.
+    pub(super) fn settled(&self) -> (u64, u64) {
+        let sum = |of: fn(&WorkerProgress) -> u64| self.said.values().map(of).sum();
+        (sum(|worker| worker.done), sum(|worker| worker.failed))
+    }
+
     /// What is being worked on, for people who wait.
     pub(super) fn longest(&self) -> Option<String> {
         let items = || self.alive().flat_map(|worker| &worker.in_flight);

@@ -37,6 +37,7 @@ use self::tables::{Loaded, Table};
 use crate::handler::{Artifact, Destination, Handler, HandlerError, Product, Work};
 
 pub use self::diagnostic::{Diagnostic, Span};
+pub use self::extract::{Revisit, revisit};
 pub use self::host::{Host, Secrets};
 
 /// The engine with one configuration, made once for a run.

@@ -18,6 +18,7 @@ use super::address::{ObjectTemplate, Source};
 use crate::handler::{HandlerError, ObjectAddress, Work, permanent};
 
 pub(super) use self::web::Web;
+pub use self::web::{Revisit, revisit};
 
 /// Longest silence of a storage service.
 const IDLE: Duration = Duration::from_mins(1);

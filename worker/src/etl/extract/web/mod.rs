@@ -1,6 +1,7 @@
 //! Inputs on the web: asked for again while that may help, and followed only where they may lead.
 
 mod guard;
+mod revisit;
 mod retry;
 
 use std::error::Error;
@@ -19,6 +20,8 @@ use self::retry::{Failed, judge, pause};
 use super::{Fetched, Scratch};
 use crate::etl::host::{Host, Secrets};
 use crate::handler::HandlerError;
+
+pub use self::revisit::{Revisit, revisit};
 
 /// The web as a worker may see it.
 #[derive(Clone, Debug)]
@@ -118,23 +121,28 @@ impl Web {
         Ok(Ok(fetched))
     }
 
-    /// The answer at the end of all redirects.
+    /// The answer at the end of all redirects, if it is a success.
     async fn follow(&self, url: &Url) -> Result<Response, Failed> {
+        let answer = self.reach(url, &HeaderMap::new()).await?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let error = anyhow!("{} answered {status}", answer.url());
+        Err(judge(&answer, error))
+    }
+
+    /// The answer at the end of all redirects, whatever it says. `also` are headers beside the usual.
+    async fn reach(&self, url: &Url, also: &HeaderMap) -> Result<Response, Failed> {
         let mut at = url.clone();
         for _ in 0..=self.redirects {
             self.guard.admit(&at).map_err(|refused| Failed::Never(anyhow!("{at}: {refused}")))?;
             // Another host has no business with what is meant for the first.
             let headers = if at.origin() == url.origin() { self.headers.clone() } else { HeaderMap::new() };
-            let answer = self.client.get(at.clone()).headers(headers).send().await;
+            let answer = self.client.get(at.clone()).headers(headers).headers(also.clone()).send().await;
             let answer = answer.map_err(|error| unreached(&at, error))?;
-            let status = answer.status();
-            if status.is_success() {
-                return Ok(answer);
-            }
-            let location = answer.headers().get(LOCATION).filter(|_| status.is_redirection());
-            let Some(location) = location else {
-                return Err(judge(&answer, anyhow!("{at} answered {status}")));
-            };
+            let location = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection());
+            let Some(location) = location else { return Ok(answer) };
             let next = location.to_str().ok().and_then(|location| at.join(location).ok());
             at = next.ok_or_else(|| Failed::Never(anyhow!("{at} leads to nowhere")))?;
         }

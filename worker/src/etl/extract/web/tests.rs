@@ -1,6 +1,6 @@
 //! Against real servers, which answer as told and misbehave as told.
 
-use contract::SecretReference;
+use contract::{InputState, SecretReference};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -192,4 +192,41 @@ fn a_secret_that_is_not_there_is_named_and_its_value_is_never_shown() {
     );
     let checked = Web::new(Some(&config("no-such-token")), &local()).expect("a check needs no secret");
     assert!(!format!("{checked:?}").contains("Bearer"), "{checked:?}");
+}
+
+/// What became of an input that had an `ETag` and a date, or neither.
+async fn revisited(answer: &str, known: bool) -> (InputState, Vec<String>) {
+    let mut server = Server::start(&[answer]).await;
+    let given = |text: &str| known.then(|| text.to_owned());
+    let input = contract::Input {
+        uri: server.url().to_string(),
+        generation: None,
+        etag: given("\"e\""),
+        last_modified: given("Sun, 06 Nov 1994 08:49:37 GMT"),
+        size: None,
+        crc32c: None,
+    };
+    let states = revisit(&Revisit { http: None, inputs: vec![input] }, &local()).await;
+    let [state] = <[InputState; 1]>::try_from(states).expect("one state");
+    (state, server.requests())
+}
+
+#[tokio::test]
+async fn a_page_is_asked_for_again_only_if_it_is_another_one() {
+    let answer = |head: &str| format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let (state, asked) = revisited(&answer("304 Not Modified"), true).await;
+    assert_eq!(state, InputState::Same);
+    assert!(asked[0].contains("if-none-match: \"e\""), "{asked:?}");
+    for (head, expected) in [
+        ("200 OK\r\netag: \"e\"", InputState::Same),
+        ("200 OK\r\netag: \"f\"", InputState::Changed),
+        ("200 OK\r\nlast-modified: Mon, 07 Nov 1994 08:49:37 GMT", InputState::Changed),
+        ("404 Not Found", InputState::Gone),
+    ] {
+        assert_eq!(revisited(&answer(head), true).await.0, expected, "{head}");
+    }
+    for (head, known) in [("200 OK", true), ("500 Broken", true), ("200 OK\r\netag: \"e\"", false)] {
+        let (state, _) = revisited(&answer(head), known).await;
+        assert!(matches!(state, InputState::Unknown(_)), "{head}: {state:?}");
+    }
 }

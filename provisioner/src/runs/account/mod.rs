@@ -1,0 +1,295 @@
+//! What a run came to: how fast it went, what was wasted, what it cost. Told from its records alone,
+//! of a run that is open as of one that has ended.
+
+mod crew;
+mod gather;
+mod record;
+mod timeline;
+mod tries;
+
+use anyhow::Result;
+use contract::{Closed, Failure, Fleet, Outcome, RunId, RunRecord, WorkerProgress, layout};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use self::crew::Crew;
+use self::timeline::Timeline;
+use self::tries::{Settled, Spent, Tries};
+use super::open::{Store, Summary};
+use crate::prices::{self, count};
+
+/// Failures that are told in full.
+const FAILURES: usize = 20;
+/// Items that are named for having taken longest.
+const SLOWEST: usize = 5;
+/// Calls of an undisturbed item: the attempt, the output and the receipt are written, and its place
+/// is looked at.
+const WRITES_FOR_DONE: u64 = 2;
+const WRITES_FOR_ATTEMPT: u64 = 1;
+const READS_FOR_ATTEMPT: u64 = 1;
+
+/// What a run came to.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Account {
+    pub run: RunId,
+    pub job: String,
+    pub by: String,
+    pub retry_of: Option<RunId>,
+    pub created: Timestamp,
+    /// Its end, or the moment at which it was looked at.
+    pub until: Timestamp,
+    /// How it ended; none while it is open.
+    pub outcome: Option<Outcome>,
+    pub reason: Option<String>,
+    pub seconds: f64,
+    pub items: u64,
+    pub done: u64,
+    pub failed: u64,
+    pub items_per_second: f64,
+    pub attempts: Attempts,
+    /// Nodes that were taken away under a worker.
+    pub preemptions: u64,
+    /// Time of attempts that ended without a receipt.
+    pub wasted_item_seconds: f64,
+    /// From the end or death of attempts to the beginning of the next.
+    pub redelivery_seconds: f64,
+    /// Time in which an index that was to be replaced had no pod.
+    pub backoff_seconds: f64,
+    pub took: Took,
+    pub nodes: Nodes,
+    pub cost: Cost,
+    pub timeline: Timeline,
+    /// The first few.
+    pub failures: Vec<Failure>,
+}
+
+/// The attempts of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Attempts {
+    pub made: u64,
+    /// Those that were not an item's first.
+    pub retries: u64,
+    pub failed: u64,
+    /// Given back because their worker was asked to stop, or lost its lease.
+    pub yielded: u64,
+    /// That ended without a word.
+    pub vanished: u64,
+    pub in_flight: u64,
+}
+
+/// How long the attempts took that made outputs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Took {
+    /// All of them together.
+    pub item_seconds: f64,
+    pub median_seconds: f64,
+    pub longest_seconds: f64,
+    /// The items that took longest, as their records spell them.
+    pub slowest: Vec<(String, f64)>,
+}
+
+/// The nodes of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Nodes {
+    /// Different nodes that held a worker.
+    pub seen: u64,
+    /// Time for which they did, each from the first to the last sign of a worker. What a node takes to
+    /// start and to be taken away again is not in it.
+    pub seconds: f64,
+    /// The least that the work could have taken: the time of attempts that made outputs, divided by
+    /// the items that a node works on at once.
+    pub least_seconds: Option<f64>,
+}
+
+/// What a run cost, as far as that can be told. In US dollars.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Cost {
+    /// The nodes' time at the list price; none if that is not known.
+    pub machines: Option<f64>,
+    /// Operations on objects that the items' protocol makes.
+    pub operations: f64,
+    /// Both, for each item that is done.
+    pub per_item: Option<f64>,
+    /// What is not known, and so not in it.
+    pub unknown: Option<String>,
+    pub fleet: Option<Fleet>,
+    /// What the cluster costs an hour, whatever runs in it: not in the figures above.
+    pub cluster_hour: f64,
+    /// When the prices were collected, and where.
+    pub prices_of: String,
+    pub prices_from: String,
+}
+
+impl Store {
+    /// What a run came to.
+    pub(crate) async fn account(&self, summary: Summary, now: Timestamp) -> Result<Account> {
+        let Summary { record, closed, .. } = summary;
+        let workers: Vec<WorkerProgress> = self.all(&layout::workers(&record.run)).await?;
+        let mut sums = Sums::of(&record, closed.as_ref(), &workers, now);
+        gather::items(&self.bucket, &record.run, record.count, |item, tries| sums.add(item, tries)).await?;
+        let failures = self.first_failures(&record.run, FAILURES).await?;
+        Ok(sums.account(record, closed, failures))
+    }
+}
+
+/// What adds up while items are read.
+struct Sums {
+    is_open: bool,
+    until: Timestamp,
+    crew: Crew,
+    spent: Spent,
+    retries: u64,
+    done: u64,
+    failed: u64,
+    /// Milliseconds that each item took that is done.
+    took: Vec<u32>,
+    slowest: Vec<(String, u32)>,
+    timeline: Timeline,
+}
+
+impl Sums {
+    fn of(record: &RunRecord, closed: Option<&Closed>, workers: &[WorkerProgress], now: Timestamp) -> Self {
+        let until = closed.map_or(now, |closed| closed.at);
+        let crew = Crew::of(workers, closed.is_none(), until.as_millisecond());
+        Self {
+            is_open: closed.is_none(),
+            until,
+            crew,
+            spent: Spent::default(),
+            retries: 0,
+            done: 0,
+            failed: 0,
+            took: Vec::new(),
+            slowest: Vec::new(),
+            timeline: Timeline::between(record.created.as_millisecond(), until.as_millisecond()),
+        }
+    }
+
+    fn add(&mut self, item: &str, tries: &Tries) {
+        let spent = tries.spent(&self.crew.heard, self.is_open, self.until.as_millisecond());
+        let sum = &mut self.spent;
+        sum.attempts += spent.attempts;
+        sum.failed += spent.failed;
+        sum.yielded += spent.yielded;
+        sum.vanished += spent.vanished;
+        sum.in_flight += spent.in_flight;
+        sum.busy_ms += spent.busy_ms;
+        sum.wasted_ms += spent.wasted_ms;
+        sum.redelivery_ms += spent.redelivery_ms;
+        self.retries += spent.attempts.saturating_sub(1);
+        let Some((settled, at)) = tries.settled() else { return };
+        self.timeline.settle(settled, at);
+        match settled {
+            Settled::Failed => self.failed += 1,
+            Settled::Done => {
+                self.done += 1;
+                self.took(item, u32::try_from(spent.busy_ms).unwrap_or(u32::MAX));
+            }
+        }
+    }
+
+    fn took(&mut self, item: &str, ms: u32) {
+        self.took.push(ms);
+        let at = self.slowest.partition_point(|(_, slower)| *slower >= ms);
+        if at < SLOWEST {
+            self.slowest.insert(at, (item.to_owned(), ms));
+            self.slowest.truncate(SLOWEST);
+        }
+    }
+
+    fn account(mut self, record: RunRecord, closed: Option<Closed>, failures: Vec<Failure>) -> Account {
+        self.timeline.finish(&self.crew);
+        let seconds = self.until.duration_since(record.created).as_secs_f64().max(0.0);
+        let Spent { attempts, failed, yielded, vanished, in_flight, .. } = self.spent;
+        let nodes = Nodes {
+            seen: self.crew.nodes.len() as u64,
+            seconds: in_seconds(self.crew.node_ms()),
+            least_seconds: at_once(&record).map(|slots| in_seconds(self.spent.busy_ms) / slots),
+        };
+        let preempted = self.crew.preempted.len() as u64;
+        Account {
+            items_per_second: if seconds > 0.0 { count(self.done) / seconds } else { 0.0 },
+            attempts: Attempts {
+                made: attempts,
+                retries: self.retries,
+                failed,
+                yielded,
+                vanished,
+                in_flight,
+            },
+            preemptions: closed.as_ref().map_or(preempted, |closed| closed.preemptions),
+            wasted_item_seconds: in_seconds(self.spent.wasted_ms),
+            redelivery_seconds: in_seconds(self.spent.redelivery_ms),
+            backoff_seconds: in_seconds(self.crew.backoff_ms),
+            took: self.times(),
+            cost: cost(record.fleet, nodes.seconds, attempts, self.done),
+            nodes,
+            run: record.run,
+            job: record.job,
+            by: record.by,
+            retry_of: record.retry_of,
+            created: record.created,
+            until: self.until,
+            outcome: closed.as_ref().map(|closed| closed.outcome),
+            reason: closed.and_then(|closed| closed.reason),
+            seconds,
+            items: record.count,
+            done: self.done,
+            failed: self.failed,
+            timeline: self.timeline,
+            failures,
+        }
+    }
+
+    fn times(&mut self) -> Took {
+        self.took.sort_unstable();
+        let at = |at: usize| self.took.get(at).map_or(0.0, |ms| f64::from(*ms) / 1000.0);
+        let slowest = self.slowest.iter().map(|(item, ms)| (item.clone(), f64::from(*ms) / 1000.0));
+        Took {
+            item_seconds: in_seconds(self.spent.busy_ms),
+            median_seconds: at(self.took.len() / 2),
+            longest_seconds: at(self.took.len().saturating_sub(1)),
+            slowest: slowest.collect(),
+        }
+    }
+}
+
+/// Items that one node works on at the same time, where the record tells.
+fn at_once(record: &RunRecord) -> Option<f64> {
+    let fleet = record.fleet.as_ref()?;
+    let workers = record.workers.div_ceil(fleet.nodes.max(1)).max(1);
+    Some(f64::from(workers) * f64::from(fleet.concurrency.max(1)))
+}
+
+fn cost(fleet: Option<Fleet>, node_seconds: f64, attempts: u64, done: u64) -> Cost {
+    let prices = prices::prices();
+    let of = |fleet: &Fleet| {
+        prices.node_seconds(&fleet.region, &fleet.machine_type, fleet.spot, node_seconds).ok_or_else(|| {
+            format!("no price of a `{}` in {} is known here", fleet.machine_type, fleet.region)
+        })
+    };
+    let machines = match &fleet {
+        Some(fleet) => of(fleet),
+        None => Err("the run's record does not tell its machines".to_owned()),
+    };
+    let writes = attempts * WRITES_FOR_ATTEMPT + done * WRITES_FOR_DONE;
+    let operations = prices.operations(writes, attempts * READS_FOR_ATTEMPT);
+    let all = machines.as_ref().ok().map(|machines| machines + operations);
+    Cost {
+        per_item: all.filter(|_| done > 0).map(|all| all / count(done)),
+        operations,
+        unknown: machines.as_ref().err().cloned(),
+        machines: machines.ok(),
+        fleet,
+        cluster_hour: prices.cluster_hour,
+        prices_of: prices.date.clone(),
+        prices_from: prices.source.clone(),
+    }
+}
+
+fn in_seconds(ms: i64) -> f64 {
+    count(ms.max(0).unsigned_abs()) / 1000.0
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,115 @@
+//! A small stack with a small job, for campaigns: it squares the numbers in tiny files.
+
+use contract::{RunId, layout};
+
+use crate::evidence::Evidence;
+use crate::{Cloud, Scenario};
+
+/// The bucket of its runs, inputs and outputs.
+pub const BUCKET: &str = "local-cloud-proof-data";
+/// The command that runs it.
+pub const RUN: [&str; 5] = ["run", "--local", "--yes", "--items", "items.txt"];
+
+const STACK: &str = r#"
+[stack]
+name = "proof"
+region = "europe-west1"
+zone = "europe-west1-b"
+
+[topic.items]
+
+[subscription.work]
+topic = "items"
+ack_deadline = "10s"
+retry = { min = "1s", max = "30s" }
+
+[bucket.data]
+files = { "in/" = "in" }
+
+[cluster.main]
+[cluster.main.pool.steady]
+machine_type = "e2-medium"
+nodes = 1
+[cluster.main.pool.workers]
+machine_type = "e2-standard-2"
+spot = true
+max_nodes = 2
+
+[job.small]
+subscription = "work"
+bucket = "data"
+pool = "main/workers"
+
+[job.small.etl]
+extract = "gs://data/in/{item}.csv"
+schema = { x = "int" }
+sql = "SELECT x, x * x AS square FROM input ORDER BY x"
+load = "gs://data/out/{item}.csv"
+"#;
+
+/// The stack, applied, and its local cloud.
+#[derive(Debug)]
+pub struct Small {
+    /// Its folder.
+    pub scenario: Scenario,
+    /// Its local cloud.
+    pub cloud: Cloud,
+    items: usize,
+}
+
+impl Small {
+    /// Applies it, with as many items to run.
+    #[must_use]
+    pub fn of(items: usize) -> Self {
+        let scenario = Scenario::with(STACK);
+        let keys: Vec<String> = (0..items).map(key).collect();
+        scenario.write("items.txt", keys.join("\n"));
+        for (at, key) in keys.iter().enumerate() {
+            scenario.write(&format!("in/{key}.csv"), format!("x\n{at}\n{}\n", at + 10));
+        }
+        scenario.expect(0, &["apply", "--local", "--yes"]);
+        let cloud = Cloud::of(&scenario);
+        Self { scenario, cloud, items }
+    }
+
+    /// Names of its runs, the oldest first.
+    #[must_use]
+    pub fn runs(&self) -> Vec<RunId> {
+        let runs = std::fs::read_dir(self.scenario.object(BUCKET, layout::RUNS)).into_iter().flatten();
+        let names = runs.flatten().map(|run| RunId(run.file_name().to_string_lossy().into_owned()));
+        let is_recorded = |run: &RunId| self.scenario.object(BUCKET, &layout::run(run)).exists();
+        // They begin with the same job and go on with the time.
+        let mut names: Vec<RunId> = names.filter(is_recorded).collect();
+        names.sort();
+        names
+    }
+
+    /// How many items of a run have a receipt.
+    #[must_use]
+    pub fn done(&self, run: &RunId) -> usize {
+        self.scenario.objects(BUCKET, layout::receipts(run).trim_end_matches('/')).len()
+    }
+
+    /// The records of a run, and the outputs that are live.
+    #[must_use]
+    pub fn evidence(&self, run: &RunId) -> Evidence {
+        Evidence::read(&self.scenario, &self.cloud, BUCKET, &[&layout::folder(run), "out/"])
+    }
+
+    /// Outputs that are not there or not right.
+    #[must_use]
+    pub fn wrong_outputs(&self) -> Vec<String> {
+        let wrong = |at: usize| {
+            let name = format!("out/{}.csv", key(at));
+            let (x, y) = (at, at + 10);
+            let right = format!("x,square\n{x},{}\n{y},{}\n", x * x, y * y);
+            let is = std::fs::read_to_string(self.scenario.object(BUCKET, &name)).unwrap_or_default();
+            (is != right).then(|| format!("{name} is {is:?}"))
+        };
+        (0..self.items).filter_map(wrong).collect()
+    }
+}
+
+fn key(at: usize) -> String {
+    format!("item-{at}")
+}
