@@ -49,7 +49,7 @@ fn a_run_of_100_000_items_costs_few_calls() {
     let scenario = Scenario::fx_on_a_fast_cloud();
     scenario.expect(0, &["apply", "--local", "--yes"]);
     scenario.expect(0, &["local", "stockout", "add", "--spot"]);
-    let items: String = (0..ITEMS).map(|item| format!("item-{item:06}\n")).collect();
+    let items = (0..ITEMS).map(|item| format!("item-{item:06}")).collect::<Vec<_>>().join("\n");
     scenario.write("many.txt", items);
 
     let (mut calls, mut mark) = (Calls::default(), 0);

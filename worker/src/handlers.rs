@@ -94,9 +94,11 @@ mod tests {
             Ok(Arc::new(Nowhere(bucket.ok_or_else(|| anyhow::anyhow!("no `bucket`"))?.to_owned())))
         };
         let handlers = Handlers::new(host(), Some(Arc::new(make)));
-        let made = handlers.make(&library(&json!({ "bucket": "b" }))).await.ok().expect("a handler");
+        let Ok(handler) = handlers.make(&library(&json!({ "bucket": "b" }))).await else {
+            panic!("no handler");
+        };
         let address = ObjectAddress { bucket: "b".to_owned(), object: "x".to_owned() };
-        assert_eq!(made.destination(&Item("x".to_owned())).ok(), Some(Destination::One(address)));
+        assert_eq!(handler.destination(&Item("x".to_owned())).ok(), Some(Destination::One(address)));
         let refused = handlers.make(&library(&json!({}))).await.err().expect("an error");
         assert_eq!(refused, "library.config: no `bucket`");
     }

@@ -93,7 +93,7 @@ impl SecretManager {
     }
 
     fn get(&self, project: &str, id: &str) -> Result<Value, ApiError> {
-        self.held().secret(project, id).map(|secret| secret.json())
+        self.held().secret(project, id).map(Secret::json)
     }
 
     /// Changes the settings that `mask` names.

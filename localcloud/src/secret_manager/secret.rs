@@ -84,7 +84,7 @@ const OUTPUT: [&str; 3] = ["name", "createTime", "etag"];
 impl Settings {
     /// Refuses what Google would refuse, and what is not here.
     pub(super) fn checked(mut self) -> Result<Self, ApiError> {
-        for field in self.other.keys().filter(|field| !OUTPUT.contains(&field.as_str())) {
+        if let Some(field) = self.other.keys().find(|field| !OUTPUT.contains(&field.as_str())) {
             return Err(match UNSUPPORTED.contains(&field.as_str()) {
                 true => ApiError::unsupported(format!("Secret.{field}")),
                 false => ApiError::invalid_argument(format!(

@@ -71,8 +71,8 @@ async fn versions_are_numbered_read_disabled_and_destroyed_and_survive_a_restart
 
     let all =
         manager.list_secret_versions().set_parent(named("secrets", "token")).send().await.expect("a list");
-    let states: Vec<State> = all.versions.into_iter().map(|version| version.state).collect();
-    assert_eq!(states, [State::Destroyed, State::Enabled], "newest first");
+    let after: Vec<State> = all.versions.into_iter().map(|version| version.state).collect();
+    assert_eq!(after, [State::Destroyed, State::Enabled], "newest first");
     manager.delete_secret().set_name(named("secrets", "token")).send().await.expect("deleted");
     assert_eq!(refusal(read(&manager, "token/versions/1").await).0, 404);
     make(&manager, "token").await;

@@ -27,7 +27,7 @@ pub(super) fn problems(command: &CommandConfig) -> Vec<FieldProblem> {
     if command.argv.iter().any(|word| word.contains('\0')) {
         problems.push(at("argv", "an argument has a NUL character in it".into()));
     }
-    problems.extend(command.load.as_deref().and_then(|load| prefix_problem(load)));
+    problems.extend(command.load.as_deref().and_then(prefix_problem));
     problems.extend(command.env.iter().filter_map(|(name, value)| variable_problem(name, value)));
     for (place, secret) in command.secrets.iter().enumerate() {
         if secret.is_empty() || command.secrets[..place].contains(secret) {

@@ -193,6 +193,7 @@ existing = true
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "the stack is shown whole")]
     fn the_example_is_shown_with_where_each_value_comes_from() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stack.toml");
         let source = Source { set: vec!["job.fx.max_workers=3".into()], ..Source::file(&path) };

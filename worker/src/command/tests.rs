@@ -23,7 +23,7 @@ struct Case {
     folder: tempfile::TempDir,
 }
 
-/// What came of it.
+/// What ended of it.
 struct Came {
     result: Result<Product, HandlerError>,
     printed: String,
@@ -83,9 +83,9 @@ impl Case {
 
     /// Runs the script, which must make its item fail for good: the error.
     async fn fails_for_good(&self) -> String {
-        let came = self.run().await;
-        came.left_nothing();
-        match came.result {
+        let ended = self.run().await;
+        ended.left_nothing();
+        match ended.result {
             Err(HandlerError::Permanent(error)) => format!("{error:#}"),
             Err(HandlerError::Retry(error)) => panic!("not permanent: {error:#}"),
             Ok(product) => panic!("it went well: {:?}", product.outputs),
@@ -94,9 +94,9 @@ impl Case {
 
     /// As above, but to be tried again.
     async fn fails(&self) -> String {
-        let came = self.run().await;
-        came.left_nothing();
-        match came.result {
+        let ended = self.run().await;
+        ended.left_nothing();
+        match ended.result {
             Err(HandlerError::Retry(error)) => format!("{error:#}"),
             other => panic!("{other:?}"),
         }
@@ -129,7 +129,7 @@ async fn appears(path: &Path) -> String {
     loop {
         match std::fs::read_to_string(path) {
             Ok(text) if text.ends_with('\n') => return text,
-            _ => assert!(started.elapsed() < Duration::from_secs(60), "no {}", path.display()),
+            _ => assert!(started.elapsed() < Duration::from_mins(1), "no {}", path.display()),
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -143,7 +143,7 @@ async fn is_gone(pid: &str) {
         if stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['Z', 'X'])) {
             return;
         }
-        assert!(started.elapsed() < Duration::from_secs(60), "process {pid} is alive");
+        assert!(started.elapsed() < Duration::from_mins(1), "process {pid} is alive");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -160,8 +160,8 @@ async fn a_program_is_told_its_item_and_its_files_become_outputs() {
     )
     .with(|config| drop(config.env.insert("GREETING".to_owned(), "hello".to_owned())));
     case.payload = Some(json!({ "days": 3 }));
-    let came = case.run().await;
-    assert_eq!(came.printed, "fine\n");
+    let ended = case.run().await;
+    assert_eq!(ended.printed, "fine\n");
     let run = "fx-20260131-000000-01234567";
     let named = |name: &str, text: &str| (format!("gs://data/out/a/b%20c/{name}"), text.to_owned());
     let told = json!({ "item": "a/b c", "run": run, "attempt": 3, "payload": { "days": 3 } });
@@ -171,19 +171,19 @@ async fn a_program_is_told_its_item_and_its_files_become_outputs() {
         named("stdin.json", &format!("{told}\n")),
         named("told", &format!("a/b c|{run}|3")),
     ];
-    assert_eq!(came.outputs(), expected);
+    assert_eq!(ended.outputs(), expected);
 }
 
 #[tokio::test]
 async fn without_a_payload_there_is_null_and_without_files_no_output() {
     let case = Case::sh(r#"cat "$PROVISION_PAYLOAD"; echo; cat"#).with(|config| config.load = None);
-    let came = case.run().await;
+    let ended = case.run().await;
     assert!(
-        came.printed.starts_with("null\n") && came.printed.contains(r#""payload":null"#),
+        ended.printed.starts_with("null\n") && ended.printed.contains(r#""payload":null"#),
         "{}",
-        came.printed
+        ended.printed
     );
-    assert_eq!(came.outputs(), []);
+    assert_eq!(ended.outputs(), []);
 }
 
 #[tokio::test]
@@ -218,7 +218,7 @@ async fn what_is_wrong_with_a_configuration_is_said_at_once() {
     let told = |config: &CommandConfig| -> String {
         let wrong =
             Command::prepare(config, &Host::of_worker(None, Secrets::default())).expect_err("diagnostics");
-        wrong.iter().map(|wrong| format!("{wrong}\n")).collect()
+        wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n"
     };
     insta::assert_snapshot!(told(&config), @r#"
         load: `gs://data/out/{item}` is a prefix of names, and must end in `/`
@@ -254,7 +254,7 @@ async fn a_program_that_is_cut_off_dies_with_all_that_it_started() {
             [appears(&leader).await, appears(&grandchild).await, appears(&stray).await]
         };
         tokio::select! {
-            came = &mut attempt => panic!("{came:?}"),
+            ended = &mut attempt => panic!("{ended:?}"),
             pids = started => pids,
         }
         // As on a timeout, a lost lease or SIGTERM, the attempt is dropped here.
@@ -288,9 +288,9 @@ async fn what_a_program_leaves_running_ends_with_it_and_its_output_counts() {
 async fn of_a_program_that_prints_without_measure_the_end_is_kept() {
     let case =
         Case::sh("head -c 200M /dev/zero; head -c 8M /dev/zero | tr '\\0' '\\n'; echo the end; exit 1");
-    let came = case.run().await;
-    assert!(came.printed.len() <= OutputTail::KEPT);
-    assert!(came.printed.contains("the end\n\n[the end of 218103816 bytes]"), "{}", came.printed.len());
+    let ended = case.run().await;
+    assert!(ended.printed.len() <= OutputTail::KEPT);
+    assert!(ended.printed.contains("the end\n\n[the end of 218103816 bytes]"), "{}", ended.printed.len());
 }
 
 #[tokio::test]

@@ -63,7 +63,9 @@ impl Walk<'_> {
             }
             let path = path.join(OsStr::from_bytes(name.to_bytes()));
             match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => self.show(Found { folder, name, path: &path, kind: kind(&stat), stat }, depth)?,
+                Ok(stat) => {
+                    self.show(&Found { folder, name, path: &path, kind: kind(&stat), stat }, depth)?;
+                }
                 Err(Errno::NOENT) => {}
                 Err(error) => return Err(unreadable(&path, error)),
             }
@@ -71,8 +73,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn show(&mut self, found: Found<'_>, depth: usize) -> Result<(), HandlerError> {
-        (self.visit)(&found)?;
+    fn show(&mut self, found: &Found<'_>, depth: usize) -> Result<(), HandlerError> {
+        (self.visit)(found)?;
         if found.kind != FileType::Directory {
             return Ok(());
         }

@@ -85,9 +85,9 @@ mod tests {
         for (content, value) in [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a", "a"), (" a ", " a ")] {
             assert_eq!(read(content.as_bytes()).as_deref(), Ok(value), "{content:?}");
         }
-        assert_eq!(read(&[b'x'; LONGEST]).map(|value| value.len()), Ok(LONGEST));
+        assert_eq!(read(&vec![b'x'; LONGEST]).map(|value| value.len()), Ok(LONGEST));
         assert_eq!(
-            read(&[[b'x'; LONGEST].as_slice(), b"\r\n"].concat()).map(|value| value.len()),
+            read(&[vec![b'x'; LONGEST].as_slice(), b"\r\n"].concat()).map(|value| value.len()),
             Ok(LONGEST)
         );
     }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn what_no_variable_can_hold_is_refused_and_not_told() {
         assert_eq!(read(b"\n"), Err("is empty".to_owned()));
-        assert_eq!(read(&[b'x'; LONGEST + 1]), Err("is longer than 64 KiB".to_owned()));
+        assert_eq!(read(&vec![b'x'; LONGEST + 1]), Err("is longer than 64 KiB".to_owned()));
         assert!(read(b"canary\0").is_err_and(|error| error.starts_with("holds a zero byte")));
         assert!(
             read(b"canary\xff")

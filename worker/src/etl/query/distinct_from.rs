@@ -10,18 +10,14 @@ use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Spanned as _, Statem
 pub(super) const HINT: &str =
     "write parentheses: `(a IS NOT DISTINCT FROM b) AND c`, or `a IS NOT DISTINCT FROM (b AND c)`";
 
-/// The place of the first comparison that swallows what follows.
-pub(super) fn swallowing(statement: &Statement) -> Option<Option<Span>> {
-    let found = visit_expressions(statement, |expression| match expression {
+/// Breaks off at the first comparison that swallows what follows, with its place where that is known.
+pub(super) fn swallowing(statement: &Statement) -> ControlFlow<Option<Span>> {
+    visit_expressions(statement, |expression| match expression {
         Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) if is_swallowed(right) => {
             ControlFlow::Break(Span::try_from_sqlparser_span(right.span()))
         }
         _ => ControlFlow::Continue(()),
-    });
-    match found {
-        ControlFlow::Break(place) => Some(place),
-        ControlFlow::Continue(()) => None,
-    }
+    })
 }
 
 /// Whether it would stand outside, were the comparison read by the rules of precedence: `AND`, `OR` and

@@ -79,7 +79,7 @@ impl Query {
             return Err(only_select(sql));
         }
         let statement = *statement;
-        if let Some(place) = distinct_from::swallowing(&statement) {
+        if let ControlFlow::Break(place) = distinct_from::swallowing(&statement) {
             let message = "what follows `IS [NOT] DISTINCT FROM` here would all be its right side".to_owned();
             let help = vec![distinct_from::HINT.to_owned()];
             return Err(Diagnostic { help, ..Diagnostic::at(sql, message, place) });
