@@ -35,6 +35,10 @@ deny:
 large-object:
     cargo test -p localcloud --test clients -- --ignored --exact memory::a_gibibyte_passes_through_in_under_100_mib --nocapture
 
+# Two applies of different files at once, a hundred times.
+two-at-once seed="1": build
+    TWO_AT_ONCE=100 SEED={{seed}} cargo test -p scenarios -- --exact --nocapture two_at_once::of_two_applies_at_once_every_resource_is_wholly_one_s_and_losers_are_told
+
 # A run of 100,000 items whose receipts come from simulated workers: calls, seconds, dollars, memory.
 hundred-thousand: build
     cargo test -p scenarios -- --ignored --exact hundred_thousand::a_run_of_100_000_items_costs_few_calls --nocapture

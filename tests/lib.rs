@@ -202,6 +202,25 @@ impl Scenario {
         said.stdout
     }
 
+    /// Calls Google's API of the local cloud as anybody on this machine may, and expects it to be done.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        use std::io::{Read as _, Write as _};
+        let status = self.json(0, &["local", "status"]);
+        let authority = status["url"].as_str().expect("a url").trim_start_matches("http://").to_owned();
+        let mut stream = std::net::TcpStream::connect(&authority).expect("connected");
+        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+        let head = format!("Host: {authority}\r\nContent-Length: {}\r\nConnection: close", body.len());
+        write!(stream, "{method} {path} HTTP/1.0\r\n{head}\r\n\r\n{body}").expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("read");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+        assert!(head.starts_with("HTTP/1.0 200"), "{method} {path}: {answer}");
+        serde_json::from_str(body).expect("JSON")
+    }
+
     /// Runs `provision … --format json`, which must end with `code`.
     pub fn json(&self, code: i32, args: &[&str]) -> Value {
         let args: Vec<&str> = args.iter().copied().chain(["--format", "json"]).collect();

@@ -3,17 +3,21 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Error, Result, bail};
+use anyhow::{Error, Result};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Cloud, errors};
-use crate::diff::{Action, Change, differences};
+use crate::diff::Change;
 use crate::events::{Event, Watch};
-use crate::kinds::{self, AnyKind, Place};
 use crate::plan::{Allowed, Plan};
-use crate::resource::{Address, Owner};
+use crate::recheck::Stale;
+use crate::resource::Address;
+
+mod write;
+
+use write::Work;
 
 /// Changes made at the same time.
 const PARALLEL: usize = 16;
@@ -34,6 +38,14 @@ pub(crate) struct Applied {
     pub skipped: Vec<Address>,
     /// Whether somebody asked to stop.
     pub interrupted: bool,
+}
+
+impl Applied {
+    /// Whether all that stands in the way is that things moved since the plan.
+    #[must_use]
+    pub(crate) fn is_stale(&self) -> bool {
+        !self.failed.is_empty() && self.failed.iter().all(|(_, error)| error.is::<Stale>())
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -111,10 +123,12 @@ async fn with_retries(
     let address = &change.address;
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
+    let mut work = Work::new(change, cloud, allowed, watch)?;
     loop {
-        let error = match once(change, cloud, allowed, watch).await {
+        let again = |error: &Error| errors::is_worth_another_try(error) || errors::is_race(error);
+        let error = match work.go().await {
             Ok(()) => return Ok(()),
-            Err(error) if errors::is_worth_another_try(&error) && started.elapsed() < LONGEST => error,
+            Err(error) if again(&error) && started.elapsed() < LONGEST => error,
             Err(error) => return Err(error),
         };
         if stop.is_cancelled() {
@@ -128,62 +142,4 @@ async fn with_retries(
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-}
-
-async fn once(change: &Change, cloud: &Cloud, allowed: Allowed, watch: &Watch<'_>) -> Result<()> {
-    let address = &change.address;
-    let kind = kinds::named(address.kind).context("a change of no kind")?;
-    let id = change.desired.as_ref().map(|want| &want.id).or(change.live.as_ref().map(|live| &live.id));
-    let progress = |text: String| watch(&Event::Progress { address, text: &text });
-    let place = Place {
-        key: &address.key,
-        id: id.map_or("", String::as_str),
-        delete_data: allowed.delete_data,
-        progress: &progress,
-    };
-    match change.action {
-        Action::Create => create(kind, change, cloud, &place).await,
-        Action::Update => {
-            let mut fields: Vec<String> = change
-                .fields
-                .iter()
-                .filter_map(|f| f.path.split(['.', '[']).next().map(str::to_owned))
-                .collect();
-            fields.dedup();
-            kind.update(cloud, wanted(change)?, &place, &fields).await
-        }
-        Action::Replace => {
-            delete(kind, change, cloud, &place).await?;
-            create(kind, change, cloud, &place).await
-        }
-        Action::Delete => delete(kind, change, cloud, &place).await,
-    }
-}
-
-/// A create that finds the thing there is not yet a failure: our own first try may have succeeded
-/// with its answer lost. It is read and compared.
-async fn create(kind: &dyn AnyKind, change: &Change, cloud: &Cloud, place: &Place<'_>) -> Result<()> {
-    let error = match kind.create(cloud, wanted(change)?, place).await {
-        Err(error) if errors::is_already_there(&error) => error,
-        result => return result,
-    };
-    let want = change.desired.as_ref().context("a creation without a wish")?;
-    match kind.observe(cloud, want).await? {
-        Some(live) if live.owner == Owner::Ours && differences(&want.fields, &live.fields).is_empty() => {
-            Ok(())
-        }
-        Some(live) if live.owner == Owner::Ours => {
-            bail!("{} was made meanwhile by somebody else, differently: plan again", live.id)
-        }
-        _ => Err(error),
-    }
-}
-
-async fn delete(kind: &dyn AnyKind, change: &Change, cloud: &Cloud, place: &Place<'_>) -> Result<()> {
-    let live = change.live.as_ref().context("a deletion of nothing")?;
-    kind.delete(cloud, &live.fields, place).await
-}
-
-fn wanted(change: &Change) -> Result<&serde_json::Value> {
-    Ok(&change.desired.as_ref().context("a change without a wish")?.fields)
 }

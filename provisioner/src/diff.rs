@@ -1,14 +1,16 @@
 //! What would make the cloud match the stack. Knows nothing of clouds, kinds or order.
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cause::{self, SPEC};
+use crate::fingerprint::Fingerprint;
 use crate::observe::Observed;
 use crate::resource::{Address, Desired, Live, Owner};
 
 /// What is done with a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Action {
     /// It is not there.
@@ -19,6 +21,8 @@ pub(crate) enum Action {
     Replace,
     /// It is there and not wanted.
     Delete,
+    /// It was there before the stack took it over, and is not wanted: only the marks go.
+    Release,
 }
 
 impl Action {
@@ -30,12 +34,14 @@ impl Action {
             Self::Update => '~',
             Self::Replace => '±',
             Self::Delete => '-',
+            Self::Release => '○',
         }
     }
 }
 
 /// A difference in one field.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct FieldChange {
     /// `retry.max`.
     pub path: String,
@@ -60,6 +66,16 @@ pub(crate) struct Change {
     pub desired: Option<Desired>,
     /// What the cloud has; of a creation, nothing.
     pub live: Option<Live>,
+    /// The state that it was decided on; of a creation, nothing.
+    pub seen: Option<Fingerprint>,
+}
+
+impl Change {
+    /// Whether it deletes or replaces.
+    #[must_use]
+    pub(crate) fn is_destructive(&self) -> bool {
+        matches!(self.action, Action::Delete | Action::Replace)
+    }
 }
 
 /// Why a stack cannot be planned.
@@ -67,7 +83,7 @@ pub(crate) struct Change {
 pub(crate) enum Conflict {
     /// Something of that name is there, and is not ours.
     #[error(
-        "{address}: {id} exists and {whose}; give yours another `name`, or say `existing = true` to use it as it is"
+        "{address}: {id} exists and {whose}; give yours another `name`, say `existing = true` to use it as it is{or}"
     )]
     NotOurs {
         /// The resource.
@@ -76,6 +92,16 @@ pub(crate) enum Conflict {
         id: String,
         /// Whose it is.
         whose: String,
+        /// What else can be done.
+        or: String,
+    },
+    /// What was to be adopted is not there.
+    #[error("{address}: there is no {id} to adopt")]
+    NothingToAdopt {
+        /// The resource.
+        address: Address,
+        /// What the cloud would call it.
+        id: String,
     },
     /// What the file says exists does not.
     #[error("{address}: `existing = true`, but there is no {id}")]
@@ -87,6 +113,23 @@ pub(crate) enum Conflict {
     },
 }
 
+/// What was asked for beside what the file says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// Addresses of what is there and to be taken over.
+    pub adopt: Vec<String>,
+    /// Whether what was taken over may be deleted like all the rest.
+    pub delete_adopted: bool,
+    /// Whether grants on the stack's resources go that the file says nothing of.
+    pub prune_grants: bool,
+}
+
+impl Asked {
+    fn adopts(&self, address: &Address) -> bool {
+        self.adopt.iter().any(|asked| *asked == address.to_string())
+    }
+}
+
 /// A kind's fixed fields, each with what fixes it.
 pub(crate) type Fixed = &'static [(&'static str, &'static str)];
 
@@ -95,11 +138,12 @@ pub(crate) fn between(
     desired: &[Desired],
     observed: Observed,
     fixed: impl Fn(&str) -> Fixed,
+    asked: &Asked,
 ) -> Result<Vec<Change>, Vec<Conflict>> {
     let mut conflicts = Vec::new();
     let mut changes = Vec::new();
     for (want, live) in desired.iter().zip(observed.wanted) {
-        match conflict(want, live.as_ref()) {
+        match conflict(want, live.as_ref(), asked.adopts(&want.address)) {
             Some(conflict) => conflicts.push(conflict),
             None => changes.extend(change(want, live, fixed(want.address.kind))),
         }
@@ -108,27 +152,45 @@ pub(crate) fn between(
         return Err(conflicts);
     }
     let reason = if desired.is_empty() { "the stack ends" } else { "not in the file any more" };
-    changes.extend(observed.unwanted.into_iter().map(|live| deletion(live, reason)));
+    let gone = observed.unwanted.into_iter();
+    changes.extend(gone.map(|live| match live.is_adopted() && !asked.delete_adopted {
+        true => end(live, Action::Release, "adopted: it stays, without the stack's marks"),
+        false => end(live, Action::Delete, reason),
+    }));
+    if asked.prune_grants {
+        let ours = |live| Live { owner: Owner::Ours, ..live };
+        let strangers = observed.strangers.into_iter().map(ours);
+        changes.extend(strangers.map(|live| end(live, Action::Delete, "granted outside of the file")));
+    }
     with_contents(desired, &mut changes);
     Ok(changes)
 }
 
-fn conflict(want: &Desired, live: Option<&Live>) -> Option<Conflict> {
+fn conflict(want: &Desired, live: Option<&Live>, adopted: bool) -> Option<Conflict> {
     let (address, id) = (want.address.clone(), want.id.clone());
-    let whose = match (want.existing, live.map(|live| &live.owner)) {
+    let (whose, or) = match (want.existing, live.map(|live| &live.owner)) {
         (true, None) => return Some(Conflict::Missing { address, id }),
+        (false, None) if adopted => return Some(Conflict::NothingToAdopt { address, id }),
         (true, Some(_)) | (false, None | Some(Owner::Ours)) => return None,
-        (false, Some(Owner::Stack(other))) => format!("belongs to the stack `{other}`"),
-        (false, Some(Owner::Nobody)) => "is not managed by this stack".to_owned(),
+        (false, Some(Owner::Nobody)) if adopted => return None,
+        (false, Some(Owner::Stack(other))) => (format!("belongs to the stack `{other}`"), String::new()),
+        (false, Some(Owner::Nobody)) => {
+            ("is not managed by this stack".to_owned(), format!(", or take it over with `--adopt {address}`"))
+        }
     };
-    Some(Conflict::NotOurs { address, id, whose })
+    Some(Conflict::NotOurs { address, id, whose, or })
 }
 
 fn change(want: &Desired, live: Option<Live>, fixed: Fixed) -> Option<Change> {
     if want.existing {
         return None;
     }
-    let fields = live.as_ref().map(|live| differences(&want.fields, &live.fields)).unwrap_or_default();
+    let mut fields = live.as_ref().map(|live| differences(&want.fields, &live.fields)).unwrap_or_default();
+    let adopted = live.as_ref().is_some_and(|live| live.owner == Owner::Nobody);
+    if adopted {
+        let after = "this stack's".into();
+        fields.push(FieldChange { path: "labels".into(), before: "nobody's".into(), after });
+    }
     let is_at = |field: &FieldChange, name: &str| field.path.split('.').next() == Some(name);
     let fixed = fixed.iter().find(|(name, _)| fields.iter().any(|field| is_at(field, name)));
     let implied = want.implied_by.as_ref().map(|by| format!("implied by {by}"));
@@ -136,18 +198,32 @@ fn change(want: &Desired, live: Option<Live>, fixed: Fixed) -> Option<Change> {
         (None, _) => (Action::Create, implied.unwrap_or_else(|| "in the file".into())),
         (Some(_), _) if fields.is_empty() => return None,
         (Some(_), Some((_, why))) => (Action::Replace, (*why).to_owned()),
-        (Some(_), None) => (Action::Update, "differs from the file".into()),
+        (Some(_), None) if adopted => (Action::Update, "adopted".into()),
+        (Some(live), None) => {
+            let then = live.revision.marks.get(SPEC).map(String::as_str);
+            (Action::Update, cause::why(want.spec.as_deref(), then, &fields))
+        }
     };
-    Some(Change { address: want.address.clone(), action, reason, fields, desired: Some(want.clone()), live })
+    let seen = live.as_ref().map(|live| Fingerprint::of(Some(&want.fields), live));
+    Some(Change {
+        address: want.address.clone(),
+        action,
+        reason,
+        fields,
+        desired: Some(want.clone()),
+        live,
+        seen,
+    })
 }
 
-fn deletion(live: Live, reason: &str) -> Change {
+fn end(live: Live, action: Action, reason: &str) -> Change {
     Change {
         address: live.address.clone(),
-        action: Action::Delete,
+        action,
         reason: reason.into(),
         fields: Vec::new(),
         desired: None,
+        seen: Some(Fingerprint::of(None, &live)),
         live: Some(live),
     }
 }
@@ -175,6 +251,7 @@ fn with_contents(desired: &[Desired], changes: &mut Vec<Change>) {
                 fields: Vec::new(),
                 desired: Some(want.clone()),
                 live: None,
+                seen: None,
             });
         }
     }
@@ -234,6 +311,7 @@ fn is_empty(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::Revision;
     use serde_json::json;
 
     const FIXED: Fixed = &[("filter", "a filter is fixed")];
@@ -247,6 +325,7 @@ mod tests {
             inside: None,
             implied_by: None,
             existing: false,
+            spec: None,
         }
     }
 
@@ -258,11 +337,12 @@ mod tests {
             owner: Owner::Ours,
             holds: None,
             inside: None,
+            revision: Revision::default(),
         }
     }
 
     fn actions(desired: &[Desired], observed: Observed) -> Vec<String> {
-        let changes = between(desired, observed, |_| FIXED).expect("no conflict");
+        let changes = between(desired, observed, |_| FIXED, &Asked::default()).expect("no conflict");
         changes
             .iter()
             .map(|change| format!("{} {} ({})", change.action.sign(), change.address, change.reason))
@@ -279,7 +359,8 @@ mod tests {
             Some(live("other", json!({"filter": "other", "size": 2}))),
             Some(live("fixed", json!({"filter": "", "size": 2}))),
         ];
-        let observed = Observed { wanted: there, unwanted: vec![live("old", json!({}))] };
+        let observed =
+            Observed { wanted: there, unwanted: vec![live("old", json!({}))], ..Observed::default() };
         let expected = [
             "+ thing.new (in the file)",
             "~ thing.other (differs from the file)",
@@ -317,8 +398,9 @@ mod tests {
     fn what_is_not_ours_is_never_touched() {
         for (owner, words) in [(Owner::Nobody, "not managed"), (Owner::Stack("b".into()), "the stack `b`")] {
             let theirs = Live { owner, ..live("a", json!({})) };
-            let observed = Observed { wanted: vec![Some(theirs)], unwanted: Vec::new() };
-            let conflicts = between(&[desired("a", json!({}))], observed, |_| FIXED).expect_err("a conflict");
+            let observed = Observed { wanted: vec![Some(theirs)], ..Observed::default() };
+            let conflicts = between(&[desired("a", json!({}))], observed, |_| FIXED, &Asked::default())
+                .expect_err("a conflict");
             assert!(conflicts[0].to_string().contains(words), "{}", conflicts[0]);
         }
     }
@@ -327,10 +409,10 @@ mod tests {
     fn existing_resources_are_checked_and_left_alone() {
         let want = Desired { existing: true, ..desired("a", json!({"size": 1})) };
         let theirs = Live { owner: Owner::Nobody, ..live("a", json!({"size": 2})) };
-        let observed = Observed { wanted: vec![Some(theirs)], unwanted: Vec::new() };
+        let observed = Observed { wanted: vec![Some(theirs)], ..Observed::default() };
         assert!(actions(std::slice::from_ref(&want), observed).is_empty());
-        let observed = Observed { wanted: vec![None], unwanted: Vec::new() };
-        assert!(between(&[want], observed, |_| FIXED).is_err());
+        let observed = Observed { wanted: vec![None], ..Observed::default() };
+        assert!(between(&[want], observed, |_| FIXED, &Asked::default()).is_err());
     }
 
     #[test]
@@ -339,7 +421,7 @@ mod tests {
         let wanted = [desired("box", json!({"filter": "new"})), inner];
         let in_box = |key| Live { inside: Some(Address::new("thing", "box")), ..live(key, json!({})) };
         let there = vec![Some(live("box", json!({"filter": "old"}))), Some(in_box("inner"))];
-        let observed = Observed { wanted: there, unwanted: vec![in_box("left")] };
+        let observed = Observed { wanted: there, unwanted: vec![in_box("left")], ..Observed::default() };
         assert_eq!(
             actions(&wanted, observed),
             ["± thing.box (a filter is fixed)", "+ thing.inner (goes with thing.box)"]

@@ -12,6 +12,8 @@ pub enum Exit {
     Error = 1,
     /// `plan --detailed-exitcode`: there are changes.
     Changes = 2,
+    /// What was planned has moved since: plan again.
+    Stale = 3,
     /// After a teardown something remains.
     Remains = 4,
     /// It would destroy what nobody said may go.

@@ -106,9 +106,10 @@ mod tests {
             inside: None,
             implied_by: None,
             existing: false,
+            spec: None,
         };
         let desired = (action != Action::Delete).then_some(desired);
-        Change { address, action, reason: String::new(), fields: Vec::new(), desired, live: None }
+        Change { address, action, reason: String::new(), fields: Vec::new(), desired, live: None, seen: None }
     }
 
     fn order(changes: Vec<Change>) -> Vec<String> {

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 
 use crate::cloud::Cloud;
 use crate::kinds;
-use crate::resource::{Desired, Live};
+use crate::resource::{Desired, Live, Owner};
 
 /// What is there.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(crate) struct Observed {
     pub wanted: Vec<Option<Live>>,
     /// What the stack owns and no longer wants.
     pub unwanted: Vec<Live>,
+    /// Grants to others on what the stack owns, which it says nothing of.
+    pub strangers: Vec<Live>,
 }
 
 /// Observes a stack's resources.
@@ -31,6 +33,7 @@ pub(crate) async fn all(desired: &[Desired], cloud: &Cloud) -> Result<Observed> 
     let (wanted, owned) = futures::future::try_join(try_join_all(wanted), try_join_all(owned)).await?;
     let ids: HashSet<_> = desired.iter().map(|want| (want.address.kind, want.id.as_str())).collect();
     let owned = owned.into_iter().flatten();
-    let unwanted = owned.filter(|live| !ids.contains(&(live.address.kind, live.id.as_str()))).collect();
-    Ok(Observed { wanted, unwanted })
+    let undeclared = owned.filter(|live| !ids.contains(&(live.address.kind, live.id.as_str())));
+    let (unwanted, strangers) = undeclared.partition(|live| live.owner == Owner::Ours);
+    Ok(Observed { wanted, unwanted, strangers })
 }

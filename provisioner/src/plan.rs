@@ -2,13 +2,15 @@
 
 use anyhow::{Result, bail};
 
+use crate::cause::may_be_drift;
 use crate::cloud::{Cloud, PROTECT};
-use crate::diff::{self, Action, Change};
+use crate::diff::{self, Action, Asked, Change};
+use crate::fingerprint::digest;
 use crate::graph::Graph;
-use crate::observe;
-use crate::resource::Desired;
-use crate::stack::Stack;
-use crate::{kinds, resource::Address};
+use crate::kinds::{self, AnyKind};
+use crate::observe::{self, Observed};
+use crate::resource::{Address, Desired, Live, Owner};
+use crate::stack::{Stack, nearest};
 
 /// What would make the cloud match the stack.
 #[derive(Debug)]
@@ -19,8 +21,12 @@ pub(crate) struct Plan {
     pub project: String,
     /// Whether the cloud is the local one.
     pub local: bool,
+    /// A hash of everything that the stack wants.
+    pub desired: String,
     /// Its changes, in order.
     pub graph: Graph,
+    /// Grants on the stack's resources that it says nothing of, and that stay.
+    pub strangers: Vec<String>,
     protected: Vec<String>,
     /// Whether there is no file, so that only labels tell what is protected.
     by_labels: bool,
@@ -42,18 +48,36 @@ pub(crate) struct Refused(pub Vec<String>);
 
 /// Plans a stack.
 pub(crate) async fn of(stack: &Stack, cloud: &Cloud) -> Result<Plan> {
-    between(stack, stack.resources(&cloud.project)?, cloud).await
+    asked(stack, cloud, &Asked::default()).await
 }
 
-/// Plans the end of a stack: the same, with nothing in it.
-pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud) -> Result<Plan> {
-    between(stack, Vec::new(), cloud).await
+/// Plans a stack, and what was asked for beside it.
+pub(crate) async fn asked(stack: &Stack, cloud: &Cloud, asked: &Asked) -> Result<Plan> {
+    let desired = stack.resources(&cloud.project)?;
+    may_adopt(&desired, asked)?;
+    between(stack, &desired, cloud, asked).await
 }
 
-async fn between(stack: &Stack, desired: Vec<Desired>, cloud: &Cloud) -> Result<Plan> {
-    let observed = observe::all(&desired, cloud).await?;
+/// Plans the end of a stack: the same, with nothing in it. What was adopted is let go, or goes, too.
+pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud, delete_adopted: bool) -> Result<Plan> {
+    between(stack, &[], cloud, &Asked { delete_adopted, ..Asked::default() }).await
+}
+
+async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Asked) -> Result<Plan> {
+    let observed = observe::all(desired, cloud).await?;
+    if let Some(other) = foreign(desired, &observed) {
+        bail!(
+            "another stack called {} is in the project {}: it has {other}, and nothing of this file; give this one another `name` in [stack], or take that one down first",
+            stack.owner(),
+            cloud.project.id
+        );
+    }
+    // What goes takes the grants on it along.
+    let are_kept = !asked.prune_grants && !desired.is_empty();
+    let told = observed.strangers.iter().filter(|_| are_kept).map(|live| live.id.clone());
+    let strangers = told.collect();
     let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
-    let changes = match diff::between(&desired, observed, fixed) {
+    let changes = match diff::between(desired, observed, fixed, asked) {
         Ok(changes) => changes,
         Err(conflicts) => {
             bail!("{}", conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
@@ -63,10 +87,51 @@ async fn between(stack: &Stack, desired: Vec<Desired>, cloud: &Cloud) -> Result<
         stack: stack.owner().to_owned(),
         project: cloud.project.id.clone(),
         local: cloud.project.local,
+        desired: hash(desired),
         graph: ordered(changes),
+        strangers,
         protected: stack.header.protect.clone(),
         by_labels: stack.is_unwritten(),
     })
+}
+
+/// What the owner's name finds, if none of it is in the file: the work of others who took the same
+/// name.
+fn foreign(desired: &[Desired], observed: &Observed) -> Option<String> {
+    let stands_alone = |live: &&Live| live.address.kind != "grant";
+    let left: Vec<_> = observed.unwanted.iter().filter(stands_alone).collect();
+    let is_wanted = |address: &Address| desired.iter().any(|want| want.address == *address);
+    let shares =
+        observed.wanted.iter().flatten().any(|live| live.owner == Owner::Ours && live.inside.is_none())
+            || left.iter().any(|live| is_wanted(&live.address));
+    if desired.is_empty() || left.is_empty() || shares {
+        return None;
+    }
+    let more = if left.len() > 3 { format!(" and {} more", left.len() - 3) } else { String::new() };
+    let named: Vec<String> = left.iter().take(3).map(|live| live.address.to_string()).collect();
+    Some(format!("{}{more}", named.join(", ")))
+}
+
+/// Whether what is to be adopted is in the file, and of a kind that can be.
+fn may_adopt(desired: &[Desired], asked: &Asked) -> Result<()> {
+    for address in &asked.adopt {
+        let Some(want) = desired.iter().find(|want| want.address.to_string() == *address) else {
+            let all: Vec<String> = desired.iter().map(|want| want.address.to_string()).collect();
+            let near = nearest(address, all.iter().map(String::as_str));
+            let help = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            bail!("--adopt {address}: it is not in the file{help}");
+        };
+        if !kinds::named(want.address.kind).is_some_and(AnyKind::adoptable) {
+            bail!("--adopt {address}: a {} bears no marks that could be taken off again", want.address.kind);
+        }
+    }
+    Ok(())
+}
+
+/// A hash of everything that a stack wants.
+pub(crate) fn hash(desired: &[Desired]) -> String {
+    let one = |want: &Desired| serde_json::json!([want.address, want.id, want.fields]);
+    digest(&desired.iter().map(one).collect())
 }
 
 fn ordered(changes: Vec<Change>) -> Graph {
@@ -74,6 +139,23 @@ fn ordered(changes: Vec<Change>) -> Graph {
 }
 
 impl Plan {
+    /// The plan of these changes.
+    pub(crate) fn of_changes(
+        stack: String,
+        project: String,
+        local: bool,
+        desired: String,
+        changes: Vec<Change>,
+    ) -> Self {
+        let (graph, strangers) = (ordered(changes), Vec::new());
+        Self { stack, project, local, desired, graph, strangers, protected: Vec::new(), by_labels: false }
+    }
+
+    /// The same plan, in which these addresses are never deleted or replaced.
+    pub(crate) fn protecting(self, protected: &[String]) -> Self {
+        Self { protected: protected.to_vec(), ..self }
+    }
+
     /// The changes, in order.
     #[must_use]
     pub(crate) fn changes(&self) -> &[Change] {
@@ -102,6 +184,13 @@ impl Plan {
     #[must_use]
     pub(crate) fn is_destructive(&self) -> bool {
         self.changes().iter().any(Change::is_destructive)
+    }
+
+    /// The plan without what an edit of the file, or this version's defaults, would change.
+    pub(crate) fn only_drift(mut self) -> Self {
+        let changes = { self.graph.changes }.into_iter();
+        self.graph = ordered(changes.filter(|c| may_be_drift(c.action, &c.reason)).collect());
+        self
     }
 
     /// The plan without what holds data, and what that is, for people.
@@ -144,14 +233,6 @@ impl Plan {
     }
 }
 
-impl Change {
-    /// Whether it deletes or replaces.
-    #[must_use]
-    pub(crate) fn is_destructive(&self) -> bool {
-        matches!(self.action, Action::Delete | Action::Replace)
-    }
-}
-
 #[cfg(test)]
 impl Plan {
     /// A plan of the local project `p`.
@@ -160,7 +241,9 @@ impl Plan {
             stack: stack.into(),
             project: "p".into(),
             local: true,
+            desired: String::new(),
             graph,
+            strangers: Vec::new(),
             protected: Vec::new(),
             by_labels: false,
         }

@@ -1,5 +1,6 @@
 //! A resource of a stack, wanted or found. Knows nothing of any kind.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -50,6 +51,8 @@ pub(crate) struct Desired {
     pub implied_by: Option<Address>,
     /// Referenced, not owned: never created, changed or deleted.
     pub existing: bool,
+    /// The mark that tells an edit from drift, where the kind bears one.
+    pub spec: Option<String>,
 }
 
 /// A resource as the cloud has it.
@@ -67,6 +70,31 @@ pub(crate) struct Live {
     pub holds: Option<String>,
     /// The resource that it lies in and vanishes with.
     pub inside: Option<Address>,
+    /// Which state of it this is.
+    pub revision: Revision,
+}
+
+/// The mark of what was there before the stack took it over: it is let go, not deleted.
+pub(crate) const ADOPTED: &str = "provision-adopted";
+
+/// What tells one state of a live resource from another.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Revision {
+    /// A uid, or a time of creation: another one of the same name has another. Not every service
+    /// tells.
+    pub identity: Option<String>,
+    /// What a write carries that is to be done only if nobody wrote since: an etag, a metageneration.
+    pub version: Option<String>,
+    /// The marks that it bears beside its owner and its key, those of other versions of this program
+    /// too.
+    pub marks: BTreeMap<String, String>,
+}
+
+impl Live {
+    /// Whether it was there before the stack took it over.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.revision.marks.contains_key(ADOPTED)
+    }
 }
 
 /// Whose a live resource is.

@@ -5,6 +5,7 @@
 mod accounts;
 mod architecture;
 mod bad_input;
+mod bound;
 mod chaos;
 mod command;
 mod crash_points;
@@ -19,6 +20,7 @@ mod manifests;
 mod mutants;
 mod permissions;
 mod runs;
+mod two_at_once;
 mod stacks;
 mod several;
 mod secrets;

@@ -17,9 +17,21 @@ pub(crate) fn is_denied(error: &Error) -> bool {
     has(error, 403, Code::PermissionDenied)
 }
 
+/// Why a conditional write of ours was not done, where no client says it as an error.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unmet {
+    /// Something is there already.
+    #[error("{0} is there already")]
+    AlreadyThere(String),
+    /// Somebody else wrote since we looked.
+    #[error("{0} was written by somebody else meanwhile")]
+    Raced(String),
+}
+
 /// Whether the error says that the thing is there already.
 pub(crate) fn is_already_there(error: &Error) -> bool {
-    has(error, 409, Code::AlreadyExists) && !has_code(error, Code::Aborted)
+    let refused = has(error, 409, Code::AlreadyExists) && !is_race(error);
+    refused || matches!(unmet(error), Some(Unmet::AlreadyThere(_)))
 }
 
 /// Whether a bucket cannot be deleted because it has objects.
@@ -29,8 +41,13 @@ pub(crate) fn is_not_empty(error: &Error) -> bool {
 
 /// Whether somebody else wrote between our read and our write.
 pub(crate) fn is_race(error: &Error) -> bool {
+    let conflict = |status: &kube::core::Status| status.code == 409 && status.reason == "Conflict";
     has_code(error, Code::Aborted)
-        || has(error, 412, Code::FailedPrecondition) && text(error).contains("etag")
+        || status(error) == Some(412)
+        || has_code(error, Code::FailedPrecondition)
+            && ["etag", "pre-condition", "precondition"].iter().any(|word| text(error).contains(word))
+        || matches!(kube(error), Some(KubeError::Api(status)) if conflict(status))
+        || matches!(unmet(error), Some(Unmet::Raced(_)))
 }
 
 /// "Not found" as an answer.
@@ -93,6 +110,10 @@ fn has(error: &Error, http: u16, code: Code) -> bool {
 
 fn has_code(error: &Error, code: Code) -> bool {
     google(error).and_then(GoogleError::status).is_some_and(|status| status.code == code)
+}
+
+fn unmet(error: &Error) -> Option<&Unmet> {
+    error.chain().find_map(|cause| cause.downcast_ref())
 }
 
 fn google(error: &Error) -> Option<&GoogleError> {

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use google_cloud_auth::credentials::{CacheableResource, Credentials};
 use google_cloud_container_v1::model::Cluster;
 use google_cloud_container_v1::model::cluster::Status;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use kube::config::{AuthInfo, Config, KubeConfigOptions, Kubeconfig, NamedCluster};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -101,6 +101,16 @@ impl Kubernetes {
         K: Clone + DeserializeOwned + Debug,
     {
         errors::gone(limited("delete from the cluster", api.delete(name, &DeleteParams::background())).await)
+    }
+
+    /// Deletes an object if it still is the one with that uid.
+    pub(crate) async fn delete_one<K>(&self, api: &Api<K>, name: &str, uid: Option<String>) -> Result<()>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        let this = uid.map(|uid| Preconditions { uid: Some(uid), resource_version: None });
+        let how = DeleteParams { preconditions: this, ..DeleteParams::background() };
+        errors::gone(limited("delete from the cluster", api.delete(name, &how)).await)
     }
 
     /// Lists what carries a stack's labels.

@@ -39,6 +39,8 @@ pub(crate) const MANAGED_BY: &str = "managed-by";
 pub(crate) const MANAGED_BY_US: &str = "provision";
 pub(crate) const STACK: &str = "provision-stack";
 pub(crate) const KEY: &str = "provision-key";
+/// What every label of ours but [`MANAGED_BY`] begins with, those of other versions of this program too.
+pub(crate) const MARK: &str = "provision-";
 
 /// Label key of how long a stack is meant to live.
 pub(crate) const EXPIRES: &str = "provision-expires";
@@ -152,6 +154,11 @@ impl Cloud {
         self.seen.policies.forget().await;
     }
 
+    /// Forgets what was seen of a cluster.
+    pub(crate) async fn forget_cluster(&self, id: &str) {
+        self.seen.clusters.lock().await.remove(id);
+    }
+
     /// A cluster as the service has it, asked once per round of observation.
     pub(crate) async fn cluster(&self, id: &str) -> Result<Option<Cluster>> {
         let cell = self.seen.clusters.lock().await.entry(id.to_owned()).or_default().clone();
@@ -210,6 +217,7 @@ impl Cloud {
                 STACK => owner = Owner::Stack(value),
                 KEY => key = Some(value),
                 MANAGED_BY => {}
+                name if is_mark(name) => {}
                 // Google's own labels.
                 name if name.starts_with("goog-") => {}
                 _ => drop(own.insert(label, value)),
@@ -217,6 +225,19 @@ impl Cloud {
         }
         (owner, key, own)
     }
+}
+
+/// The marks among labels, beside owner and key: a version of this program that does not know one
+/// keeps it.
+pub(crate) fn marks<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> Labels {
+    let marks = labels.into_iter().filter(|(label, _)| is_mark(label));
+    marks.map(|(label, value)| (label.clone(), value.clone())).collect()
+}
+
+/// Whether a label says something of how its resource was written. The file says [`EXPIRES`] and
+/// [`PROTECT`]: they come and go with it.
+fn is_mark(label: &str) -> bool {
+    label.starts_with(MARK) && ![STACK, KEY, EXPIRES, PROTECT].contains(&label)
 }
 
 /// A call with a bound on its time.

@@ -1,21 +1,38 @@
 //! `provision apply`, and what other commands that change the cloud share with it.
 
-use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::plan::AskedArgs;
 use super::session::{Session, StackArgs};
 use crate::apply;
 use crate::exit::Exit;
-use crate::plan::{self, Allowed};
-use crate::report::{self, ApplyReport, PlanFormat};
+use crate::plan::{self, Allowed, Plan};
+use crate::report::{self, ApplyReport, PlanFormat, Style};
+use crate::saved::{self, Saved};
 
-/// Makes the cloud match stack.toml.
+/// Makes the cloud match stack.toml, or carries out a saved plan.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  provision apply                        shows the plan and asks
+  provision apply --yes                  does not ask
+  provision apply plan.json              what `provision plan --out plan.json` showed, and nothing else
+  provision apply --adopt topic.items    takes over a topic that is there already
+
+What moved since its change was planned is left as it is, with all that waits for it; the rest is done, and the
+exit code is 3.")]
 pub(super) struct Apply {
+    /// A file that `provision plan --out` wrote. It was looked at already: nobody is asked.
+    #[arg(value_name = "PLAN", conflicts_with_all = ["delete_data", "interrupt_runs", "adopt", "delete_adopted", "prune_grants"])]
+    saved: Option<PathBuf>,
     #[command(flatten)]
     pub(super) stack: StackArgs,
+    #[command(flatten)]
+    asked: AskedArgs,
     /// How the plan is written.
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
@@ -46,23 +63,75 @@ impl Leave {
 impl Apply {
     pub(super) async fn run(self) -> Result<Exit> {
         let session = self.stack.open().await?;
+        if let Some(path) = &self.saved {
+            let Saved { plan, allowed } = read(path, &session)?;
+            report::plan(&plan, self.format);
+            return carry_out(&session, &plan, allowed, true, "apply").await;
+        }
         session.stack.secrets_are_here()?;
-        let plan = plan::of(&session.stack, &session.cloud).await?;
+        let allowed = self.leave.allowed();
+        let look = || async { plan::asked(&session.stack, &session.cloud, &self.asked.asked()).await };
+        let mut plan = look().await?;
         report::plan(&plan, self.format);
-        carry_out(&session, &plan, self.leave.allowed(), self.leave.yes, "apply").await
+        // What was confirmed is what is done: as long as the question was open things may have moved.
+        while !self.leave.yes && !plan.is_empty() {
+            permit(&session, &plan, allowed).await?;
+            agree(false, "apply these changes")?;
+            let now = look().await?;
+            let moved = report::moved_text(&plan, &now, Style::of_stderr());
+            plan = now;
+            if moved.is_empty() {
+                break;
+            }
+            report::note(&format!("since the plan above was made, this has changed:\n{moved}"));
+        }
+        carry_out(&session, &plan, allowed, true, "apply").await
     }
+}
+
+/// Reads a saved plan, which must be one of this stack in this project.
+fn read(path: &Path, session: &Session) -> Result<Saved> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    let Saved { plan, allowed } = saved::read(&text).with_context(|| name.to_string())?;
+    let (stack, project) = (session.stack.owner(), &session.cloud.project);
+    if plan.stack != stack {
+        bail!("{name} is a plan of the stack {}, and this is {stack}", plan.stack);
+    }
+    if plan.project != project.id || plan.local != project.local {
+        let place = |local| if local { "the local cloud" } else { "Google's" };
+        bail!(
+            "{name} is a plan for the project {} of {}, and this is {} of {}",
+            plan.project,
+            place(plan.local),
+            project.id,
+            place(project.local)
+        );
+    }
+    if plan.desired != plan::hash(&session.stack.resources(project)?) {
+        report::warning(&format!(
+            "{} has changed since {name} was made; what is done is what the plan shows",
+            session.stack.path.display()
+        ));
+    }
+    Ok(Saved { plan: plan.protecting(&session.stack.header.protect), allowed })
+}
+
+/// Refuses what is not done without leave.
+pub(super) async fn permit(session: &Session, plan: &Plan, allowed: Allowed) -> Result<()> {
+    super::guard::runs(session, plan, allowed).await?;
+    Ok(plan.check(allowed)?)
 }
 
 /// Asks, and carries a plan out.
 pub(super) async fn carry_out(
     session: &Session,
-    plan: &plan::Plan,
+    plan: &Plan,
     allowed: Allowed,
     yes: bool,
     verb: &str,
 ) -> Result<Exit> {
-    super::guard::runs(session, plan, allowed).await?;
-    plan.check(allowed)?;
+    permit(session, plan, allowed).await?;
     if plan.is_empty() {
         return Ok(Exit::Done);
     }
@@ -75,6 +144,7 @@ pub(super) async fn carry_out(
     match applied {
         applied if applied.failed.is_empty() && applied.skipped.is_empty() => Ok(Exit::Done),
         applied if applied.interrupted => Ok(Exit::Interrupted),
+        applied if applied.is_stale() => Ok(Exit::Stale),
         _ => Ok(Exit::Error),
     }
 }

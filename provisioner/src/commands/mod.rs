@@ -50,8 +50,8 @@ const EXAMPLES: &str = "Examples:
   provision apply --yes                                       change it
   provision teardown --yes --delete-data                      leave nothing billing
 
-Exit codes: 0 done, 1 error, 2 changes (plan --detailed-exitcode), 4 something remains,
-5 refused as destructive, 6 failed items, 7 stalled, timed out or cancelled, 130 interrupted (a run goes on).";
+Exit codes: 0 done, 1 error, 2 changes (plan --detailed-exitcode), 3 out of date:
+plan again, 4 something remains, 5 refused as destructive, 6 failed items, 7 stalled, timed out or cancelled, 130 interrupted (a run goes on).";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Color {

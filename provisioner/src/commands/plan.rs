@@ -1,18 +1,24 @@
 //! `provision plan`.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
 use clap::Args;
 
+use super::apply::permit;
 use super::session::StackArgs;
+use crate::diff::Asked;
 use crate::exit::Exit;
-use crate::plan::{self, Allowed};
+use crate::plan::{self, Allowed, Refused};
 use crate::report::{self, PlanFormat};
+use crate::saved;
 
 /// Shows what apply would change.
 #[derive(Args)]
 #[command(after_help = "Examples:
   provision plan --env prod --project my-project
   provision plan --set cluster.main.pool.workers.max_nodes=20
+  provision plan --out plan.json && provision apply plan.json    exactly what was shown
   provision plan --format markdown | gh pr comment --body-file -")]
 pub(super) struct Plan {
     #[command(flatten)]
@@ -23,16 +29,68 @@ pub(super) struct Plan {
     /// Exit with 2 if there are changes, 0 if there are none, 1 on an error.
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Write the plan to a file, too: `provision apply FILE` carries out exactly it.
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Only what may have been changed outside of the file: not what was edited in it, nor what
+    /// left it.
+    #[arg(long, conflicts_with = "out")]
+    drift_only: bool,
+    #[command(flatten)]
+    asked: AskedArgs,
+    #[command(flatten)]
+    leave: LeaveInFile,
+}
+
+/// What a plan in a file may do.
+#[derive(Args)]
+struct LeaveInFile {
+    /// The plan in the file may delete or replace buckets with their objects.
+    #[arg(long, requires = "out")]
+    delete_data: bool,
+    /// The plan in the file may delete or replace what an open run needs.
+    #[arg(long, requires = "out")]
+    interrupt_runs: bool,
+}
+
+/// What is asked for beside what the file says.
+#[derive(Args, Clone)]
+pub(super) struct AskedArgs {
+    /// Take over what is there already and belongs to no stack. May be given again.
+    #[arg(long, value_name = "ADDRESS")]
+    adopt: Vec<String>,
+    /// Delete what was adopted like all the rest, instead of letting it go.
+    #[arg(long)]
+    delete_adopted: bool,
+    /// Take back grants on the stack's resources that the file says nothing of.
+    #[arg(long)]
+    prune_grants: bool,
+}
+
+impl AskedArgs {
+    pub(super) fn asked(&self) -> Asked {
+        let Self { adopt, delete_adopted, prune_grants } = self.clone();
+        Asked { adopt, delete_adopted, prune_grants }
+    }
 }
 
 impl Plan {
     pub(super) async fn run(self) -> Result<Exit> {
         let session = self.stack.open().await?;
         session.stack.secrets_are_here()?;
-        let plan = plan::of(&session.stack, &session.cloud).await?;
+        let plan = plan::asked(&session.stack, &session.cloud, &self.asked.asked()).await?;
+        let plan = if self.drift_only { plan.only_drift() } else { plan };
         report::plan(&plan, self.format);
-        if let Err(refused) = plan.check(Allowed::default()) {
+        let LeaveInFile { delete_data, interrupt_runs } = self.leave;
+        let allowed = Allowed { delete_data, interrupt_runs };
+        if let Err(error) = permit(&session, &plan, allowed).await {
+            let refused: Refused = error.downcast()?;
             report::note(&format!("apply would refuse this without leave:\n{}", refused.0.join("\n")));
+        }
+        if let Some(path) = &self.out {
+            let text = saved::written(&plan, allowed)?;
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            report::note(&format!("`provision apply{} {}` does exactly this", session.words, path.display()));
         }
         Ok(if self.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
     }

@@ -60,7 +60,7 @@ impl Run {
 
     async fn tear_down(&self, session: &Session) -> Result<Exit> {
         let look = || async {
-            let plan = plan::teardown(&session.stack, &session.cloud).await?;
+            let plan = plan::teardown(&session.stack, &session.cloud, false).await?;
             Ok::<_, anyhow::Error>(if self.delete_data { (plan, Vec::new()) } else { plan.sparing_data() })
         };
         let (plan, kept) = look().await?;

@@ -31,6 +31,9 @@ pub(super) struct Teardown {
     format: PlanFormat,
     #[command(flatten)]
     leave: Leave,
+    /// Delete what was adopted, too, instead of letting it go.
+    #[arg(long)]
+    delete_adopted: bool,
 }
 
 impl Teardown {
@@ -68,14 +71,14 @@ impl Teardown {
     }
 
     async fn one(&self, session: &Session) -> Result<Exit> {
-        let plan = plan::teardown(&session.stack, &session.cloud).await?;
+        let plan = plan::teardown(&session.stack, &session.cloud, self.delete_adopted).await?;
         report::plan(&plan, self.format);
         let exit = carry_out(session, &plan, self.leave.allowed(), self.leave.yes, "delete").await?;
         if exit != Exit::Done {
             return Ok(exit);
         }
         // Looked for again: nothing is left billing because something said that it was deleted.
-        let left = plan::teardown(&session.stack, &session.cloud).await?;
+        let left = plan::teardown(&session.stack, &session.cloud, self.delete_adopted).await?;
         if left.is_empty() {
             report::note(&format!("nothing of the stack {} remains", session.stack.owner()));
             return Ok(Exit::Done);

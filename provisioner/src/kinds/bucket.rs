@@ -1,6 +1,6 @@
 //! `bucket`: a Cloud Storage bucket, closed to the public, with access by IAM alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use contract::layout;
@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket_file::BucketFile;
 use super::{Found, Kind, Place, Table};
-use crate::cloud::{Cloud, errors, limited};
-use crate::resource::{Desired, Owner};
+use crate::cloud::{Cloud, errors, limited, marks};
+use crate::resource::{Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope};
 
 /// Objects deleted at the same time when a bucket is emptied.
@@ -118,6 +118,7 @@ impl Kind for Bucket {
     const NAME: &'static str = "bucket";
     const FIXED: &'static [(&'static str, &'static str)] =
         &[("location", "a bucket's location is fixed when it is made")];
+    const ADOPTABLE: bool = true;
     // As long as workers run, they write.
     const DELETED_AFTER: &'static [&'static str] = &["cluster", "node_pool", "job"];
 
@@ -153,17 +154,17 @@ impl Kind for Bucket {
     }
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
-        let live =
-            limited("look up the bucket", cloud.buckets.get_bucket().set_name(path(at.id)).send()).await?;
         let paths = fields.iter().map(|field| match field.as_str() {
             "uniform_access" | "public_access_prevention" => "iam_config",
             field => field,
         });
+        // Marks travel with whatever is sent.
+        let paths: BTreeSet<&str> = paths.chain(["labels"]).collect();
         let update = cloud
             .buckets
             .update_bucket()
             .set_bucket(self.wire(cloud, at).set_name(path(at.id)))
-            .set_if_metageneration_match(live.metageneration)
+            .set_or_clear_if_metageneration_match(at.generation())
             .set_update_mask(FieldMask::default().set_paths(paths));
         limited("update the bucket", update.send()).await.map(drop)
     }
@@ -197,7 +198,7 @@ impl Bucket {
             .set_versioning(Versioning::new().set_enabled(self.versioning))
             .set_lifecycle(Lifecycle::new().set_rule(rules))
             .set_iam_config(access)
-            .set_labels(cloud.marked(at.key, &self.labels))
+            .set_labels(at.labels(cloud, &self.labels))
     }
 }
 
@@ -235,6 +236,11 @@ impl LifecycleRule {
 }
 
 async fn found(cloud: &Cloud, live: model::Bucket) -> Result<Found<Bucket>> {
+    let revision = Revision {
+        identity: live.create_time.map(|time| format!("{}.{}", time.seconds(), time.nanos())),
+        version: Some(live.metageneration.to_string()),
+        marks: marks(&live.labels),
+    };
     let (owner, key, labels) = cloud.unmarked(live.labels);
     let access = live.iam_config.unwrap_or_default();
     let rules = live.lifecycle.map(|lifecycle| lifecycle.rule).unwrap_or_default();
@@ -248,7 +254,7 @@ async fn found(cloud: &Cloud, live: model::Bucket) -> Result<Found<Bucket>> {
         labels,
     };
     let holds = holds(cloud, &id).await?;
-    Ok(Found { key: super::key(key, &id), id, owner, fields, holds, inside: None })
+    Ok(Found { key: super::key(key, &id), id, owner, fields, holds, inside: None, revision })
 }
 
 /// Whether there are objects: one page tells, and no plan waits for a count of millions.
@@ -256,11 +262,25 @@ async fn holds(cloud: &Cloud, bucket: &str) -> Result<Option<String>> {
     let list = cloud.buckets.list_objects().set_parent(path(bucket)).set_page_size(1000).set_versions(true);
     let page = limited("list the bucket's objects", list.send()).await?;
     let more = if page.next_page_token.is_empty() { "" } else { "over " };
+    let bytes: u64 = page.objects.iter().map(|object| u64::try_from(object.size).unwrap_or_default()).sum();
     Ok(match page.objects.len() {
         0 => None,
-        1 => Some("1 object".to_owned()),
-        count => Some(format!("{more}{count} objects")),
+        1 => Some(format!("1 object, {}", size(bytes))),
+        count => Some(format!("{more}{count} objects, {more}{}", size(bytes))),
     })
+}
+
+/// Bytes for people.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let unit = (0..UNITS.len()).rev().find(|unit| bytes >> (10 * (unit + 1)) > 0);
+    match unit {
+        Some(unit) => {
+            let tenths = (u128::from(bytes) * 10) >> (10 * (unit + 1));
+            format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+        }
+        None => format!("{bytes} bytes"),
+    }
 }
 
 /// Deletes every object, noncurrent versions too. Soft delete goes first: it bills for what is
@@ -362,5 +382,13 @@ mod tests {
             let rule = LifecycleRule { prefix, suffix, delete_after_days: 9 };
             assert_eq!(LifecycleRule::read(rule.wire()), Some(rule));
         }
+    }
+
+    #[test]
+    fn sizes_are_said_in_units_of_1024() {
+        let told = [0, 1023, 1024, 1536, 5 << 20, (3 << 30) + (1 << 29), u64::MAX].map(size);
+        let expected =
+            ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 KiB", "5.0 MiB", "3.5 GiB", "16777215.9 TiB"];
+        assert_eq!(told, expected);
     }
 }

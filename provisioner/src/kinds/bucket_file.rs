@@ -11,8 +11,9 @@ use clients::{Conditional, Metadata};
 use serde::{Deserialize, Serialize};
 
 use super::{Found, Kind, Place};
+use crate::cloud::errors::Unmet;
 use crate::cloud::{Cloud, MANAGED_BY, MANAGED_BY_US, STACK, limited};
-use crate::resource::{Address, Desired, Owner};
+use crate::resource::{Address, Desired, Owner, Revision};
 use crate::stack::FieldProblem;
 
 /// Most files that one stack keeps in its buckets: input data belongs there by other means.
@@ -142,6 +143,7 @@ impl Kind for BucketFile {
             fields: Self { crc32c: stored.crc32c, source: self.source.clone() },
             holds: None,
             inside: None,
+            revision: Revision { version: Some(stored.generation.to_string()), ..Revision::default() },
         }))
     }
 
@@ -150,11 +152,17 @@ impl Kind for BucketFile {
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        self.store(cloud, at).await
+        match self.store(cloud, at, 0).await? {
+            Conditional::Stored(_) => Ok(()),
+            Conditional::Conflict => bail!(Unmet::AlreadyThere(format!("gs://{}", at.id))),
+        }
     }
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
-        self.store(cloud, at).await
+        match self.store(cloud, at, at.generation().unwrap_or_default()).await? {
+            Conditional::Stored(_) => Ok(()),
+            Conditional::Conflict => bail!(Unmet::Raced(format!("gs://{}", at.id))),
+        }
     }
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -164,7 +172,8 @@ impl Kind for BucketFile {
 }
 
 impl BucketFile {
-    async fn store(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+    /// Stores the file over that generation; 0 stands for none.
+    async fn store(&self, cloud: &Cloud, at: &Place<'_>, generation: i64) -> Result<Conditional> {
         let (bucket, object) = Self::split(at.id);
         let bucket = cloud.bucket(bucket);
         let source = self.source.display();
@@ -172,12 +181,8 @@ impl BucketFile {
         if format!("{:08x}", crc32c::crc32c(&content)) != self.crc32c {
             bail!("{source} changed since the plan: run the command again");
         }
-        let generation = bucket.stat(object).await?.map_or(0, |stored| stored.generation);
         let marks = [(MANAGED_BY, MANAGED_BY_US), (STACK, cloud.owner.as_str())];
         let metadata: Metadata = marks.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-        match bucket.replace(object, bytes::Bytes::from(content), metadata, generation).await? {
-            Conditional::Stored(_) => Ok(()),
-            Conditional::Conflict => bail!("gs://{} was written by somebody else meanwhile", at.id),
-        }
+        Ok(bucket.replace(object, bytes::Bytes::from(content), metadata, generation).await?)
     }
 }

@@ -19,8 +19,8 @@ use super::grant::Grant;
 use super::node_pool::{NodePool, PoolSpec};
 use super::service_account::{ServiceAccount, account_problem};
 use super::{Found, Kind, Place, Table, operation};
-use crate::cloud::{Cloud, errors, limited};
-use crate::resource::{Address, Desired, Owner};
+use crate::cloud::{Cloud, errors, limited, marks};
+use crate::resource::{Address, Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, PoolFacts, Scope};
 
 /// Roles of the account that nodes run as: what a node needs, and reading the workers' image.
@@ -166,6 +166,12 @@ fn nodes_account(key: &str, scope: &Scope) -> String {
 impl Kind for Cluster {
     const NAME: &'static str = "cluster";
     const TAKES: Option<&'static str> = Some("5–10 min");
+    const UPDATES_BLINDLY: bool = true;
+    const ADOPTABLE: bool = true;
+
+    async fn forget(cloud: &Cloud, id: &str) {
+        cloud.forget_cluster(id).await;
+    }
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let live = cloud.cluster(id).await?.filter(|live| live.status != Status::Stopping);
@@ -188,7 +194,7 @@ impl Kind for Cluster {
         let cluster = model::Cluster::new()
             .set_name(name)
             .set_node_pools(pools)
-            .set_resource_labels(cloud.marked(at.key, &self.labels))
+            .set_resource_labels(at.labels(cloud, &self.labels))
             .set_release_channel(model::ReleaseChannel::new().set_channel(self.release_channel.wire()))
             .set_workload_identity_config(
                 model::WorkloadIdentityConfig::new()
@@ -222,7 +228,7 @@ impl Kind for Cluster {
                         .clusters
                         .set_labels()
                         .set_name(at.id)
-                        .set_resource_labels(cloud.marked(at.key, &self.labels))
+                        .set_resource_labels(at.labels(cloud, &self.labels))
                         .set_label_fingerprint(live.label_fingerprint);
                     limited("label the cluster", set.send()).await?
                 }
@@ -327,8 +333,13 @@ async fn is_ours(cloud: &Cloud, id: &str) -> Result<bool> {
 
 fn found(cloud: &Cloud, id: &str, live: model::Cluster) -> Found<Cluster> {
     let fields = fields(cloud, &live);
+    let revision = Revision {
+        identity: Some(live.id).filter(|id| !id.is_empty()),
+        version: Some(live.etag),
+        marks: marks(&live.resource_labels),
+    };
     let (owner, key, _) = cloud.unmarked(live.resource_labels);
-    Found { key: super::key(key, id), id: id.to_owned(), owner, fields, holds: None, inside: None }
+    Found { key: super::key(key, id), id: id.to_owned(), owner, fields, holds: None, inside: None, revision }
 }
 
 fn fields(cloud: &Cloud, live: &model::Cluster) -> Cluster {

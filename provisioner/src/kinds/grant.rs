@@ -15,7 +15,7 @@ use super::subscription::Subscription;
 use super::topic::Topic;
 use super::{Found, Kind, Place, Table};
 use crate::cloud::{Cloud, PolicyOf, grants};
-use crate::resource::{Address, Desired, Owner};
+use crate::resource::{Address, Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Reference, Scope};
 
 /// `[grant.NAME]`: one member's role on one resource.
@@ -175,6 +175,7 @@ impl Kind for Grant {
             fields: self.clone(),
             holds: None,
             inside: None,
+            revision: Revision::default(),
         }))
     }
 
@@ -207,12 +208,18 @@ impl Kind for Grant {
         for ((of, inside), policy) in targets.into_iter().zip(policies) {
             let bindings = policy.map(|policy| policy.bindings).unwrap_or_default();
             for binding in bindings.into_iter().filter(|binding| binding.condition.is_none()) {
-                for member in binding.members.iter().filter(|member| is_ours(cloud, &emails, member)) {
+                for member in &binding.members {
+                    let whose = match is_ours(cloud, &emails, member) {
+                        true => Owner::Ours,
+                        // On what is the stack's own, others' grants are told, and kept.
+                        false if inside.is_some() && !is_googles(&binding.role, member) => Owner::Nobody,
+                        false => continue,
+                    };
                     let grant = Self::new(of.clone(), &binding.role, member);
                     let id = grant.id();
-                    let key = id.clone();
-                    let inside = inside.clone();
-                    owned.push(Found { id, key, owner: Owner::Ours, fields: grant, holds: None, inside });
+                    let (key, inside) = (id.clone(), inside.clone());
+                    let (holds, revision) = (None, Revision::default());
+                    owned.push(Found { id, key, owner: whose, fields: grant, holds, inside, revision });
                 }
             }
         }
@@ -241,6 +248,12 @@ fn is_ours(cloud: &Cloud, emails: &[&str], member: &str) -> bool {
         || member.starts_with("principal://")
             && member
                 .contains(&format!("/workloadIdentityPools/{project}.svc.id.goog/subject/ns/{namespace}/sa/"))
+}
+
+/// Whether Google grants it by itself: every bucket is born with some of these.
+fn is_googles(role: &str, member: &str) -> bool {
+    let born_with = ["projectOwner:", "projectEditor:", "projectViewer:"];
+    role.starts_with("roles/storage.legacy") && born_with.iter().any(|kind| member.starts_with(kind))
 }
 
 impl fmt::Display for On {

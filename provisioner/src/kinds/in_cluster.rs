@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{Found, Kind, Place, cluster, manifest};
 use crate::cloud::{Cloud, Kubernetes};
-use crate::resource::{Address, Desired};
+use crate::resource::{Address, Desired, Revision};
 use crate::stack::Scope;
 
 /// A kind whose resources are objects of one type in a cluster.
@@ -56,6 +56,8 @@ pub(super) fn desired<T: InCluster>(
 impl<T: InCluster> Kind for T {
     const NAME: &'static str = T::NAME;
     const DELETED_AFTER: &'static [&'static str] = T::DELETED_AFTER;
+    // Server-side apply makes what is not there and changes what is.
+    const CREATES_OVER: bool = true;
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let (cluster, namespace, name) = split(id);
@@ -86,13 +88,20 @@ impl<T: InCluster> Kind for T {
     }
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
-        self.create(cloud, at).await
+        let (cluster, namespace, name) = split(at.id);
+        let kubernetes = cloud.kubernetes(cluster).await?.context("the cluster's API does not answer")?;
+        let mut manifest = self.manifest();
+        manifest["metadata"]["resourceVersion"] = at.version().into();
+        kubernetes.apply(&T::api(&kubernetes, namespace), name, &manifest).await.map(drop)
     }
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let (cluster, namespace, name) = split(at.id);
         match cloud.kubernetes(cluster).await? {
-            Some(kubernetes) => kubernetes.delete(&T::api(&kubernetes, namespace), name).await,
+            Some(kubernetes) => {
+                let api = T::api(&kubernetes, namespace);
+                kubernetes.delete_one(&api, name, at.revision.identity.clone()).await
+            }
             None => Ok(()),
         }
     }
@@ -108,7 +117,12 @@ fn found<T: InCluster>(
     let id = id::<T>(cluster, &manifest);
     let owner = manifest::owner(&manifest, &cloud.owner);
     let key = T::key(inside.as_ref(), live.meta().name.as_deref());
-    Ok(Found { id, key, owner, fields: T::of(manifest), holds: None, inside })
+    let revision = Revision {
+        identity: live.meta().uid.clone(),
+        version: live.meta().resource_version.clone(),
+        ..Revision::default()
+    };
+    Ok(Found { id, key, owner, fields: T::of(manifest), holds: None, inside, revision })
 }
 
 /// `<cluster>/namespaces/<namespace>/<plural>/<name>`; without a namespace, `<cluster>/<plural>/<name>`.

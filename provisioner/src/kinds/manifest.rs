@@ -29,9 +29,14 @@ pub(super) fn marks(owner: &str) -> [(&'static str, &str); 2] {
 /// A live object as a manifest.
 pub(super) fn of(live: &impl Serialize) -> Result<Value> {
     let mut manifest = serde_json::to_value(live)?;
-    // Only the server's: never compared, and long.
+    // Only the server's: never compared, and moving.
     if let Some(metadata) = manifest["metadata"].as_object_mut() {
-        metadata.remove("managedFields");
+        for field in ["managedFields", "resourceVersion", "generation"] {
+            metadata.remove(field);
+        }
+    }
+    if let Some(object) = manifest.as_object_mut() {
+        object.remove("status");
     }
     Ok(manifest)
 }

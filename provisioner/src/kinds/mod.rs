@@ -5,17 +5,16 @@
 
 use std::future::Future;
 
-use anyhow::{Context as _, Result};
-use futures::future::BoxFuture;
+use anyhow::Result;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use crate::cloud::Cloud;
-use crate::resource::{Address, Desired, Live, Owner};
-use crate::stack::{FieldProblem, Reference, Scope};
+use crate::cloud::{Cloud, MARK};
+use crate::resource::{Address, Desired, Owner, Revision};
+use crate::stack::{FieldProblem, Labels, Reference, Scope};
 
+mod any;
 mod bucket;
 mod bucket_file;
 mod cluster;
@@ -35,6 +34,8 @@ mod service_account;
 mod subscription;
 mod topic;
 
+use any::Of;
+pub(crate) use any::{AnyDeclared, AnyKind, AnyTable};
 pub(crate) use job::{JOB, JobSpec};
 pub(crate) use machine::shape;
 pub(crate) use node_pool::POOL;
@@ -81,11 +82,25 @@ pub(crate) trait Kind: Serialize + DeserializeOwned + Send + Sync + 'static {
     const DELETED_AFTER: &'static [&'static str] = &[];
     /// How long Google takes to create one, where that is minutes.
     const TAKES: Option<&'static str> = None;
+    /// Whether a creation would overwrite what is there, instead of being refused.
+    const CREATES_OVER: bool = false;
+    /// Whether an update cannot say which state it is meant for: then only a look afterwards tells
+    /// that somebody else wrote at the same time.
+    const UPDATES_BLINDLY: bool = false;
+
+    /// Whether one that is there can be taken over, and let go again: it bears marks of its own.
+    const ADOPTABLE: bool = false;
+
+    /// Forgets what was seen of one: the next look asks the service.
+    fn forget(_cloud: &Cloud, _id: &str) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 
     /// What the cloud has in place of this one.
     fn observe(&self, cloud: &Cloud, id: &str) -> impl Future<Output = Result<Option<Found<Self>>>> + Send;
 
-    /// Everything of this kind that the stack owns, whether or not it is still declared.
+    /// Everything of this kind that the stack owns, whether or not it is still declared; and of what
+    /// lies on its resources, what nobody here speaks of.
     fn owned(cloud: &Cloud) -> impl Future<Output = Result<Vec<Found<Self>>>> + Send;
 
     /// Creates it, and returns when it can be used.
@@ -111,8 +126,32 @@ pub(crate) struct Place<'a> {
     pub id: &'a str,
     /// What a deletion may take along.
     pub delete_data: bool,
+    /// What was there a moment ago: which one it was, and in which state.
+    pub revision: &'a Revision,
+    /// The marks that it is to bear beside its owner and its key; none if it is let go.
+    pub marks: Option<&'a Labels>,
     /// Hears how far a long operation is.
     pub progress: &'a (dyn Fn(String) + Send + Sync),
+}
+
+impl Place<'_> {
+    /// The labels of the resource, its marks and its own.
+    fn labels(&self, cloud: &Cloud, own: &Labels) -> Labels {
+        match self.marks {
+            Some(marks) => marks.clone().into_iter().chain(cloud.marked(self.key, own)).collect(),
+            None => own.clone().into_iter().filter(|(label, _)| !label.starts_with(MARK)).collect(),
+        }
+    }
+
+    /// The version that a conditional write carries, where it is a number.
+    fn generation(&self) -> Option<i64> {
+        self.revision.version.as_ref().and_then(|version| version.parse().ok())
+    }
+
+    /// The version that a conditional write carries.
+    fn version(&self) -> String {
+        self.revision.version.clone().unwrap_or_default()
+    }
 }
 
 /// A live resource of one kind.
@@ -129,6 +168,8 @@ pub(crate) struct Found<T> {
     pub holds: Option<String>,
     /// The resource that it vanishes with.
     pub inside: Option<Address>,
+    /// Which state of it this is.
+    pub revision: Revision,
 }
 
 /// A table of stack.toml, `[topic.NAME]`, as a type.
@@ -150,183 +191,6 @@ pub(crate) trait Table: Serialize + DeserializeOwned + JsonSchema + Send + Sync 
     /// The resources it stands for: itself first, then what it implies. Called only if nothing in
     /// the whole file is wrong.
     fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>>;
-}
-
-/// A declared table whose type is forgotten.
-pub(crate) trait AnyDeclared: Send + Sync {
-    fn references(&self) -> Vec<Reference>;
-    fn introduce(&self, key: &str, scope: &mut Scope);
-    fn problems(&self, key: &str, scope: &Scope) -> Vec<FieldProblem>;
-    fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>>;
-    /// As a file would say it, with every default in place.
-    fn written(&self) -> Result<Value>;
-    fn as_any(&self) -> &dyn std::any::Any;
-}
-
-impl<T: Table> AnyDeclared for T {
-    fn references(&self) -> Vec<Reference> {
-        Table::references(self)
-    }
-
-    fn introduce(&self, key: &str, scope: &mut Scope) {
-        Table::introduce(self, key, scope);
-    }
-
-    fn problems(&self, key: &str, scope: &Scope) -> Vec<FieldProblem> {
-        Table::problems(self, key, scope)
-    }
-
-    fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
-        Table::resources(self, key, scope)
-    }
-
-    fn written(&self) -> Result<Value> {
-        Ok(serde_json::to_value(self)?)
-    }
-
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
-    }
-}
-
-/// A table of stack.toml whose type is forgotten.
-pub(crate) trait AnyTable: Sync {
-    fn name(&self) -> &'static str;
-    fn schema(&self) -> Value;
-    fn read(
-        &self,
-        value: &crate::stack::read::Node<'_>,
-        head: &std::ops::Range<usize>,
-        problems: &mut Vec<crate::stack::Problem>,
-    ) -> Option<Box<dyn AnyDeclared>>;
-}
-
-/// A kind whose type is forgotten: resources are JSON.
-pub(crate) trait AnyKind: Sync {
-    fn name(&self) -> &'static str;
-    fn fixed(&self) -> &'static [(&'static str, &'static str)];
-    fn deleted_after(&self) -> &'static [&'static str];
-    fn takes(&self) -> Option<&'static str>;
-    fn observe<'a>(&self, cloud: &'a Cloud, want: &'a Desired) -> BoxFuture<'a, Result<Option<Live>>>;
-    fn owned<'a>(&self, cloud: &'a Cloud) -> BoxFuture<'a, Result<Vec<Live>>>;
-    fn create<'a>(&self, cloud: &'a Cloud, fields: &'a Value, at: &'a Place<'a>)
-    -> BoxFuture<'a, Result<()>>;
-    fn update<'a>(
-        &self,
-        cloud: &'a Cloud,
-        fields: &'a Value,
-        at: &'a Place<'a>,
-        changed: &'a [String],
-    ) -> BoxFuture<'a, Result<()>>;
-    fn delete<'a>(&self, cloud: &'a Cloud, fields: &'a Value, at: &'a Place<'a>)
-    -> BoxFuture<'a, Result<()>>;
-}
-
-/// Forgets the type of a kind or a table.
-struct Of<T>(std::marker::PhantomData<fn() -> T>);
-
-impl<T: Kind> Of<T> {
-    const KIND: Self = Self(std::marker::PhantomData);
-}
-
-impl<T: Table> Of<T> {
-    const TABLE: Self = Self(std::marker::PhantomData);
-}
-
-impl<T: Table> AnyTable for Of<T> {
-    fn name(&self) -> &'static str {
-        T::NAME
-    }
-
-    fn schema(&self) -> Value {
-        crate::stack::read::schema::<T>()
-    }
-
-    fn read(
-        &self,
-        value: &crate::stack::read::Node<'_>,
-        head: &std::ops::Range<usize>,
-        problems: &mut Vec<crate::stack::Problem>,
-    ) -> Option<Box<dyn AnyDeclared>> {
-        crate::stack::read::table::<T>(value, head, problems).map(|t| Box::new(t) as Box<dyn AnyDeclared>)
-    }
-}
-
-impl<T: Kind> AnyKind for Of<T> {
-    fn name(&self) -> &'static str {
-        T::NAME
-    }
-
-    fn fixed(&self) -> &'static [(&'static str, &'static str)] {
-        T::FIXED
-    }
-
-    fn deleted_after(&self) -> &'static [&'static str] {
-        T::DELETED_AFTER
-    }
-
-    fn takes(&self) -> Option<&'static str> {
-        T::TAKES
-    }
-
-    fn observe<'a>(&self, cloud: &'a Cloud, want: &'a Desired) -> BoxFuture<'a, Result<Option<Live>>> {
-        Box::pin(async move {
-            let typed: T = typed(&want.fields)?;
-            let found = typed.observe(cloud, &want.id).await?;
-            // The file's address counts, not the one that the marks tell.
-            let as_declared =
-                |live| Live { address: want.address.clone(), inside: want.inside.clone(), ..live };
-            found.map(|found| erased(found).map(as_declared)).transpose()
-        })
-    }
-
-    fn owned<'a>(&self, cloud: &'a Cloud) -> BoxFuture<'a, Result<Vec<Live>>> {
-        Box::pin(async move { T::owned(cloud).await?.into_iter().map(erased).collect() })
-    }
-
-    fn create<'a>(
-        &self,
-        cloud: &'a Cloud,
-        fields: &'a Value,
-        at: &'a Place<'a>,
-    ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { typed::<T>(fields)?.create(cloud, at).await })
-    }
-
-    fn update<'a>(
-        &self,
-        cloud: &'a Cloud,
-        fields: &'a Value,
-        at: &'a Place<'a>,
-        changed: &'a [String],
-    ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { typed::<T>(fields)?.update(cloud, at, changed).await })
-    }
-
-    fn delete<'a>(
-        &self,
-        cloud: &'a Cloud,
-        fields: &'a Value,
-        at: &'a Place<'a>,
-    ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { typed::<T>(fields)?.delete(cloud, at).await })
-    }
-}
-
-fn typed<T: Kind>(fields: &Value) -> Result<T> {
-    T::deserialize(fields)
-        .with_context(|| format!("internal error: these are not the fields of a {}", T::NAME))
-}
-
-fn erased<T: Kind>(found: Found<T>) -> Result<Live> {
-    Ok(Live {
-        address: Address::new(T::NAME, found.key),
-        id: found.id,
-        fields: serde_json::to_value(&found.fields)?,
-        owner: found.owner,
-        holds: found.holds,
-        inside: found.inside,
-    })
 }
 
 /// The kind of that name.

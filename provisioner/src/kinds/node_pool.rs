@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Found, Kind, Place, cluster, operation};
 use crate::cloud::{Cloud, errors, limited};
-use crate::resource::{Address, Owner};
+use crate::resource::{Address, Owner, Revision};
 use crate::stack::{FieldProblem, Labels};
 
 /// The label and taint of GKE's Spot nodes.
@@ -132,10 +132,15 @@ impl PoolSpec {
 impl Kind for NodePool {
     const NAME: &'static str = "node_pool";
     const TAKES: Option<&'static str> = Some("1–2 min");
+    const UPDATES_BLINDLY: bool = true;
     const FIXED: &'static [(&'static str, &'static str)] = &[
         ("spot", "whether a pool is Spot is fixed when it is made"),
         ("service_account", "a pool's account is fixed when it is made"),
     ];
+
+    async fn forget(cloud: &Cloud, id: &str) {
+        cloud.forget_cluster(id.split_once("/nodePools/").map_or(id, |(cluster, _)| cluster)).await;
+    }
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let (cluster_id, name) = id.split_once("/nodePools/").unwrap_or((id, ""));
@@ -177,7 +182,9 @@ impl Kind for NodePool {
         let (cluster_id, name) = at.id.split_once("/nodePools/").unwrap_or((at.id, ""));
         let (parent, _) = cluster_id.split_once("/clusters/").unwrap_or((cluster_id, ""));
         let changed = |name: &str| fields.iter().any(|field| field == name);
-        if changed("min_nodes") || changed("max_nodes") {
+        // A resize has no etag, and moves it.
+        let resized = changed("min_nodes") || changed("max_nodes");
+        if resized {
             let set = cloud
                 .clusters
                 .set_node_pool_autoscaling()
@@ -195,6 +202,7 @@ impl Kind for NodePool {
                 .clusters
                 .update_node_pool()
                 .set_name(at.id)
+                .set_etag(if resized { String::new() } else { at.version() })
                 .set_machine_type(&self.machine_type)
                 .set_disk_size_gb(i64::from(self.disk_gb))
                 .set_labels(labels);
@@ -275,6 +283,7 @@ impl NodePool {
 }
 
 fn found(cloud: &Cloud, cluster_id: &str, live: model::NodePool, inside: Option<Address>) -> Found<NodePool> {
+    let revision = Revision { version: Some(live.etag), ..Revision::default() };
     let config = live.config.unwrap_or_default();
     let scaling = live.autoscaling.unwrap_or_default();
     let (owner, key, _) = cloud.unmarked(config.resource_labels);
@@ -288,7 +297,8 @@ fn found(cloud: &Cloud, cluster_id: &str, live: model::NodePool, inside: Option<
         service_account: config.service_account,
         labels: cloud.unmarked(config.labels).2,
     };
-    Found { id: format!("{cluster_id}/nodePools/{}", live.name), key, owner, fields, holds: None, inside }
+    let id = format!("{cluster_id}/nodePools/{}", live.name);
+    Found { id, key, owner, fields, holds: None, inside, revision }
 }
 
 fn whole(count: u32) -> i32 {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Found, Kind, Place, Table};
 use crate::cloud::{Cloud, KEY, MANAGED_BY, MANAGED_BY_US, STACK, errors, limited};
-use crate::resource::{Desired, Owner};
+use crate::resource::{Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope};
 
 /// A service account.
@@ -46,6 +46,8 @@ pub(super) fn account_problem(name: &str) -> Option<FieldProblem> {
 impl Kind for ServiceAccount {
     const NAME: &'static str = "service_account";
     const DELETED_AFTER: &'static [&'static str] = &["grant", "cluster"];
+    const UPDATES_BLINDLY: bool = true;
+    const ADOPTABLE: bool = true;
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let get = cloud.accounts.get_service_account().set_name(path(cloud, id));
@@ -67,7 +69,7 @@ impl Kind for ServiceAccount {
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let account = model::ServiceAccount::new()
             .set_display_name(self.display_name.clone().unwrap_or_default())
-            .set_description(marks(cloud, at.key));
+            .set_description(description(cloud, at));
         let name = at.id.split('@').next().unwrap_or_default();
         let create = cloud
             .accounts
@@ -81,14 +83,17 @@ impl Kind for ServiceAccount {
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
         let account = model::ServiceAccount::new()
             .set_name(path(cloud, at.id))
-            .set_display_name(self.display_name.clone().unwrap_or_default());
-        let mask = FieldMask::default().set_paths(["display_name"]);
+            .set_display_name(self.display_name.clone().unwrap_or_default())
+            .set_description(description(cloud, at));
+        let mask = FieldMask::default().set_paths(["display_name", "description"]);
         let patch = cloud.accounts.patch_service_account().set_service_account(account).set_update_mask(mask);
         limited("update the service account", patch.send()).await.map(drop)
     }
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let delete = cloud.accounts.delete_service_account().set_name(path(cloud, at.id));
+        // By its unique id: another account of the same e-mail is another account.
+        let name = at.revision.identity.as_deref().unwrap_or(at.id);
+        let delete = cloud.accounts.delete_service_account().set_name(path(cloud, name));
         errors::gone(limited("delete the service account", delete.send()).await)
     }
 }
@@ -97,8 +102,12 @@ fn path(cloud: &Cloud, email: &str) -> String {
     format!("projects/{}/serviceAccounts/{email}", cloud.project.id)
 }
 
-fn marks(cloud: &Cloud, key: &str) -> String {
-    format!("{MANAGED_BY}={MANAGED_BY_US} {STACK}={} {KEY}={key}", cloud.owner)
+fn description(cloud: &Cloud, at: &Place<'_>) -> String {
+    let Some(marks) = at.marks else { return String::new() };
+    let own = [(MANAGED_BY, MANAGED_BY_US), (STACK, cloud.owner.as_str()), (KEY, at.key)];
+    let marks = marks.iter().map(|(mark, value)| (mark.as_str(), value.as_str()));
+    let words: Vec<String> = own.into_iter().chain(marks).map(|(k, v)| format!("{k}={v}")).collect();
+    words.join(" ")
 }
 
 /// The marks in an account's description, as labels.
@@ -108,7 +117,13 @@ pub(crate) fn marks_in(description: &str) -> Labels {
 }
 
 fn found(cloud: &Cloud, account: model::ServiceAccount) -> Found<ServiceAccount> {
-    let (owner, key, _) = cloud.unmarked(marks_in(&account.description));
+    let labels = marks_in(&account.description);
+    let revision = Revision {
+        identity: Some(account.unique_id).filter(|id| !id.is_empty()),
+        version: None,
+        marks: crate::cloud::marks(&labels),
+    };
+    let (owner, key, _) = cloud.unmarked(labels);
     let display_name = Some(account.display_name).filter(|name| !name.is_empty());
     let name = account.email.split('@').next().unwrap_or_default();
     Found {
@@ -118,5 +133,6 @@ fn found(cloud: &Cloud, account: model::ServiceAccount) -> Found<ServiceAccount>
         fields: ServiceAccount { display_name },
         holds: None,
         inside: None,
+        revision,
     }
 }

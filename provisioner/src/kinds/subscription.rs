@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::grant::Grant;
 use super::topic::Topic;
 use super::{Found, Kind, Place, Table};
-use crate::cloud::{Cloud, errors, limited};
-use crate::resource::{Address, Desired, Owner};
+use crate::cloud::{Cloud, errors, limited, marks};
+use crate::resource::{Address, Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Reference, Scope, Seconds};
 
 /// A Pub/Sub pull subscription that never expires.
@@ -101,6 +101,17 @@ impl Default for DeadLetter {
     }
 }
 
+/// What can be changed of a subscription. Pub/Sub has no etag: all of it is sent at once, so that of
+/// two writers one wins wholly.
+const CHANGEABLE: [&str; 6] = [
+    "ack_deadline_seconds",
+    "message_retention_duration",
+    "retry_policy",
+    "dead_letter_policy",
+    "expiration_policy",
+    "labels",
+];
+
 /// The key of what a subscription's dead letters go to.
 pub(crate) fn dead(key: &str) -> String {
     format!("{key}-dead")
@@ -179,6 +190,8 @@ impl Table for Subscription {
 
 impl Kind for Subscription {
     const NAME: &'static str = "subscription";
+    const UPDATES_BLINDLY: bool = true;
+    const ADOPTABLE: bool = true;
     const FIXED: &'static [(&'static str, &'static str)] = &[
         ("topic", "a subscription's topic is fixed when it is made"),
         ("filter", "a subscription's filter is fixed when it is made"),
@@ -217,15 +230,8 @@ impl Kind for Subscription {
         limited("create the subscription", create.send()).await.map(drop)
     }
 
-    async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
-        let paths = fields.iter().map(|field| match field.as_str() {
-            "ack_deadline" => "ack_deadline_seconds",
-            "retention" => "message_retention_duration",
-            "retry" => "retry_policy",
-            "dead_letter" => "dead_letter_policy",
-            field => field,
-        });
-        let mask = FieldMask::default().set_paths(paths);
+    async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
+        let mask = FieldMask::default().set_paths(CHANGEABLE);
         let update = cloud.subscriptions.update_subscription();
         let update = update.set_subscription(self.wire(cloud, at)).set_update_mask(mask);
         limited("update the subscription", update.send()).await.map(drop)
@@ -258,11 +264,12 @@ impl Subscription {
             // Without a ttl: never. Left out, Pub/Sub deletes it after 31 idle days.
             .set_expiration_policy(ExpirationPolicy::new())
             .set_filter(&self.filter)
-            .set_labels(cloud.marked(at.key, &self.labels))
+            .set_labels(at.labels(cloud, &self.labels))
     }
 }
 
 fn found(cloud: &Cloud, live: model::Subscription) -> Found<Subscription> {
+    let revision = Revision { marks: marks(&live.labels), ..Revision::default() };
     let (owner, key, labels) = cloud.unmarked(live.labels);
     let retry = live.retry_policy.unwrap_or_default();
     let dead = live.dead_letter_policy.unwrap_or_default();
@@ -281,5 +288,13 @@ fn found(cloud: &Cloud, live: model::Subscription) -> Found<Subscription> {
         filter: live.filter,
         labels,
     };
-    Found { key: super::key(key, &live.name), id: live.name, owner, fields, holds: None, inside: None }
+    Found {
+        key: super::key(key, &live.name),
+        id: live.name,
+        owner,
+        fields,
+        holds: None,
+        inside: None,
+        revision,
+    }
 }

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Found, Kind, Place, Table};
-use crate::cloud::{Cloud, errors, limited};
-use crate::resource::{Desired, Owner};
+use crate::cloud::{Cloud, errors, limited, marks};
+use crate::resource::{Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope, Seconds};
 
 /// A Pub/Sub topic.
@@ -40,6 +40,8 @@ impl Table for Topic {
 impl Kind for Topic {
     const NAME: &'static str = "topic";
     const DELETED_AFTER: &'static [&'static str] = &["subscription"];
+    const UPDATES_BLINDLY: bool = true;
+    const ADOPTABLE: bool = true;
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let get = cloud.topics.get_topic().set_topic(id);
@@ -58,22 +60,18 @@ impl Kind for Topic {
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let create =
-            cloud.topics.create_topic().set_name(at.id).set_labels(cloud.marked(at.key, &self.labels));
+        let create = cloud.topics.create_topic().set_name(at.id).set_labels(at.labels(cloud, &self.labels));
         let create = create.set_or_clear_message_retention_duration(self.retention.map(super::wkt));
         limited("create the topic", create.send()).await.map(drop)
     }
 
-    async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
-        let paths = fields.iter().map(|field| match field.as_str() {
-            "retention" => "message_retention_duration",
-            field => field,
-        });
+    async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
         let topic = model::Topic::new()
             .set_name(at.id)
-            .set_labels(cloud.marked(at.key, &self.labels))
+            .set_labels(at.labels(cloud, &self.labels))
             .set_or_clear_message_retention_duration(self.retention.map(super::wkt));
-        let mask = FieldMask::default().set_paths(paths);
+        // Pub/Sub has no etag: all of it at once, so that of two writers one wins wholly.
+        let mask = FieldMask::default().set_paths(["labels", "message_retention_duration"]);
         let update = cloud.topics.update_topic().set_topic(topic).set_update_mask(mask);
         limited("update the topic", update.send()).await.map(drop)
     }
@@ -85,6 +83,7 @@ impl Kind for Topic {
 }
 
 fn found(cloud: &Cloud, topic: model::Topic) -> Found<Topic> {
+    let revision = Revision { marks: marks(&topic.labels), ..Revision::default() };
     let (owner, key, labels) = cloud.unmarked(topic.labels);
     let retention = topic.message_retention_duration.map(super::seconds);
     Found {
@@ -94,5 +93,6 @@ fn found(cloud: &Cloud, topic: model::Topic) -> Found<Topic> {
         fields: Topic { labels, retention },
         holds: None,
         inside: None,
+        revision,
     }
 }

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::plan::push_field;
 use super::{Style, note};
 use crate::apply::Applied;
 use crate::diff::Action;
 use crate::events::Event;
+use crate::recheck::Stale;
+use crate::resource::Address;
 
 /// Tells how an apply goes.
 pub(crate) struct ApplyReport {
@@ -41,7 +44,10 @@ impl ApplyReport {
                 self.end(&address.to_string(), &done);
             }
             Event::Failed { address, error } => {
-                let failed = format!("{} {address}: {error:#}", self.style.red("failed"));
+                let failed = match error.downcast_ref::<Stale>() {
+                    Some(stale) => stale_text(address, stale, self.style),
+                    None => format!("{} {address}: {error:#}", self.style.red("failed")),
+                };
                 self.end(&address.to_string(), &failed);
             }
         }
@@ -85,13 +91,34 @@ impl ApplyReport {
             note(&format!("{done} changes made"));
             return;
         }
-        note(&format!("{done} changes made, {} failed, {} not begun", failed.len(), skipped.len()));
+        let stale = failed.iter().filter(|(_, error)| error.is::<Stale>()).count();
+        let failures =
+            [(failed.len() - stale, "failed"), (stale, "out of date"), (skipped.len(), "not begun")];
+        let failures = failures.iter().filter(|(count, _)| *count > 0);
+        let failures = failures.map(|(count, what)| format!("{count} {what}"));
+        let all: Vec<String> = std::iter::once(format!("{done} changes made")).chain(failures).collect();
+        note(&all.join(", "));
         for address in skipped {
             note(&format!("  not begun: {address}"));
         }
-        let why = if *interrupted { "stopped when asked" } else { "put the causes right" };
-        note(&format!("{why}; running the same command again goes on from here"));
+        note(match (interrupted, applied.is_stale()) {
+            (true, _) => "stopped when asked; running the same command again goes on from here",
+            (_, true) => {
+                "what is out of date was left as it is; `provision plan` shows what there is to do now"
+            }
+            _ => "put the causes right; running the same command again goes on from here",
+        });
     }
+}
+
+/// A change that was not made, and what it would be now.
+fn stale_text(address: &Address, told: &Stale, style: Style) -> String {
+    let mut text = format!("{} {address}: {told}", style.yellow("out of date"));
+    if !told.now.is_empty() {
+        text.push_str("\n    what the file would change now:\n");
+        told.now.iter().for_each(|field| push_field(&mut text, field, style));
+    }
+    text.trim_end().to_owned()
 }
 
 fn said(style: Style, action: Action) -> String {
@@ -100,6 +127,7 @@ fn said(style: Style, action: Action) -> String {
         Action::Update => style.yellow("updated"),
         Action::Replace => style.yellow("replaced"),
         Action::Delete => style.red("deleted"),
+        Action::Release => style.yellow("let go"),
     }
 }
 
@@ -110,4 +138,27 @@ fn seconds(took: Duration) -> String {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // What a panicking holder left is still only text to show.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::diff::FieldChange;
+    use crate::recheck::Moved;
+
+    #[test]
+    fn what_is_out_of_date_says_why_and_what_it_would_be_now() {
+        let address = Address::new("subscription", "work");
+        let deadline = FieldChange { path: "ack_deadline".into(), before: json!("30s"), after: json!("1m") };
+        let stale = Stale { moved: Moved::Changed, now: vec![deadline] };
+        insta::assert_snapshot!(stale_text(&address, &stale, Style::plain()), @r"
+        out of date subscription.work: changed since the plan
+            what the file would change now:
+              ack_deadline: 30s → 1m
+        ");
+        let stale = Stale { moved: Moved::Gone, now: Vec::new() };
+        insta::assert_snapshot!(stale_text(&address, &stale, Style::plain()), @"out of date subscription.work: deleted since the plan");
+    }
 }

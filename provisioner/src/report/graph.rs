@@ -143,6 +143,7 @@ mod tests {
             inside: None,
             implied_by: by.cloned(),
             existing: kind == "cluster",
+            spec: None,
         }
     }
 

@@ -184,6 +184,7 @@ mod tests {
             },
             state,
             end: end.map(|(reason, message, tail)| AttemptEnd {
+                not_before: None,
                 execution: String::new(),
                 reason,
                 message: message.into(),

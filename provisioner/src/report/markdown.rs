@@ -32,7 +32,11 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
     for (at, change) in changes.iter().enumerate().filter(|(_, change)| change.is_destructive()) {
         hidden += usize::from(!page.fits(&block(plan, at, change, " open")));
     }
-    for (at, change) in changes.iter().enumerate().filter(|(_, change)| change.action == Action::Update) {
+    for (at, change) in changes
+        .iter()
+        .enumerate()
+        .filter(|(_, change)| matches!(change.action, Action::Update | Action::Release))
+    {
         hidden += usize::from(!page.fits(&block(plan, at, change, "")));
     }
     hidden += creations(plan, &mut page);
@@ -219,7 +223,7 @@ mod tests {
 
         - <code>- bucket.data</code> not in the file any more, with 32 objects ⚠️
 
-        <details><summary><code>~ node&#95;pool.main/workers</code> in place</summary>
+        <details><summary><code>~ node&#95;pool.main/workers</code> in place, changed in the file</summary>
 
         ```diff
         max_nodes: 10 → 12
@@ -227,7 +231,7 @@ mod tests {
 
         </details>
 
-        <details><summary><code>~ job.fx</code> in place</summary>
+        <details><summary><code>~ job.fx</code> in place, changed in the file</summary>
 
         ```diff
         sql:

@@ -7,6 +7,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::Style;
+use crate::cause::UNKNOWN;
 use crate::diff::{Action, Change, FieldChange};
 use crate::kinds;
 use crate::plan::Plan;
@@ -39,6 +40,14 @@ pub(super) struct Summary {
     update: usize,
     replace: usize,
     delete: usize,
+    /// Adopted resources that are let go.
+    #[serde(skip_serializing_if = "is_zero")]
+    release: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Summary {
@@ -48,6 +57,7 @@ impl Summary {
             update: plan.count(Action::Update),
             replace: plan.count(Action::Replace),
             delete: plan.count(Action::Delete),
+            release: plan.count(Action::Release),
         }
     }
 }
@@ -75,6 +85,7 @@ pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
         "project": plan.project,
         "local": plan.local,
         "changes": changes,
+        "undeclared_grants": plan.strangers,
         "summary": Summary::of(plan),
     })
 }
@@ -89,6 +100,7 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     let mut text = format!("stack {}, project {}{place}\n", plan.stack, plan.project);
     if plan.is_empty() {
         text.push_str("no changes: the cloud is as the file says\n");
+        push_strangers(&mut text, plan, style);
         return text;
     }
     text.push('\n');
@@ -105,14 +117,46 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
             at += 1;
         }
     }
+    push_strangers(&mut text, plan, style);
     let _ = writeln!(text, "\n{}", Summary::of(plan));
+    text
+}
+
+/// Grants to others, which stay.
+fn push_strangers(text: &mut String, plan: &Plan, style: Style) {
+    if plan.strangers.is_empty() {
+        return;
+    }
+    text.push_str("\n  granted outside of the file, and kept (--prune-grants takes them back):\n");
+    for grant in &plan.strangers {
+        let _ = writeln!(text, "    {}", style.dim(grant));
+    }
+}
+
+/// What of a plan is not what was confirmed; empty if all of it is.
+pub(crate) fn moved_text(confirmed: &Plan, now: &Plan, style: Style) -> String {
+    let mut text = String::new();
+    let same = |a: &Change, b: &Change| {
+        a.action == b.action && a.fields == b.fields && a.seen == b.seen && a.desired == b.desired
+    };
+    for (at, change) in now.changes().iter().enumerate() {
+        let before = confirmed.changes().iter().find(|before| before.address == change.address);
+        if !before.is_some_and(|before| same(before, change)) {
+            push_change(&mut text, now, at, style);
+        }
+    }
+    let is_left = |gone: &&Change| !now.changes().iter().any(|change| change.address == gone.address);
+    for gone in confirmed.changes().iter().filter(is_left) {
+        let _ = writeln!(text, "    {}: nothing is to be done any more", gone.address);
+    }
     text
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { create, update, replace, delete } = self;
-        write!(f, "{create} to create, {update} to update, {replace} to replace, {delete} to delete")
+        let Self { create, update, replace, delete, release } = self;
+        write!(f, "{create} to create, {update} to update, {replace} to replace, {delete} to delete")?;
+        if *release > 0 { write!(f, ", {release} to let go") } else { Ok(()) }
     }
 }
 
@@ -127,7 +171,7 @@ fn push_change(text: &mut String, plan: &Plan, at: usize, style: Style) {
 fn push_line(text: &mut String, action: Action, what: &str, remark: &str, style: Style) {
     let sign = match action {
         Action::Create => style.green(action.sign()),
-        Action::Update => style.yellow(action.sign()),
+        Action::Update | Action::Release => style.yellow(action.sign()),
         Action::Replace | Action::Delete => style.red(action.sign()),
     };
     let line = format!("  {sign} {what:<REMARKS$} {}", style.dim(remark));
@@ -142,13 +186,14 @@ pub(super) fn remark(plan: &Plan, at: usize) -> String {
         (Action::Create, Some(by)) => remarks.push(format!("implied by {by}")),
         (Action::Create, None) if change.reason != "in the file" => remarks.push(change.reason.clone()),
         (Action::Create, None) => {}
-        (Action::Update, _) => remarks.push("in place".to_owned()),
-        (Action::Replace | Action::Delete, _) => remarks.push(change.reason.clone()),
+        (Action::Update, _) if change.reason == UNKNOWN => remarks.push("in place".to_owned()),
+        (Action::Update, _) => remarks.push(format!("in place, {}", change.reason)),
+        (Action::Replace | Action::Delete | Action::Release, _) => remarks.push(change.reason.clone()),
     }
     if let Some(after) = plan.after(at) {
         remarks.push(format!("after {after}"));
     }
-    if change.action == Action::Create {
+    if matches!(change.action, Action::Create | Action::Replace) {
         remarks.extend(
             kinds::named(change.address.kind)
                 .and_then(super::super::kinds::AnyKind::takes)
@@ -205,7 +250,7 @@ pub(super) fn same_folder(changes: &[Change], name: &str) -> usize {
 pub(super) mod tests {
     use super::*;
     use crate::graph::Graph;
-    use crate::resource::{Desired, Live, Owner};
+    use crate::resource::{Desired, Live, Owner, Revision};
     use serde_json::json;
 
     /// A change of a resource that is what its kind and key say.
@@ -224,6 +269,7 @@ pub(super) mod tests {
             inside: None,
             implied_by: None,
             existing: false,
+            spec: None,
         };
         let live = Live {
             address: address.clone(),
@@ -232,14 +278,21 @@ pub(super) mod tests {
             owner: Owner::Ours,
             holds: (kind == "bucket").then(|| "32 objects".to_owned()),
             inside: None,
+            revision: Revision::default(),
         };
         Change {
             address,
             action,
-            reason: if action == Action::Create { "in the file" } else { "not in the file any more" }.into(),
+            reason: match action {
+                Action::Create => "in the file",
+                Action::Update => "changed in the file",
+                _ => "not in the file any more",
+            }
+            .into(),
             fields,
             desired: (action != Action::Delete).then_some(desired),
             live: (action != Action::Create).then_some(live),
+            seen: None,
         }
     }
 
@@ -274,9 +327,9 @@ pub(super) mod tests {
         stack fx, project p (local cloud)
 
           + topic.items
-          ~ node_pool.main/workers                       in place
+          ~ node_pool.main/workers                       in place, changed in the file
               max_nodes: 10 → 12
-          ~ job.fx                                       in place, after topic.items
+          ~ job.fx                                       in place, changed in the file, after topic.items
               config.etl.sql:
                 - select a
                 + select b
@@ -285,6 +338,26 @@ pub(super) mod tests {
           + bucket_file.in/x/ (4 files)
 
         5 to create, 2 to update, 0 to replace, 1 to delete
+        ");
+    }
+
+    #[test]
+    fn what_moved_while_the_question_was_open_is_shown() {
+        let of = |changes: Vec<Change>| {
+            Plan::for_test("fx", Graph { waits_for: vec![Vec::new(); changes.len()], changes })
+        };
+        let resize = |most: u32| {
+            let field = FieldChange { path: "max_nodes".into(), before: json!(10), after: json!(most) };
+            change("node_pool", "main/workers", Action::Update, vec![field])
+        };
+        let confirmed = of(vec![change("topic", "items", Action::Create, vec![]), resize(12)]);
+        assert_eq!(moved_text(&confirmed, &confirmed, Style::plain()), "");
+        let now = of(vec![resize(13), change("bucket", "data", Action::Delete, vec![])]);
+        insta::assert_snapshot!(moved_text(&confirmed, &now, Style::plain()), @r"
+          ~ node_pool.main/workers                       in place, changed in the file
+              max_nodes: 10 → 13
+          - bucket.data                                  not in the file any more, with 32 objects
+            topic.items: nothing is to be done any more
         ");
     }
 

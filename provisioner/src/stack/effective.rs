@@ -40,6 +40,13 @@ impl Written {
     }
 }
 
+impl Written {
+    /// Whether somebody wrote the value at a path.
+    pub(super) fn has(&self, path: &[String]) -> bool {
+        self.places.contains_key(path)
+    }
+}
+
 fn note(table: &DeTable<'_>, path: &mut Vec<String>, places: &mut BTreeMap<Vec<String>, usize>) {
     for (key, node) in table {
         path.push(key.get_ref().to_string());

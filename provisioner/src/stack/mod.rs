@@ -156,12 +156,25 @@ impl Stack {
             if declared.existing {
                 resources.truncate(1);
             }
+            let written = self.written_in(declared)?;
+            for resource in &mut resources {
+                resource.spec = Some(crate::cause::spec(&written, &resource.fields));
+            }
             all.extend(resources);
         }
         // Two jobs imply one namespace: the first to imply it stands for all.
         let mut seen = std::collections::HashSet::new();
         all.retain(|resource| seen.insert(resource.address.clone()));
         Ok(all)
+    }
+
+    /// What people wrote of a table and of what holds for all.
+    fn written_in(&self, declared: &Declared) -> Result<serde_json::Value> {
+        let mut path = vec![declared.table.to_owned(), declared.key.clone()];
+        let is_written = |path: &[String]| self.written.has(path);
+        let own = crate::cause::written(&declared.spec.written()?, &mut path, &is_written);
+        let Header { region, zone, labels, .. } = &self.header;
+        Ok(serde_json::json!([own, declared.name, region, zone, labels]))
     }
 
     /// The jobs, by key.

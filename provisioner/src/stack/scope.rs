@@ -188,6 +188,7 @@ impl Desired {
             inside: None,
             implied_by: None,
             existing: false,
+            spec: None,
         })
     }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::value::Source;
 use crate::cloud::{Cloud, Kubernetes, errors};
 use crate::kinds::{Found, Kind, Place, cluster, in_cluster, manifest};
-use crate::resource::{Address, Owner};
+use crate::resource::{Address, Owner, Revision};
 
 /// The key of the value in the Secret's data.
 pub(in crate::kinds) const VALUE: &str = "value";
@@ -72,7 +72,10 @@ impl Secret {
     async fn store(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let (cluster, namespace, name) = in_cluster::split(at.id);
         let source = self.source.as_ref().context("a secret without a source")?;
-        let sealed = sealed(&source.read()?, namespace, name, &cloud.owner);
+        let mut sealed = sealed(&source.read()?, namespace, name, &cloud.owner);
+        if let Some(version) = &at.revision.version {
+            sealed.0["metadata"]["resourceVersion"] = version.as_str().into();
+        }
         let kubernetes = cloud.kubernetes(cluster).await?.context("the cluster's API does not answer")?;
         kubernetes.apply(&api(&kubernetes, namespace), name, &sealed).await.map(drop)
     }
@@ -81,22 +84,28 @@ impl Secret {
 impl Kind for Secret {
     const NAME: &'static str = "secret";
     const DELETED_AFTER: &'static [&'static str] = &["job"];
+    const CREATES_OVER: bool = true;
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let (cluster, namespace, name) = in_cluster::split(id);
         let Some(kubernetes) = cloud.kubernetes(cluster).await? else { return Ok(None) };
-        let found = |owner, value| Found {
+        let found = |owner, value, revision| Found {
             id: id.to_owned(),
             key: name.to_owned(),
             owner,
             fields: self.beside(value),
             holds: None,
             inside: None,
+            revision,
         };
         match kubernetes.get(&api(&kubernetes, namespace), name).await {
-            Ok(live) => Ok(live.map(|live| found(owner(&live, cloud), self.standing(&live)))),
+            Ok(live) => {
+                Ok(live.map(|live| found(owner(&live, cloud), self.standing(&live), revision(&live))))
+            }
             // A plan is for many eyes; values are not.
-            Err(error) if errors::is_denied(&error) => Ok(Some(found(Owner::Ours, Standing::Hidden))),
+            Err(error) if errors::is_denied(&error) => {
+                Ok(Some(found(Owner::Ours, Standing::Hidden, Revision::default())))
+            }
             Err(error) => Err(error),
         }
     }
@@ -112,6 +121,7 @@ impl Kind for Secret {
                 secrets => secrets?,
             };
             for secret in secrets {
+                let revision = revision(&secret);
                 let name = secret.metadata.name.unwrap_or_default();
                 owned.push(Found {
                     id: format!("{id}/namespaces/{}/secrets/{name}", cloud.owner),
@@ -120,6 +130,7 @@ impl Kind for Secret {
                     fields: Self { value: Standing::Unavailable, source: None },
                     holds: None,
                     inside: Some(inside.clone()),
+                    revision,
                 });
             }
         }
@@ -137,7 +148,10 @@ impl Kind for Secret {
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let (cluster, namespace, name) = in_cluster::split(at.id);
         match cloud.kubernetes(cluster).await? {
-            Some(kubernetes) => kubernetes.delete(&api(&kubernetes, namespace), name).await,
+            Some(kubernetes) => {
+                let this = at.revision.identity.clone();
+                kubernetes.delete_one(&api(&kubernetes, namespace), name, this).await
+            }
             None => Ok(()),
         }
     }
@@ -145,6 +159,11 @@ impl Kind for Secret {
 
 fn api(kubernetes: &Kubernetes, namespace: &str) -> Api<core::Secret> {
     Api::namespaced(kubernetes.0.clone(), namespace)
+}
+
+fn revision(live: &core::Secret) -> Revision {
+    let (identity, version) = (live.metadata.uid.clone(), live.metadata.resource_version.clone());
+    Revision { identity, version, ..Revision::default() }
 }
 
 fn owner(live: &core::Secret, cloud: &Cloud) -> Owner {

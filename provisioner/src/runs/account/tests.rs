@@ -19,7 +19,12 @@ pub(crate) fn record() -> RunRecord {
         by: "ann@laptop".into(),
         count: 4,
         items_sha256: String::new(),
-        config: WorkerConfig { handler: Handler::Etl(Box::new(etl)), attempts: 5, item_timeout_seconds: 600 },
+        config: WorkerConfig {
+            handler: Handler::Etl(Box::new(etl)),
+            attempts: 5,
+            item_timeout_seconds: 600,
+            retry: contract::RetrySpacing::default(),
+        },
         config_sha256: "c".into(),
         image: None,
         topic: String::new(),
