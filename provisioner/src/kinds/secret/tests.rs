@@ -59,8 +59,8 @@ fn told(resources: &[Desired], kind: &str) -> String {
     let of_kind = resources.iter().filter(|resource| resource.address.kind == kind);
     let needs =
         |resource: &Desired| resource.needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    of_kind.map(|r| format!("{}: {}\n  after {}", r.address, r.id, needs(r))).collect::<Vec<_>>().join("\n")
-        + "\n"
+    let line = |r: &Desired| [&r.address.to_string(), ": ", &r.id, "\n  after ", &needs(r), "\n"].concat();
+    of_kind.map(line).collect()
 }
 
 fn variables(resources: &[Desired], job: &str) -> Vec<Value> {
