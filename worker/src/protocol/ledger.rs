@@ -146,7 +146,9 @@ impl Ledger {
         let kind = match reason {
             EndReason::Permanent => Some(FailureKind::Permanent),
             _ if failures < limit => None,
-            _ if failures < limit.saturating_add(PROMOTIONS) && self.is_recorded(&begun.attempt).await? => None,
+            _ if failures < limit.saturating_add(PROMOTIONS) && self.is_recorded(&begun.attempt).await? => {
+                None
+            }
             _ => Some(FailureKind::AttemptsUsedUp),
         };
         let mut end = end(&begun.attempt, reason, message, output);
