@@ -176,3 +176,20 @@ fn workers_that_die_at_any_step_of_a_commit_leave_outputs_of_one_execution() {
     until("the lifecycle has deleted what was left", || staged(&scenario).is_empty().then_some(()));
     assert_eq!(all(), others);
 }
+
+#[test]
+fn outputs_that_are_recorded_are_promoted_though_the_attempts_are_used_up() {
+    let scenario = divided();
+    scenario.edit("[job.fx]", "[job.fx]\nattempts = 1\nretry = { first = \"1s\", most = \"2s\" }");
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    let add = ["local", "fault", "add", "storage.objects.rewrite", "--resource", "*/features/*"];
+    let denied = ["--fail", "permission-denied", "--caller", "worker", "--next", "3"];
+    scenario.expect(0, &[&add[..], &denied].concat());
+    scenario.write("items.txt", "USD");
+    let report = scenario.json(0, &["run", "--local", "--yes", "--items", "items.txt"]);
+    assert_eq!((&report["done"], &report["failed"]), (&1.into(), &0.into()), "{report:#}");
+    let failed = |name: &&String| name.contains("/attempts/") && name.ends_with(".failed.json");
+    assert!(scenario.objects(BUCKET, "runs").iter().filter(failed).count() >= 1, "no attempt failed");
+    assert_eq!(report["receipts"][0]["attempt"], 1, "the execution that was recorded is the one that counts");
+    as_the_receipts_say(&scenario, &report);
+}

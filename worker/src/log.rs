@@ -21,6 +21,8 @@ use crate::redact::Secrets;
 
 /// What is logged unless `RUST_LOG` says otherwise, and what is kept of attempts whatever it says.
 const DEFAULT: &str = "warn,worker=info";
+/// A field of lines that a command printed: they are in its tail already.
+const PRINTED: &str = "printed";
 /// Longest text of a field, in bytes: no line outgrows what container runtimes keep in one piece.
 const LONGEST: usize = 8 << 10;
 
@@ -99,6 +101,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Tails {
         };
         let mut fields = Fields::default();
         event.record(&mut fields);
+        // What a command prints is pushed as it comes, byte by byte.
+        if fields.0.contains_key(PRINTED) {
+            return;
+        }
         tail.push(fields.text(Timestamp::now(), *event.metadata().level()).as_bytes());
     }
 }
@@ -201,6 +207,7 @@ mod tests {
                 span.record("attempt", at);
                 let _inner = tracing::info_span!("query").entered();
                 tracing::debug!("not worth keeping");
+                tracing::info!(printed = true, "in the tail by itself");
                 tracing::warn!(rows = 3, file = "a b", "attempt {at} says\nthis");
             }
             tracing::error!("after");

@@ -25,13 +25,13 @@ impl OutputTail {
 
     /// Adds bytes at the end; as many leave at the front as do not fit.
     pub fn push(&self, bytes: &[u8]) {
-        self.push_beside(bytes, Secrets::of_this_process());
+        self.push_beside(bytes, &Secrets::of_this_process());
     }
 
     /// What is kept; bytes that are no UTF-8 are replaced, and secrets hidden.
     #[must_use]
     pub fn text(&self) -> String {
-        self.text_without(Secrets::of_this_process())
+        self.text_without(&Secrets::of_this_process())
     }
 
     /// More is kept than is shown by the longest secret: so what the cut left of one is not shown.

@@ -2,7 +2,7 @@
 //! line of defence: nothing should print them in the first place.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use contract::environment::SECRET_PREFIX;
 use memchr::memmem::Finder;
@@ -13,20 +13,33 @@ const HIDDEN: &[u8] = b"***";
 const SHORTEST: usize = 6;
 
 /// The secrets that are hidden.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Secrets(Vec<Finder<'static>>);
 
+/// What this process knows: its environment's, and what it has read since.
+static OURS: LazyLock<RwLock<Arc<Secrets>>> = LazyLock::new(|| {
+    let secret = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        let is_one = name.to_string_lossy().starts_with(SECRET_PREFIX);
+        is_one.then(|| value.to_string_lossy().into_owned())
+    };
+    RwLock::new(Arc::new(Secrets::new(std::env::vars_os().filter_map(secret))))
+});
+
 impl Secrets {
-    /// Those of this process's environment, as it was when it was first asked.
-    pub fn of_this_process() -> &'static Self {
-        static OURS: OnceLock<Secrets> = OnceLock::new();
-        OURS.get_or_init(|| {
-            let secret = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-                let is_one = name.to_string_lossy().starts_with(SECRET_PREFIX);
-                is_one.then(|| value.to_string_lossy().into_owned())
-            };
-            Self::new(std::env::vars_os().filter_map(secret))
-        })
+    /// Those of this process's environment, as it was when it was first asked, and those that were
+    /// [learned](Self::learn) since.
+    #[must_use]
+    pub fn of_this_process() -> Arc<Self> {
+        OURS.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on hides these values, too, in all that this process writes.
+    pub fn learn(values: impl IntoIterator<Item = String>) {
+        let learned = Self::new(values);
+        let mut ours = OURS.write().unwrap_or_else(PoisonError::into_inner);
+        let hidden = &mut Arc::make_mut(&mut ours).0;
+        hidden.extend(learned.0);
+        hidden.sort_by_key(|finder| std::cmp::Reverse(finder.needle().len()));
     }
 
     /// These values: whole, without the space around them, line by line, and as JSON writes them.
@@ -107,6 +120,14 @@ mod tests {
         ] {
             assert_eq!(secrets.hide(text), shown);
         }
+    }
+
+    #[test]
+    fn what_was_read_later_is_hidden_as_well() {
+        Secrets::learn(["canary-of-this-test".to_owned()]);
+        let tail = crate::output::OutputTail::default();
+        tail.push(b"token=canary-of-this-test\n");
+        assert_eq!(tail.text(), "token=***\n");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use google_cloud_gax::error::rpc::Code;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Duration, Instant, sleep};
 
+use crate::redact;
 use crate::worker::BadConfiguration;
 
 /// Names the service's endpoint, as gcloud has it; Google's own without it.
@@ -55,6 +56,7 @@ impl Secrets {
             };
             held.insert(key.clone(), text(key, value.to_vec())?);
         }
+        redact::Secrets::learn(held.values().map(|value| value.expose_secret().to_owned()));
         Ok(Self(Arc::new(held)))
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use contract::environment::LOCAL_ROOT;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
@@ -18,13 +19,21 @@ pub(super) fn worker() -> Option<PathBuf> {
     worker.is_file().then_some(worker)
 }
 
-/// What a command of `worker` answers within `limit`. `root` is the folder that `file:` means, where
-/// everything is local.
+/// What the program is given beside its question.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    /// The folder that `file:` means, where everything is local.
+    pub(super) root: Option<PathBuf>,
+    /// Secrets, by the variables that workers find them in.
+    pub(super) secrets: Vec<(String, SecretString)>,
+}
+
+/// What a command of `worker` answers within `limit`.
 pub(super) async fn ask<T: DeserializeOwned>(
     worker: &Path,
     command: &str,
     question: &Value,
-    root: Option<&Path>,
+    given: &Given,
     limit: Duration,
 ) -> Result<T> {
     let mut process = Command::new(worker);
@@ -34,9 +43,10 @@ pub(super) async fn ask<T: DeserializeOwned>(
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true);
-    if let Some(root) = root {
+    if let Some(root) = &given.root {
         process.env(LOCAL_ROOT, root);
     }
+    process.envs(given.secrets.iter().map(|(variable, value)| (variable, value.expose_secret())));
     let mut child = process.spawn().with_context(|| format!("cannot run {}", worker.display()))?;
     let mut input = child.stdin.take().context("the worker takes no question")?;
     let question = question.to_string();

@@ -1,15 +1,14 @@
 //! `provision runs retry`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use contract::{Handler, HttpConfig, Input, InputState, RunId, RunRecord};
+use contract::{Handler, HeaderValue, HttpConfig, Input, InputState, RunId, RunRecord};
 use futures::FutureExt as _;
 use serde_json::json;
 
-use super::beside;
+use super::beside::{self, Given};
 use super::launch::LaunchArgs;
 use super::session::{Session, StackArgs};
 use crate::exit::Exit;
@@ -78,8 +77,14 @@ impl Retry {
             Handler::Etl(etl) => etl.http.clone(),
             Handler::Command(_) | Handler::Library(_) => None,
         };
-        let root = folder.clone();
-        let ask = move |inputs: Vec<Input>| ask_the_web(inputs, http.clone(), root.clone()).boxed();
+        let headers = http.iter().flat_map(|http| http.headers.values());
+        let secrets = headers.filter_map(|header| match header {
+            HeaderValue::Secret(reference) => Some(reference.secret.as_str()),
+            HeaderValue::Text(_) => None,
+        });
+        let given =
+            Given { root: folder.clone(), secrets: session.stack.secret_variables(&secrets.collect()) };
+        let ask = move |inputs: Vec<Input>| ask_the_web(inputs, http.clone(), given.clone()).boxed();
         let sources = Sources::new(&store.bucket, folder, Box::new(ask));
         let run: &RunId = &record.run;
         let survey = runs::survey(store, run, &pins, &sources, self.include_unknown).await?;
@@ -89,18 +94,13 @@ impl Retry {
 }
 
 /// Asks by way of the `worker` beside this program: it knows whom the job may ask, and how.
-async fn ask_the_web(
-    inputs: Vec<Input>,
-    http: Option<HttpConfig>,
-    folder: Option<PathBuf>,
-) -> Result<Vec<InputState>> {
+async fn ask_the_web(inputs: Vec<Input>, http: Option<HttpConfig>, given: Given) -> Result<Vec<InputState>> {
     let unknown = |why: &str| Ok(vec![InputState::Unknown(why.to_owned()); inputs.len()]);
     let Some(worker) = beside::worker() else {
         return unknown("there is no `worker` beside this program that could ask for its page");
     };
     let question = json!({ "http": http, "inputs": inputs });
-    let states: Vec<InputState> =
-        beside::ask(&worker, "revisit", &question, folder.as_deref(), LIMIT).await?;
+    let states: Vec<InputState> = beside::ask(&worker, "revisit", &question, &given, LIMIT).await?;
     if states.len() == inputs.len() {
         Ok(states)
     } else {

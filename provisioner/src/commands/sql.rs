@@ -8,7 +8,7 @@ use contract::Handler;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::beside;
+use super::beside::{self, Given};
 use crate::stack::{Project, Stack};
 
 /// Longest that one query is planned.
@@ -49,7 +49,7 @@ pub(super) async fn check(stack: &Stack) -> Result<bool> {
             Handler::Library(_) => continue,
         };
         let question = json!({ "config": config });
-        let answer = beside::ask::<Answer>(&worker, "check", &question, None, LIMIT).await;
+        let answer = beside::ask::<Answer>(&worker, "check", &question, &Given::default(), LIMIT).await;
         let answer = answer.with_context(|| format!("cannot check job.{key}"))?;
         let told: Vec<String> = answer.diagnostics.iter().map(|told| told.shown(key, table)).collect();
         if !told.is_empty() {

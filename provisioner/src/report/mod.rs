@@ -25,6 +25,7 @@ pub(crate) use calls::{calls_text, faults_text, points_text};
 pub(crate) use graph::{graph_json, graph_mermaid};
 pub(crate) use html::account_html;
 pub(crate) use logs::{item_history, log_json, log_text};
+pub(crate) use plain::plain;
 pub(crate) use plan::{moved_text, plan_text};
 pub(crate) use run::{RunProgress, run_json, run_text};
 pub(crate) use stack::{stack_json, stack_toml};

@@ -9,7 +9,7 @@ use contract::{Closed, Outcome, Receipt, RunRecord};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::note;
+use super::{counted, note};
 use crate::runs::Progress;
 
 /// Lines elsewhere than on a terminal come at most this often, but for the last.
@@ -54,14 +54,15 @@ impl RunProgress {
     fn items(&self, done: usize, failed: usize, total: u64, workers: usize) {
         if let Some(bar) = &self.bar {
             bar.set_position((done + failed) as u64);
-            bar.set_message(format!("done {done}, failed {failed}, {workers} workers,"));
+            bar.set_message(format!("done {done}, failed {failed}, {},", counted(workers as u64, "worker")));
             return;
         }
         let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = (done + failed) as u64 >= total;
         if ended || last.is_none_or(|last| last.elapsed() >= BETWEEN_LINES) {
             *last = Some(Instant::now());
-            note(&format!("{done} of {total} done, {failed} failed, {workers} workers"));
+            let workers = counted(workers as u64, "worker");
+            note(&format!("{done} of {total} done, {failed} failed, {workers}"));
         }
     }
 

@@ -6,9 +6,13 @@ use std::io::Read as _;
 use std::path::Path;
 
 use contract::{Item, ItemLine};
+use serde::Deserialize;
+use serde_json::Value;
 
 /// Longest key, in bytes.
 const LONGEST: usize = 16 * 1024;
+/// Largest line of an `.ndjson` list, in bytes: the service takes messages of 10 MB at most.
+const LONGEST_LINE: usize = 8 << 20;
 /// Largest list, in bytes: what workers read back into memory.
 const LARGEST: u64 = 128 << 20;
 /// What some editors begin a file with.
@@ -21,6 +25,21 @@ pub(crate) struct Items {
     pub lines: Vec<ItemLine>,
     /// How often an item came again and was dropped.
     pub duplicates: usize,
+}
+
+/// A line of an `.ndjson` list as a person wrote it: a key that nobody knows is a mistake.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenLine {
+    item: Item,
+    #[serde(default)]
+    payload: Option<Value>,
+}
+
+impl From<WrittenLine> for ItemLine {
+    fn from(WrittenLine { item, payload }: WrittenLine) -> Self {
+        Self { item, payload }
+    }
 }
 
 /// A list that cannot be used.
@@ -41,8 +60,14 @@ pub(crate) enum ItemsError {
     /// A key is too long.
     #[error("{0}: an item has at most {LONGEST} bytes, this one {1}")]
     TooLong(String, usize),
+    /// An item and its payload do not fit into one message.
+    #[error(
+        "{0}: an item and its payload have at most {LONGEST_LINE} bytes, these {1}: \
+         put what is larger into an object, and its name into the payload"
+    )]
+    LargePayload(String, usize),
     /// A line of an `.ndjson` list is not an item.
-    #[error("{0}: {1}; write {{\"item\": \"KEY\"}}")]
+    #[error("{0}: {1}; write {{\"item\": \"KEY\"}}, or {{\"item\": \"KEY\", \"payload\": …}}")]
     NotAnItem(String, String),
     /// A key is empty.
     #[error("{0}: an item is empty; a key is any other text")]
@@ -82,8 +107,10 @@ impl Items {
                 return Ok(None);
             }
             let line = match json {
-                true => serde_json::from_str(line)
-                    .map_err(|error| ItemsError::NotAnItem(at.clone(), error.to_string()))?,
+                true if line.len() > LONGEST_LINE => return Err(ItemsError::LargePayload(at, line.len())),
+                true => serde_json::from_str::<WrittenLine>(line)
+                    .map_err(|error| ItemsError::NotAnItem(at.clone(), error.to_string()))?
+                    .into(),
                 false => ItemLine { item: Item(line.to_owned()), payload: None },
             };
             Ok(Some((at, line)))
@@ -202,5 +229,11 @@ mod tests {
         let two = Items::parse("l", b"{\"item\":\"a\"}\n{\"item\":\"a\",\"payload\":1}\n", true);
         assert_eq!(two, Err(ItemsError::TwoPayloads("l line 2".into(), "a".into())));
         assert!(matches!(keys(&"x".repeat(LONGEST + 1)), Err(ItemsError::TooLong(..))));
+        let large = format!("{{\"item\":\"a\",\"payload\":\"{}\"}}\n", "x".repeat(LONGEST_LINE));
+        let large = Items::parse("l", large.as_bytes(), true);
+        assert_eq!(large, Err(ItemsError::LargePayload("l line 1".into(), LONGEST_LINE + 25)));
+        let typo =
+            Items::parse("l", b"{\"item\":\"a\",\"paylod\":1}\n", true).expect_err("a typo").to_string();
+        assert!(typo.starts_with("l line 1: unknown field `paylod`, expected `item` or `payload`"), "{typo}");
     }
 }

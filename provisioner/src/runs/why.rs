@@ -11,6 +11,7 @@ use kube::api::{Api, ListParams, LogParams};
 
 use crate::cloud::{Cloud, Kubernetes, limited};
 use crate::kinds::JOB;
+use crate::report::plain;
 
 /// The label of a pod that names its Job, which is the run.
 pub(super) const JOB_NAME: &str = "batch.kubernetes.io/job-name";
@@ -103,7 +104,8 @@ impl Cluster {
         let Some(pod) = self.pods(run).await?.into_iter().find(said) else { return Ok(None) };
         let name = pod.metadata.name.unwrap_or_default();
         let tail = LogParams { tail_lines: Some(LOG_LINES), ..LogParams::default() };
-        Ok(limited("read the worker's log", self.pod_api().logs(&name, &tail)).await.ok())
+        let log = limited("read the worker's log", self.pod_api().logs(&name, &tail)).await.ok();
+        Ok(log.map(|log| log.lines().map(message).collect::<Vec<_>>().join("\n")))
     }
 }
 
@@ -126,13 +128,20 @@ pub(crate) async fn complaints(cluster: &Cluster, run: &RunId, since: Timestamp)
     Ok(said)
 }
 
+/// The message of a line of a worker's log; a line that is no record stays as it is.
+fn message(line: &str) -> String {
+    let record = serde_json::from_str::<serde_json::Value>(line).ok();
+    let message = record.as_ref().and_then(|record| record["message"].as_str());
+    plain(message.unwrap_or(line)).into_owned()
+}
+
 /// The message of a line of a worker's log, if it is a warning or an error.
 fn complaint(line: &str, since: Timestamp) -> Option<String> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     let is_one = matches!(line["severity"].as_str(), Some("WARNING" | "ERROR"));
     let at: Timestamp = line["time"].as_str()?.parse().ok()?;
     let message = line["message"].as_str().filter(|_| is_one && at >= since)?;
-    Some(format!("a worker says: {message}"))
+    Some(format!("a worker says: {}", plain(message)))
 }
 
 /// What keeps a run from moving, and what to do; nothing if nothing is to be seen.
@@ -219,4 +228,18 @@ pub(crate) fn phase(pod: &Pod) -> &str {
 fn exit_code(pod: &Pod) -> Option<i32> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
     statuses.iter().find_map(|status| Some(status.state.as_ref()?.terminated.as_ref()?.exit_code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_workers_say_is_shown_as_text_that_no_terminal_obeys() {
+        let line = r#"{"message":"no \"x\" \u001b[2J","severity":"ERROR","time":"2026-01-31T12:00:00Z"}"#;
+        let shown = "no \"x\" \\u{1b}[2J";
+        assert_eq!(message(line), shown);
+        assert_eq!(message("no record"), "no record");
+        assert_eq!(complaint(line, Timestamp::UNIX_EPOCH), Some(format!("a worker says: {shown}")));
+    }
 }

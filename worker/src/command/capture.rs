@@ -5,6 +5,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe::Receiver;
 
 use crate::output::OutputTail;
+use crate::redact::Secrets;
 
 /// Longest part of a line that is logged, in bytes.
 const LONGEST_LINE: usize = 8 << 10;
@@ -18,7 +19,7 @@ pub(super) struct Capture<'a> {
     tail: &'a OutputTail,
     /// The beginning of a line that has not ended.
     line: Vec<u8>,
-    /// The last line that has anything in it.
+    /// The last line that has anything in it, as far as it is logged.
     last: String,
     logged: usize,
     total: u64,
@@ -54,7 +55,9 @@ impl<'a> Capture<'a> {
         if self.total > OutputTail::KEPT as u64 {
             self.tail.push(format!("\n[the end of {} bytes]\n", self.total).as_bytes());
         }
-        self.last
+        // Hidden first: what the cut left of a secret would not be known as one.
+        let last = Secrets::of_this_process().hide(&self.last).into_owned();
+        last.chars().filter(|c| !c.is_control()).take(QUOTED).collect()
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -76,7 +79,7 @@ impl<'a> Capture<'a> {
         let text = text.trim_end();
         if !text.is_empty() {
             self.last.clear();
-            self.last.extend(text.chars().filter(|c| !c.is_control()).take(QUOTED));
+            self.last.push_str(text);
         }
         if self.logged + text.len() <= LOGGED {
             // Empty lines cost their place in the log, too.
@@ -102,6 +105,15 @@ mod tests {
         }
         assert_eq!(capture.finish(), "[31mthree");
         assert_eq!(tail.text(), "one\ntwo\n\x1b[31mthree\n\n");
+    }
+
+    #[test]
+    fn a_secret_at_the_end_of_what_an_error_repeats_is_not_repeated_in_part() {
+        Secrets::learn(["canary-of-the-last-line".to_owned()]);
+        let tail = OutputTail::default();
+        let mut capture = Capture::new(&tail);
+        capture.take(format!("{}canary-of-the-last-line\n", "x".repeat(QUOTED - 6)).as_bytes());
+        assert_eq!(capture.finish(), format!("{}***", "x".repeat(QUOTED - 6)));
     }
 
     #[test]

@@ -106,12 +106,13 @@ impl History {
         self.0.iter().rev().find_map(|(number, attempt)| Some((*number, attempt.end?)))
     }
 
-    /// Judges a redelivery. `limit` failures end an item, and so do attempts that vanish in a row;
-    /// what this very pod left open has not vanished.
-    pub(crate) fn judge(&self, limit: u32, pod: &str) -> Verdict {
+    /// Judges a redelivery. `limit` failures end an item, and so do attempts that vanish in a row, both
+    /// with so many to `spare`; what this very pod left open has not vanished.
+    pub(crate) fn judge(&self, limit: u32, spare: u32, pod: &str) -> Verdict {
         let open = self.0.values().rev().take_while(|attempt| attempt.end.is_none());
         let vanished = open.filter(|attempt| attempt.pod != pod).count();
-        match (self.failed().1 >= limit, vanished >= VANISHED_LIMIT) {
+        let too_often = self.failed().1 >= limit.saturating_add(spare);
+        match (too_often, vanished >= VANISHED_LIMIT.saturating_add(spare as usize)) {
             (true, _) => Verdict::GiveUp(FailureKind::AttemptsUsedUp),
             (_, true) => Verdict::GiveUp(FailureKind::Vanished),
             _ => Verdict::Try(self.latest().map_or(1, |(number, _)| number.saturating_add(1))),
@@ -149,27 +150,35 @@ mod tests {
 
     #[test]
     fn only_failures_count_against_the_limit() {
-        assert_eq!(history("").judge(3, "us"), Verdict::Try(1));
-        assert_eq!(history("failed yielded open failed").judge(3, "us"), Verdict::Try(5));
+        assert_eq!(history("").judge(3, 0, "us"), Verdict::Try(1));
+        assert_eq!(history("failed yielded open failed").judge(3, 0, "us"), Verdict::Try(5));
         assert_eq!(
-            history("failed failed yielded failed").judge(3, "us"),
+            history("failed failed yielded failed").judge(3, 0, "us"),
             Verdict::GiveUp(FailureKind::AttemptsUsedUp)
         );
         assert_eq!(
-            history("yielded yielded yielded yielded yielded yielded").judge(1, "us"),
+            history("yielded yielded yielded yielded yielded yielded").judge(1, 0, "us"),
             Verdict::Try(7)
         );
     }
 
     #[test]
     fn five_vanished_attempts_in_a_row_are_a_failure() {
-        assert_eq!(history("open open open open").judge(3, "us"), Verdict::Try(5));
+        assert_eq!(history("open open open open").judge(3, 0, "us"), Verdict::Try(5));
         assert_eq!(
-            history("failed open open open open open").judge(3, "us"),
+            history("failed open open open open open").judge(3, 0, "us"),
             Verdict::GiveUp(FailureKind::Vanished)
         );
-        assert_eq!(history("open open yielded open open open").judge(3, "us"), Verdict::Try(7));
-        assert_eq!(history("open open open open ours").judge(3, "us"), Verdict::Try(6));
+        assert_eq!(history("open open yielded open open open").judge(3, 0, "us"), Verdict::Try(7));
+        assert_eq!(history("open open open open ours").judge(3, 0, "us"), Verdict::Try(6));
+    }
+
+    #[test]
+    fn there_may_be_attempts_to_spare() {
+        assert_eq!(history("failed failed").judge(2, 1, "us"), Verdict::Try(3));
+        assert_eq!(history("open open open open open").judge(2, 1, "us"), Verdict::Try(6));
+        let spent = history("failed failed failed").judge(2, 1, "us");
+        assert_eq!(spent, Verdict::GiveUp(FailureKind::AttemptsUsedUp));
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::output::OutputTail;
 use crate::runs::Run;
 use crate::settings::Identity;
 
+/// Attempts beyond the limit at an item whose outputs are recorded: what is left is to promote them,
+/// which its own work cannot make fail.
+const PROMOTIONS: u32 = 10;
 /// Numbers that may be taken from under us before we let another worker have the item.
 const ROUNDS: usize = 10;
 
@@ -108,7 +111,14 @@ impl Ledger {
             if self.is_ours(&history, &attempt).await? {
                 return Ok(Beginning::Begun(Begun { attempt, failed }));
             }
-            match history.judge(run.record.config.attempts, &self.us.pod) {
+            let limit = run.record.config.attempts;
+            let verdict = match history.judge(limit, 0, &self.us.pod) {
+                Verdict::GiveUp(_) if self.is_recorded(&attempt).await? => {
+                    history.judge(limit, PROMOTIONS, &self.us.pod)
+                }
+                verdict => verdict,
+            };
+            match verdict {
                 Verdict::Try(number) => match rest(run, &history) {
                     Some(rest) => return Ok(Beginning::TooSoon(rest)),
                     None => attempt.number = number,
@@ -135,8 +145,11 @@ impl Ledger {
         let failures = begun.failed.saturating_add(1);
         let kind = match reason {
             EndReason::Permanent => Some(FailureKind::Permanent),
-            _ if failures >= limit => Some(FailureKind::AttemptsUsedUp),
-            _ => None,
+            _ if failures < limit => None,
+            _ if failures < limit.saturating_add(PROMOTIONS) && self.is_recorded(&begun.attempt).await? => {
+                None
+            }
+            _ => Some(FailureKind::AttemptsUsedUp),
         };
         let mut end = end(&begun.attempt, reason, message, output);
         let mut metadata = Metadata::new();
@@ -224,6 +237,12 @@ impl Ledger {
         let failure = layout::failure(&attempt.run, &attempt.item);
         let (receipt, failure) = try_join!(self.bucket.stat(&receipt), self.bucket.stat(&failure))?;
         Ok(receipt.is_some() || failure.is_some())
+    }
+
+    /// Whether an execution's outputs are all made, and recorded as those that count.
+    async fn is_recorded(&self, attempt: &Attempt) -> Result<bool> {
+        let name = layout::commit(&attempt.run, &attempt.item);
+        Ok(self.bucket.stat(&name).await?.is_some())
     }
 
     /// Writes the failure of an item that earlier attempts used up.

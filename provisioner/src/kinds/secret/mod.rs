@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use contract::environment;
 use schemars::JsonSchema;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::job::Job;
@@ -146,6 +147,11 @@ impl SecretSpec {
     fn source(&self, scope: &Scope) -> Option<Source> {
         let variable = self.env.clone().map(Source::Env);
         variable.or_else(|| self.file.as_ref().map(|path| Source::File(scope.folder.join(path))))
+    }
+
+    /// Its value, if it is on this machine.
+    pub(crate) fn value(&self, scope: &Scope) -> Option<SecretString> {
+        self.source(scope)?.read().ok()
     }
 
     /// Why its value cannot be had on this machine, and the key that says where it should be.
