@@ -16,9 +16,9 @@ use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::attempts::{Ended, ItemHistory, PodLog, Tried};
-use super::open::Store;
-use super::why::{Cluster, JOB_NAME, phase};
+use super::cluster::{Cluster, JOB_NAME, phase};
+use super::history::{Ended, ItemHistory, PodLog, Tried};
+use super::store::Store;
 use crate::cloud::limited;
 
 /// How often new pods are looked for, and a log that broke off is asked for again.

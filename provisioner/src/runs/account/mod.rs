@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::crew::Crew;
 use self::timeline::Timeline;
 use self::tries::{Settled, Spent, Tries};
-use super::open::{Store, Summary};
+use super::store::{Store, Summary};
 use crate::prices::{self, count};
 
 /// Failures that are told in full.
