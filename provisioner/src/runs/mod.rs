@@ -28,6 +28,7 @@ mod close;
 mod status;
 mod history;
 mod logs;
+mod pod_log;
 mod account;
 
 // What comes afterwards.
