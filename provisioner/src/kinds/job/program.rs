@@ -116,6 +116,13 @@ mod tests {
             ],
             "image": "python:3.13-slim",
             "name": "worker",
+            "ports": [
+              {
+                "containerPort": 9090,
+                "name": "metrics",
+                "protocol": "TCP"
+              }
+            ],
             "volumeMounts": [
               {
                 "mountPath": "/tmp",
@@ -158,6 +165,13 @@ mod tests {
             "env": [],
             "image": "registry.example/mine",
             "name": "worker",
+            "ports": [
+              {
+                "containerPort": 9090,
+                "name": "metrics",
+                "protocol": "TCP"
+              }
+            ],
             "volumeMounts": [
               {
                 "mountPath": "/tmp",

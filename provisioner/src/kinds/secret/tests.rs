@@ -59,8 +59,9 @@ fn told(resources: &[Desired], kind: &str) -> String {
     let of_kind = resources.iter().filter(|resource| resource.address.kind == kind);
     let needs =
         |resource: &Desired| resource.needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    of_kind.map(|r| format!("{}: {}\n  after {}", r.address, r.id, needs(r))).collect::<Vec<_>>().join("\n")
-        + "\n"
+    let lines: Vec<String> =
+        of_kind.map(|r| format!("{}: {}\n  after {}", r.address, r.id, needs(r))).collect();
+    lines.join("\n")
 }
 
 fn variables(resources: &[Desired], job: &str) -> Vec<Value> {
