@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_configuration_from_before_retries_were_spaced_is_read_and_keeps_its_digest() {
-        let text = r#"{"handler":{"command":{"argv":["true"]}},"attempts":5,"item_timeout_seconds":600}"#;
+        let text = r#"{"handler":{"library":{"program":"shout","config":{}}},"attempts":5,"item_timeout_seconds":600}"#;
         let config: WorkerConfig = serde_json::from_str(text).expect("a configuration");
         assert_eq!(config.retry, RetrySpacing::default());
         assert_eq!(serde_json::to_string(&config).expect("JSON"), text);

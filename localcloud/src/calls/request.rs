@@ -209,7 +209,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_has_no_row_is_refused_and_what_is_no_api_passes() {
-        let unknown = Request::get("/v1/projects/p/secrets").body(Body::empty()).expect("a request");
+        let unknown = Request::get("/v1/projects/p/jobs").body(Body::empty()).expect("a request");
         assert_eq!(read(unknown).await.err().expect("refused").status(), 501);
         let told = told(Request::head("/data/a/b%20c"), Body::empty()).await;
         assert_eq!(told, is("storage.objects.get", "projects/_/buckets/data/objects/a/b c", ""));

@@ -42,9 +42,9 @@ async fn admin_calls_need_the_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_supported_says_so_by_name() {
     let local = Local::start().await;
-    let answer = ask(&local, "GET", "/v1/projects/fx-dev/secrets", "");
+    let answer = ask(&local, "GET", "/v1/projects/fx-dev/jobs", "");
     assert!(
-        answer.starts_with("HTTP/1.1 501") && answer.contains("GET /v1/projects/fx-dev/secrets"),
+        answer.starts_with("HTTP/1.1 501") && answer.contains("GET /v1/projects/fx-dev/jobs"),
         "{answer}"
     );
     assert!(ask(&local, "DELETE", "/v1/projects/fx-dev", "").starts_with("HTTP/1.1 501"));

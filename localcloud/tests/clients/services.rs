@@ -146,6 +146,6 @@ async fn services_are_enabled_together_and_listed_in_pages() {
             None => break,
         }
     }
-    assert_eq!(names.len(), 13, "{names:?}");
+    assert_eq!(names.len(), 14, "{names:?}");
     assert!(names.is_sorted() && names.contains(&"bigquery.googleapis.com".to_owned()));
 }

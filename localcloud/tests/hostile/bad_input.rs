@@ -148,8 +148,7 @@ async fn a_request_that_breaks_off_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_served_says_its_name() {
     let local = Local::start().await;
-    for path in
-        ["/v1/projects/fx-dev/secrets", "/v2/projects/fx-dev/locations/l/functions", "/batch/compute/v1"]
+    for path in ["/v1/projects/fx-dev/jobs", "/v2/projects/fx-dev/locations/l/functions", "/batch/compute/v1"]
     {
         let Err(Failure::Refused(status, body)) = local.rest().get(path).await else {
             panic!("{path}: served")

@@ -25,7 +25,10 @@ impl Mounts {
             let (name, at) = (text(mount, "/name"), text(mount, "/mountPath").trim_end_matches('/'));
             let below = text(mount, "/subPath");
             let is_known = is_empty_dir(name) && at.starts_with('/');
-            is_known.then(|| (at.to_owned(), folder.join(VOLUMES).join(name).join(below)))
+            let volume = folder.join(VOLUMES).join(name);
+            // Joining nothing would leave a slash at the end.
+            let seen = if below.is_empty() { volume } else { volume.join(below) };
+            is_known.then(|| (at.to_owned(), seen))
         });
         let mut mounts: Vec<_> = mounted.collect();
         // The innermost mount of a path counts.
