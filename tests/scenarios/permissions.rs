@@ -1,9 +1,6 @@
 //! Least privilege, from both sides: without any one of the grants that a job implies its run fails
 //! and names the permission; with all of them it passes, and each was used.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
 use scenarios::{Scenario, until};
 use serde_json::{Value, json};
 
@@ -25,49 +22,28 @@ fn impatient(max_run_time: &str) -> Scenario {
     scenario
 }
 
-/// The local cloud of a scenario, as the project's owner reaches it.
-struct Owner<'a> {
-    scenario: &'a Scenario,
-    authority: String,
-}
+/// The policies of a scenario's local cloud, as the project's owner changes them.
+struct Owner<'a>(&'a Scenario);
 
-impl<'a> Owner<'a> {
-    fn of(scenario: &'a Scenario) -> Self {
-        let status = scenario.json(0, &["local", "status"]);
-        let url = status["url"].as_str().expect("a url");
-        Self { scenario, authority: url.trim_start_matches("http://").into() }
-    }
-
-    fn call(&self, method: &str, path: &str, body: &Value) -> Value {
-        let mut stream = TcpStream::connect(&self.authority).expect("connected");
-        let body = body.to_string();
-        let head = format!("Host: {}\r\nContent-Length: {}\r\nConnection: close", self.authority, body.len());
-        write!(stream, "{method} {path} HTTP/1.0\r\n{head}\r\n\r\n{body}").expect("written");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("read");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
-        assert!(head.starts_with("HTTP/1.0 200"), "{method} {path}: {answer}");
-        serde_json::from_str(body).expect("JSON")
-    }
-
+impl Owner<'_> {
     fn policy(&self, of: &str) -> Value {
         match of {
-            BUCKET => self.call("GET", &format!("{of}/iam"), &json!({})),
-            ACCOUNT | PROJECT => self.call("POST", &format!("{of}:getIamPolicy"), &json!({})),
-            _ => self.call("GET", &format!("{of}:getIamPolicy"), &json!({})),
+            BUCKET => self.0.call("GET", &format!("{of}/iam"), &json!({})),
+            ACCOUNT | PROJECT => self.0.call("POST", &format!("{of}:getIamPolicy"), &json!({})),
+            _ => self.0.call("GET", &format!("{of}:getIamPolicy"), &json!({})),
         }
     }
 
     fn set_policy(&self, of: &str, policy: &Value) {
         match of {
-            BUCKET => self.call("PUT", &format!("{of}/iam"), policy),
-            _ => self.call("POST", &format!("{of}:setIamPolicy"), &json!({ "policy": policy })),
+            BUCKET => self.0.call("PUT", &format!("{of}/iam"), policy),
+            _ => self.0.call("POST", &format!("{of}:setIamPolicy"), &json!({ "policy": policy })),
         };
     }
 
     /// Takes a role from the workers. `run` will give it back, but that counts in an hour only.
     fn take(&self, role: &str, on: &str) {
-        self.scenario.expect(0, &["local", "propagation"]);
+        self.0.expect(0, &["local", "propagation"]);
         let mut policy = self.policy(on);
         let mut taken = 0;
         for binding in policy["bindings"].as_array_mut().expect("bindings") {
@@ -79,12 +55,12 @@ impl<'a> Owner<'a> {
         }
         assert_eq!(taken, 1, "{role} on {on}: {policy}");
         self.set_policy(on, &policy);
-        self.scenario.expect(0, &["local", "propagation", "--grants", "1h"]);
+        self.0.expect(0, &["local", "propagation", "--grants", "1h"]);
     }
 
     /// Has what a policy says count at once.
     fn settle(&self, of: &str) {
-        self.scenario.expect(0, &["local", "propagation"]);
+        self.0.expect(0, &["local", "propagation"]);
         self.set_policy(of, &self.policy(of));
     }
 }
@@ -119,7 +95,7 @@ fn without_pulling_or_without_its_objects_a_run_fails_and_says_what_is_missing()
         assert!(workers.contains(&(role.into(), on.into())), "{role} on {on} was not used: {workers:?}");
     }
 
-    let owner = Owner::of(&scenario);
+    let owner = Owner(&scenario);
     for (role, on, permission) in [
         ("roles/pubsub.subscriber", SUBSCRIPTION, "pubsub.subscriptions.consume"),
         ("roles/storage.objectUser", BUCKET, "storage.objects.get"),
@@ -137,19 +113,19 @@ fn without_publishing_a_lost_message_stays_lost_and_the_run_says_why() {
     // A message that is not there is missed after a lease and the longest back-off.
     scenario.edit("ack_deadline = \"10s\"", "retry = { min = \"1s\", max = \"1s\" }\nack_deadline = \"10s\"");
     scenario.expect(0, &["apply", "--local", "--yes"]);
-    let owner = Owner::of(&scenario);
+    let owner = Owner(&scenario);
     owner.take("roles/pubsub.publisher", TOPIC);
     // Nobody takes a message before they are all lost.
     owner.take("roles/pubsub.subscriber", SUBSCRIPTION);
     let mut run = scenario.start(&RUN);
     let mut lost = 0;
     until("all messages are lost", || {
-        let pulled = owner.call("POST", &format!("{SUBSCRIPTION}:pull"), &json!({"maxMessages": 10}));
+        let pulled = scenario.call("POST", &format!("{SUBSCRIPTION}:pull"), &json!({"maxMessages": 10}));
         let messages = pulled["receivedMessages"].as_array().cloned().unwrap_or_default();
         let ids: Vec<&Value> = messages.iter().map(|message| &message["ackId"]).collect();
         if !ids.is_empty() {
             lost += ids.len();
-            owner.call("POST", &format!("{SUBSCRIPTION}:acknowledge"), &json!({ "ackIds": ids }));
+            scenario.call("POST", &format!("{SUBSCRIPTION}:acknowledge"), &json!({ "ackIds": ids }));
         }
         (lost == 2).then_some(())
     });
@@ -170,7 +146,7 @@ fn workers_with_an_account_need_the_right_to_act_as_it() {
     let identity = used(&scenario, "serviceAccount:local-cloud.svc.id.goog[fx/fx]");
     assert_eq!(identity[0].0, "roles/iam.workloadIdentityUser", "{identity:?}");
 
-    Owner::of(&scenario).take("roles/iam.workloadIdentityUser", ACCOUNT);
+    Owner(&scenario).take("roles/iam.workloadIdentityUser", ACCOUNT);
     fails_for(&scenario, "iam.serviceAccounts.getAccessToken");
 }
 
@@ -184,6 +160,6 @@ fn nodes_need_the_right_to_pull_the_workers_image_and_use_the_role_of_nodes() {
     let roles: Vec<&str> = nodes.iter().map(|(role, _)| role.as_str()).collect();
     assert_eq!(roles, ["roles/artifactregistry.reader", "roles/container.defaultNodeServiceAccount"]);
 
-    Owner::of(&scenario).take("roles/artifactregistry.reader", PROJECT);
+    Owner(&scenario).take("roles/artifactregistry.reader", PROJECT);
     fails_for(&scenario, "artifactregistry.repositories.downloadArtifacts");
 }

@@ -8,14 +8,14 @@ use crate::etl::{Diagnostic, Etl, Host};
 
 /// What is read.
 #[derive(Debug, Deserialize)]
-pub struct Question {
+pub(crate) struct Question {
     /// The configuration, as it will stand in a run's record.
     pub config: WorkerConfig,
 }
 
 /// What is answered.
 #[derive(Debug, PartialEq, Serialize)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Whether workers can run with it.
     pub ok: bool,
     /// What is wrong.
@@ -26,7 +26,7 @@ pub struct Answer {
 
 /// A column of the output.
 #[derive(Debug, PartialEq, Serialize)]
-pub struct Column {
+pub(crate) struct Column {
     /// Its name.
     pub name: String,
     /// Its type, as the engine calls it.
@@ -35,7 +35,7 @@ pub struct Column {
 }
 
 /// Plans the query of an etl against its declared schema, or looks at a command's settings.
-pub async fn check(question: &Question) -> Answer {
+pub(crate) async fn check(question: &Question) -> Answer {
     // Whether `file:` may be read is for the one who asks to say: the same stack runs in two places.
     let host = Host::of_check();
     let columns = match &question.config.handler {

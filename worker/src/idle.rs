@@ -9,12 +9,12 @@ use contract::{Attempt, ItemLine, Message, RetrySpacing, layout};
 use google_cloud_pubsub::model;
 use jiff::Timestamp;
 
-use crate::open::{Open, Survey};
+use crate::guardian::{LastTried, guarded_by};
+use crate::open_items::{OpenItem, OpenItems};
 use crate::patience::patiently;
 use crate::protocol::wait;
 use crate::runs::Run;
 use crate::settings::Settings;
-use crate::tail::{LastTried, guarded_by};
 
 /// Silence after which a worker looks for the first time.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ const FRUITLESS: u32 = 2;
 
 /// Whether an idle worker goes on waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Somebody has to be here for an open item.
     Stay,
     /// Nothing is left that this worker is needed for.
@@ -35,11 +35,11 @@ pub enum Decision {
 }
 
 /// A worker's idleness.
-pub struct Idle {
+pub(crate) struct Idle {
     settings: Settings,
     bucket: Bucket,
     /// The run's items, once they were needed.
-    survey: Option<Survey>,
+    items: Option<OpenItems>,
     /// When the last message came, or items were published again.
     since: Instant,
     next_look: Instant,
@@ -51,29 +51,29 @@ pub struct Idle {
 impl Idle {
     /// Idle from now on.
     #[must_use]
-    pub fn new(settings: Settings, bucket: Bucket) -> Self {
+    pub(crate) fn new(settings: Settings, bucket: Bucket) -> Self {
         let now = Instant::now();
         let next_look = now + FIRST_LOOK;
-        Self { settings, bucket, survey: None, since: now, next_look, pause: FIRST_LOOK, rounds: 0 }
+        Self { settings, bucket, items: None, since: now, next_look, pause: FIRST_LOOK, rounds: 0 }
     }
 
     /// A message came that was worth its while.
-    pub fn worked(&mut self) {
+    pub(crate) fn worked(&mut self) {
         self.rounds = 0;
         self.restart();
     }
 
     /// Waits until it is time to look, looks, and decides. Can be dropped and called again.
-    pub async fn look(&mut self, run: &Run) -> Result<Decision> {
+    pub(crate) async fn look(&mut self, run: &Run) -> Result<Decision> {
         tokio::time::sleep_until(self.next_look.into()).await;
         self.pause = (self.pause * 2).min(SELDOM);
         self.next_look = Instant::now() + self.pause;
         let (bucket, ours) = (self.bucket.clone(), self.settings.us.clone());
-        let survey = match &mut self.survey {
-            Some(survey) => survey,
-            unread => unread.insert(patiently(Survey::of(&bucket, &ours.run)).await?),
+        let items = match &mut self.items {
+            Some(items) => items,
+            unread => unread.insert(patiently(OpenItems::of(&bucket, &ours.run)).await?),
         };
-        let open = patiently(survey.look(&bucket)).await?;
+        let open = patiently(items.look(&bucket)).await?;
         let tried: Vec<LastTried> = open.iter().map(|open| open.history.latest_index_of(&ours.run)).collect();
         let guarded = guarded_by(ours.index, &tried, self.settings.concurrency, run.record.workers);
         tracing::debug!(open = open.len(), guarded = guarded.len(), "idle");
@@ -111,7 +111,7 @@ impl Idle {
 }
 
 /// Whether the item's message is to come later: after its rest, and what the service adds to it.
-fn is_backing_off(settings: &Settings, run: &Run, open: &Open<'_>) -> bool {
+fn is_backing_off(settings: &Settings, run: &Run, open: &OpenItem<'_>) -> bool {
     let comes = |rest: Timestamp| rest.saturating_add(settings.lease + settings.backoff).ok();
     let comes = open.history.not_before().and_then(comes);
     let RetrySpacing { first_seconds, most_seconds } = run.record.config.retry;
@@ -122,7 +122,7 @@ fn is_backing_off(settings: &Settings, run: &Run, open: &Open<'_>) -> bool {
 
 /// Whether somebody may still be at work on the item. An attempt of our own index is not: this
 /// pod is idle, and an index has one pod at a time. Another's is as long as it may last.
-async fn is_live(settings: &Settings, bucket: &Bucket, run: &Run, open: &Open<'_>) -> Result<bool> {
+async fn is_live(settings: &Settings, bucket: &Bucket, run: &Run, open: &OpenItem<'_>) -> Result<bool> {
     let Some((number, latest)) = open.history.latest() else { return Ok(false) };
     let ours = &settings.us;
     let by_us = latest.worker_run.as_ref() == Some(&ours.run) && latest.index == Some(ours.index);

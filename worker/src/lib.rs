@@ -1,39 +1,43 @@
 //! Works a run's items off, in the order of the modules below: a message is pulled, its run looked
 //! up, an attempt recorded, the handler's output stored, a receipt written, the message acked.
 
-// What it is told, and the whole of it.
+// The program, and a worker's life.
+pub mod program;
+mod check;
+mod install;
 pub mod settings;
 pub mod secrets;
-pub mod worker;
+mod worker;
 
 // One item, from the queue to its receipt.
 pub mod pull;
-pub mod runs;
-pub mod protocol;
-pub mod item;
 mod message;
+pub mod runs;
+pub mod item;
+pub mod protocol;
 pub mod handler;
-pub mod output;
 pub mod handlers;
 pub mod etl;
 pub mod command;
+pub mod output;
 
-// Around it: what others see, and when to leave.
-pub mod board;
-pub mod metrics;
-pub mod idle;
-mod open;
-mod tail;
-pub mod signals;
+// When no message comes: who stays, and what is published again.
+mod idle;
+mod open_items;
+mod guardian;
+
+// When it is asked to leave.
+mod signals;
 pub mod farewell;
 mod timings;
-mod patience;
 
-pub mod check;
-mod install;
+// What others see of it.
+pub mod board;
+pub mod metrics;
 pub mod log;
-pub mod program;
 pub mod redact;
+
+mod patience;
 
 use std::process::ExitCode;
 use std::sync::Arc;

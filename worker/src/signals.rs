@@ -5,7 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The two signals, listened to.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     asked: bool,
@@ -13,7 +13,7 @@ pub struct Signals {
 
 impl Signals {
     /// Listens from now on.
-    pub fn listen() -> Result<Self> {
+    pub(crate) fn listen() -> Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
@@ -23,7 +23,7 @@ impl Signals {
     }
 
     /// Waits for either signal. Once asked, always asked.
-    pub async fn asked(&mut self) {
+    pub(crate) async fn asked(&mut self) {
         if !self.asked {
             self.next().await;
             self.asked = true;
@@ -31,7 +31,7 @@ impl Signals {
     }
 
     /// Waits for another signal after the first.
-    pub async fn asked_again(&mut self) {
+    pub(crate) async fn asked_again(&mut self) {
         self.next().await;
     }
 

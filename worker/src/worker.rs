@@ -47,10 +47,10 @@ enum Leaving {
 /// The configuration of the worker's own run is wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct BadConfiguration(pub String);
+pub(crate) struct BadConfiguration(pub(crate) String);
 
 /// Works until nothing is left to do, or until asked to stop. Returns the exit code.
-pub async fn run(settings: Settings, library: Option<Arc<Make>>) -> Result<u8> {
+pub(crate) async fn run(settings: Settings, library: Option<Arc<Make>>) -> Result<u8> {
     let mut signals = Signals::listen()?;
     let storage = Target::from_variable("STORAGE_EMULATOR_HOST")?.storage().await?;
     let bucket = Bucket::new(storage, &settings.bucket);

@@ -2,39 +2,50 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-mod account;
-mod apply;
-mod calls;
-mod chart;
-mod graph;
-mod html;
-mod logs;
-mod markdown;
-mod plain;
-mod plan;
-mod run;
+// Of a stack.
 mod stack;
+mod graph;
+mod plan;
+mod markdown;
+mod apply;
+mod status;
 mod stacks;
-mod standing;
+
+// Of runs.
+mod progress;
+mod runs;
+mod failed;
+mod logs;
+mod account;
+mod html;
+mod chart;
+mod stale;
+
+// Of the local cloud.
+mod local;
+mod calls;
+
+// What all of them write with.
 mod style;
-mod survey;
+mod plain;
 
 pub(crate) use account::account_text;
 pub(crate) use apply::ApplyReport;
 pub(crate) use calls::{calls_text, faults_text, points_text};
+pub(crate) use failed::{failure_show, failures_list};
 pub(crate) use graph::{graph_json, graph_mermaid};
 pub(crate) use html::account_html;
+pub(crate) use local::{grants_text, local_text};
 pub(crate) use logs::{item_history, log_json, log_text};
 pub(crate) use plain::plain;
 pub(crate) use plan::{moved_text, plan_text};
-pub(crate) use run::{RunProgress, run_json, run_text};
+pub(crate) use progress::{RunProgress, run_json, run_text};
+pub(crate) use runs::{old_runs, run_show, runs_list};
 pub(crate) use stack::{stack_json, stack_toml};
 pub(crate) use stacks::stacks_text;
-pub(crate) use standing::{
-    failure_show, failures_list, grants_text, local_text, old_runs, run_show, runs_list, status_text,
-};
+pub(crate) use stale::survey_text;
+pub(crate) use status::status_text;
 pub(crate) use style::Style;
-pub(crate) use survey::survey_text;
 
 /// How data is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -15,6 +15,11 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(harmless)
 }
 
+/// An item as one line of text: its control characters never reach a terminal.
+pub(crate) fn one_line(item: &str) -> String {
+    item.escape_debug().to_string()
+}
+
 fn is_obeyed(c: char) -> bool {
     let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || c.is_control() && c != '\t'

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use anyhow::Result;
 use contract::{Failure, Item, ItemLine, RunId, layout};
 
-use super::open::{self, Store, Summary};
+use super::store::{Store, Summary};
 
 /// Which items of a run are tried again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -60,7 +60,7 @@ fn ending(item: &Item) -> String {
 
 /// The items of a closed run that are tried again, with their payloads, in the run's order.
 pub(crate) async fn select(store: &Store, run: &RunId, which: Which) -> Result<Vec<ItemLine>> {
-    let (items, outcomes) = futures::try_join!(open::items(&store.bucket, run), Outcomes::of(store, run))?;
+    let (items, outcomes) = futures::try_join!(store.items(run), Outcomes::of(store, run))?;
     let done_since = since(store, &store.runs().await?, run).await?.done;
     let chosen =
         |line: &ItemLine| outcomes.count(&line.item, which) && !done_since.contains(&ending(&line.item));
@@ -91,7 +91,7 @@ pub(crate) async fn failures(
 /// The items' lines of these failures, with their payloads.
 pub(crate) async fn lines_of(store: &Store, run: &RunId, failures: &[Failure]) -> Result<Vec<ItemLine>> {
     let wanted: HashSet<&Item> = failures.iter().map(|failure| &failure.item).collect();
-    let items = open::items(&store.bucket, run).await?;
+    let items = store.items(run).await?;
     Ok(items.into_iter().filter(|line| wanted.contains(&line.item)).collect())
 }
 

@@ -7,10 +7,10 @@ use clients::{Bucket, Metadata};
 use contract::{Cancelled, Closed, Outcome, RunId, RunRecord, layout};
 use jiff::Timestamp;
 
-use super::open::Store;
+use super::cluster::Cluster;
 use super::start::who;
+use super::store::Store;
 use super::tally::Tally;
-use super::why::Cluster;
 use super::workers::Workers;
 
 /// Longest that a cancelled run's pods are waited for: their grace, and some.
@@ -51,7 +51,7 @@ pub(crate) async fn wind_up(
         cluster.delete_job(&record.run).await?;
         wait_for_the_last_worker(cluster, &record.run).await?;
     }
-    let mut tally = Tally::of(&store.bucket, &record.run).await?;
+    let mut tally = Tally::of(store, &record.run).await?;
     tally.refresh(&store.bucket).await?;
     let reason = format!("cancelled by {} at {}", cancelled.by, cancelled.at.strftime("%F %T UTC"));
     let end = tally.outcome().map_or_else(

@@ -10,7 +10,7 @@ use contract::{Failure, FailureKind, Item, Message, RunId, layout};
 use google_cloud_pubsub::subscriber::MessageStream;
 use jiff::Timestamp;
 
-use super::open::{self, Store};
+use super::store::Store;
 
 /// Letters that are held at a time.
 const OUTSTANDING: i64 = 100;
@@ -144,7 +144,7 @@ impl<'a> Desk<'a> {
             let Some(summary) = store.run(run).await? else { continue };
             found = Known::Over;
             if summary.is_open() {
-                let items = open::items(&store.bucket, run).await?.into_iter().map(|line| line.item);
+                let items = store.items(run).await?.into_iter().map(|line| line.item);
                 found = Known::Open(Box::new(store.clone()), items.collect());
             }
             break;

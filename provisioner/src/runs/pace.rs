@@ -29,7 +29,7 @@ impl Pace {
     pub(super) fn is_due(&self, now: Instant, said: u64) -> bool {
         let Some(listed) = self.listed else { return true };
         let since = now.duration_since(listed);
-        self.items <= SMALL as u64 || since >= SELDOM || (said >= self.items && since >= self.pause)
+        self.items <= SMALL || since >= SELDOM || (said >= self.items && since >= self.pause)
     }
 
     /// Receipts were listed.

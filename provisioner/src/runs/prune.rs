@@ -8,7 +8,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::open::Store;
+use super::store::Store;
 
 /// Objects deleted at the same time.
 const PARALLEL: usize = 32;

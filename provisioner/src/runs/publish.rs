@@ -9,7 +9,7 @@ use clients::{Metadata, Target};
 use contract::{ItemLine, Message, RunRecord, layout};
 use google_cloud_pubsub::model::Message as PubsubMessage;
 
-use super::open::{self, Store};
+use super::store::Store;
 
 /// Items between two checkpoints.
 const BATCH: usize = 1000;
@@ -20,7 +20,7 @@ pub(crate) async fn all(store: &Store, pubsub: &Target, record: &RunRecord) -> R
     if bucket.stat(&layout::published(&record.run)).await?.is_some() {
         return Ok(());
     }
-    let lines = open::items(bucket, &record.run).await?;
+    let lines = store.items(&record.run).await?;
     let done = bucket.list(&layout::batches(&record.run)).await?;
     let done: HashSet<String> = done.into_iter().map(|stored| stored.name).collect();
 

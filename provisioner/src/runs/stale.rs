@@ -9,8 +9,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
 use super::again::family;
-use super::open::{self, Store};
 use super::sources::Sources;
+use super::store::Store;
 
 /// Receipts that are held at a time.
 const TOGETHER: usize = 500;
@@ -56,7 +56,7 @@ pub(crate) async fn survey(
     sources: &Sources,
     with_unknown: bool,
 ) -> Result<Survey> {
-    let items = open::items(&store.bucket, run).await?;
+    let items = store.items(run).await?;
     let mut judged: HashMap<Item, Freshness> = HashMap::new();
     // Later receipts take the place of earlier ones.
     for run in family(&store.runs().await?, run) {

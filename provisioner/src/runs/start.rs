@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::bound;
+use super::cluster::Cluster;
 use super::items::Items;
-use super::open::Store;
-use super::why::Cluster;
+use super::store::Store;
 use super::{job, publish};
 
 /// Format of `run.json`.

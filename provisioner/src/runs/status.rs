@@ -3,19 +3,14 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use clients::ObjectError;
-use contract::{Closed, Failure, InFlight, Receipt, RunId, RunRecord, WorkerProgress, WorkerState, layout};
-use futures::{StreamExt as _, TryStreamExt as _};
+use contract::{Closed, Failure, InFlight, RunId, RunRecord, WorkerProgress, layout};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::open::{Store, Summary};
+use super::store::{Store, Summary};
 use super::tally::Tally;
 use super::watch::STILL;
-
-/// Records read at the same time.
-const PARALLEL: usize = 32;
+use super::workers::is_running;
 
 /// A run in a line.
 #[derive(Clone, Debug, Serialize)]
@@ -77,7 +72,7 @@ impl Store {
         let (done, failed, moved) = if let Some(closed) = &closed {
             (closed.done, closed.failed, closed.at)
         } else {
-            let mut tally = Tally::of(&self.bucket, &record.run).await?;
+            let mut tally = Tally::of(self, &record.run).await?;
             tally.refresh(&self.bucket).await?;
             let moved = Timestamp::from_second(tally.moved()).unwrap_or_default();
             (tally.done() as u64, tally.failed() as u64, moved.max(record.created))
@@ -92,8 +87,7 @@ impl Store {
         let workers: Vec<WorkerProgress> = self.all(&layout::workers(&run)).await?;
         let failures = self.failures(&run).await?;
         let status = self.status(summary).await?;
-        let runs =
-            |worker: &&WorkerProgress| worker.state == WorkerState::Running && alive.contains(&worker.pod);
+        let runs = |worker: &&WorkerProgress| is_running(worker, alive);
         let running = workers.iter().filter(runs).count();
         let held = workers.iter().filter(runs).flat_map(|worker| {
             let of = |item: &InFlight| Held {
@@ -106,37 +100,5 @@ impl Store {
         let mut in_flight: Vec<Held> = held.collect();
         in_flight.sort_by_key(|held| held.item.since);
         Ok(Details { status, by, workers, running, in_flight, failures, reasons: Vec::new() })
-    }
-
-    /// Every failure of a run, in the order of their names.
-    pub(crate) async fn failures(&self, run: &RunId) -> Result<Vec<Failure>> {
-        self.all(&layout::failures(run)).await
-    }
-
-    /// Every receipt of a run, in the order of their names.
-    pub(crate) async fn receipts(&self, run: &RunId) -> Result<Vec<Receipt>> {
-        self.all(&layout::receipts(run)).await
-    }
-
-    /// The first failures of a run, in the order of their names.
-    pub(super) async fn first_failures(&self, run: &RunId, most: usize) -> Result<Vec<Failure>> {
-        let names = self.bucket.list(&layout::failures(run)).await?;
-        self.read(names.into_iter().map(|stored| stored.name).take(most)).await
-    }
-
-    /// Every JSON object below a prefix.
-    pub(super) async fn all<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<T>> {
-        self.read(self.bucket.list(prefix).await?.into_iter().map(|stored| stored.name)).await
-    }
-
-    /// The JSON objects of these names, but for those that are gone.
-    pub(super) async fn read<T: DeserializeOwned>(
-        &self,
-        names: impl Iterator<Item = String>,
-    ) -> Result<Vec<T>> {
-        let read = |name: String| async move { self.bucket.read_json::<T>(&name).await };
-        let found: Result<Vec<_>, ObjectError> =
-            futures::stream::iter(names).map(read).buffered(PARALLEL).try_collect().await;
-        Ok(found?.into_iter().flatten().map(|(value, _)| value).collect())
     }
 }

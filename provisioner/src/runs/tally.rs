@@ -8,14 +8,14 @@ use clients::{Bucket, Listed};
 use contract::{Outcome, RunId, layout};
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use super::open;
+use super::store::Store;
 
 /// Shards listed at the same time.
 const PARALLEL: usize = 16;
 /// Objects of one page of a listing.
 const PAGE: usize = 1000;
-/// Runs of at most this many items are one page.
-pub(super) const SMALL: usize = PAGE;
+/// Runs of at most this many items are small: their receipts are one page, and are listed whole.
+pub(super) const SMALL: u64 = PAGE as u64;
 
 /// The count of one run.
 #[derive(Clone, Debug)]
@@ -57,8 +57,8 @@ impl Shard {
 
 impl Tally {
     /// A count of nothing yet, for the items that the run recorded.
-    pub(crate) async fn of(bucket: &Bucket, run: &RunId) -> Result<Self> {
-        let items = open::items(bucket, run).await?;
+    pub(crate) async fn of(store: &Store, run: &RunId) -> Result<Self> {
+        let items = store.items(run).await?;
         let mut open: BTreeMap<String, Shard> = BTreeMap::new();
         for line in &items {
             open.entry(line.item.shard()).or_default().items += 1;

@@ -9,17 +9,17 @@ use jiff::Timestamp;
 use super::backoff::backing_off;
 use super::bound;
 use super::close::{End, close, wind_up};
+use super::cluster::Cluster;
 use super::complaints::Complaints;
-use super::open::Store;
 use super::pace::Pace;
-use super::tally::Tally;
-use super::why::{Cluster, why_nothing_moves};
+use super::store::Store;
+use super::tally::{SMALL, Tally};
+use super::why::why_nothing_moves;
 use super::workers::Workers;
 
 /// How often a run is looked at; a long one, whose listings are long, less often.
 const LOOK: Duration = Duration::from_millis(500);
 const LOOK_AT_LARGE: Duration = Duration::from_secs(5);
-const LARGE: u64 = 1000;
 /// How often the Job itself is looked at.
 const LOOK_AT_JOB: Duration = Duration::from_secs(2);
 /// Without a change for this long, the reason is looked for.
@@ -48,7 +48,7 @@ pub(crate) async fn watch(
     tell: &Tell<'_>,
 ) -> Result<Closed> {
     let mut watch = Watch::of(store, cluster, record).await?;
-    let pause = if record.count > LARGE { LOOK_AT_LARGE } else { LOOK };
+    let pause = if record.count > SMALL { LOOK_AT_LARGE } else { LOOK };
     loop {
         watch.look().await?;
         watch.tell_of_items(tell);
@@ -82,7 +82,7 @@ impl<'a> Watch<'a> {
             store,
             cluster,
             record,
-            tally: Tally::of(&store.bucket, &record.run).await?,
+            tally: Tally::of(store, &record.run).await?,
             pace: Pace::of(record.count),
             workers: Workers::default(),
             complaints: Complaints::since(Timestamp::now()),
@@ -118,7 +118,7 @@ impl<'a> Watch<'a> {
         let (done, failed) = (self.tally.done(), self.tally.failed());
         let said = usize::try_from(self.workers.settled().0).unwrap_or(usize::MAX);
         let most = usize::try_from(self.record.count).unwrap_or(usize::MAX).saturating_sub(failed);
-        let is_large = self.record.count > LARGE;
+        let is_large = self.record.count > SMALL;
         // That all are done is for the receipts to say.
         (if is_large { done.max(said.min(most.saturating_sub(1))) } else { done }, failed)
     }

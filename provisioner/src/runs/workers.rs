@@ -8,10 +8,15 @@ use clients::Bucket;
 use contract::{RunId, WorkerProgress, WorkerState, layout};
 use jiff::Timestamp;
 
-use super::why::Cluster;
+use super::cluster::Cluster;
 
 /// How often the cluster is asked which pods are running.
 const ASK: Duration = Duration::from_secs(2);
+
+/// Whether a worker is there: it says that it runs, and its pod is among those that do.
+pub(super) fn is_running(worker: &WorkerProgress, pods: &HashSet<String>) -> bool {
+    worker.state == WorkerState::Running && pods.contains(&worker.pod)
+}
 
 /// What the run's workers last said of themselves.
 #[derive(Default)]
@@ -41,10 +46,7 @@ impl Workers {
 
     /// Those that say that they run, and whose pod does.
     fn alive(&self) -> impl Iterator<Item = &WorkerProgress> {
-        let runs = |worker: &&WorkerProgress| {
-            worker.state == WorkerState::Running && self.alive.contains(&worker.pod)
-        };
-        self.said.values().filter(runs)
+        self.said.values().filter(|worker| is_running(worker, &self.alive))
     }
 
     pub(super) fn running(&self) -> usize {

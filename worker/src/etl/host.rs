@@ -5,57 +5,49 @@ use std::path::PathBuf;
 use contract::{SecretReference, environment};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::secrets::Secrets;
+
 /// What the machine offers to the engine.
 #[derive(Clone, Debug)]
 pub struct Host {
     /// The folder that `file:` may read, where everything is local.
     pub local_root: Option<PathBuf>,
-    /// Whether secrets are at hand.
-    pub secrets: Secrets,
-}
-
-/// Where secrets are.
-#[derive(Clone, Debug)]
-pub enum Secrets {
-    /// With the worker.
-    Held(crate::secrets::Secrets),
-    /// Nowhere: a configuration is only checked.
-    Absent,
+    /// The secrets at hand; none where a configuration is only checked.
+    pub secrets: Option<Secrets>,
 }
 
 impl Host {
     /// A worker's.
     #[must_use]
-    pub fn of_worker(local_root: Option<PathBuf>, secrets: crate::secrets::Secrets) -> Self {
-        Self { local_root, secrets: Secrets::Held(secrets) }
+    pub fn of_worker(local_root: Option<PathBuf>, secrets: Secrets) -> Self {
+        Self { local_root, secrets: Some(secrets) }
     }
 
     /// That of whoever only checks a configuration. Whether `file:` may be read is for the one who
     /// asks to say: the same stack runs in two places.
     #[must_use]
     pub fn of_check() -> Self {
-        Self { local_root: Some(PathBuf::from(".")), secrets: Secrets::Absent }
+        Self { local_root: Some(PathBuf::from(".")), secrets: None }
     }
 
     /// Whether items are to be worked on here, so that what they need must be at hand.
     pub(crate) fn is_worker(&self) -> bool {
-        matches!(self.secrets, Secrets::Held(_))
+        self.secrets.is_some()
     }
 
     /// A secret by its name: its variable and its value.
     pub(crate) fn secret(&self, name: &str) -> Result<(String, SecretString), String> {
-        let secret = SecretReference { secret: name.to_owned(), prefix: String::new() };
-        Ok((environment::secret(name), self.secrets.get(&secret)?))
+        Ok((environment::secret(name), self.value(name)?))
     }
-}
 
-impl Secrets {
     /// The secret with its prefix. The error never tells it.
-    pub(super) fn get(&self, secret: &SecretReference) -> Result<SecretString, String> {
-        let value = match self {
-            Self::Absent => SecretString::default(),
-            Self::Held(held) => held.get(&secret.secret)?,
-        };
+    pub(super) fn prefixed(&self, secret: &SecretReference) -> Result<SecretString, String> {
+        let value = self.value(&secret.secret)?;
         Ok((secret.prefix.clone() + value.expose_secret()).into())
+    }
+
+    /// The value of a secret: empty where there are none.
+    fn value(&self, name: &str) -> Result<SecretString, String> {
+        self.secrets.as_ref().map_or_else(|| Ok(SecretString::default()), |secrets| secrets.get(name))
     }
 }

@@ -38,7 +38,7 @@ use crate::handler::{Artifact, Destination, Handler, HandlerError, Product, Work
 
 pub use self::diagnostic::{Diagnostic, Span};
 pub use self::extract::{Revisit, revisit};
-pub use self::host::{Host, Secrets};
+pub use self::host::Host;
 
 /// The engine with one configuration, made once for a run.
 #[derive(Debug)]

@@ -55,7 +55,7 @@ impl Metrics {
             "Time since a part of the worker last said that it is alive.",
         );
         for part in Part::ALL {
-            if let Some(silence) = self.0.pulses.silence(part, now) {
+            if let Some(silence) = self.0.health.silence(part, now) {
                 text.sample("silence_seconds", &format!("part=\"{}\"", part.name()), silence.as_secs_f64());
             }
         }

@@ -3,7 +3,7 @@
 
 mod exposition;
 mod histogram;
-mod pulse;
+mod health;
 mod server;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use contract::Stage;
 
+use self::health::Health;
+pub use self::health::Part;
 use self::histogram::Histogram;
-pub use self::pulse::Part;
-use self::pulse::Pulses;
 pub use self::server::Server;
 
 /// The stages of an item, in order.
@@ -39,7 +39,7 @@ struct Numbers {
     lease_until: Mutex<Option<Instant>>,
     stages: [Histogram; STAGES.len()],
     items: Histogram,
-    pulses: Pulses,
+    health: Health,
 }
 
 /// What is counted.
@@ -113,12 +113,12 @@ impl Metrics {
 
     /// That part of the worker is alive.
     pub fn tick(&self, part: Part) {
-        self.0.pulses.tick(part);
+        self.0.health.tick(part);
     }
 
     /// Says so for as long as the runtime that this runs on lives. Never ends.
     pub async fn beat(&self, part: Part) {
-        self.0.pulses.beat(part).await;
+        self.0.health.beat(part).await;
     }
 
     fn lease_margin(&self, now: Instant) -> Option<f64> {

@@ -112,7 +112,7 @@ fn answer(method: &Method, path: &str, metrics: &Metrics) -> Response<Full<Bytes
             (StatusCode::METHOD_NOT_ALLOWED, plain, "GET only\n".to_owned())
         }
         ("/metrics", _) => (StatusCode::OK, MEDIA_TYPE, metrics.text()),
-        ("/healthz", _) => match metrics.0.pulses.complaints(Instant::now()) {
+        ("/healthz", _) => match metrics.0.health.complaints(Instant::now()) {
             well if well.is_empty() => (StatusCode::OK, plain, "ok\n".to_owned()),
             complaints => (StatusCode::SERVICE_UNAVAILABLE, plain, complaints),
         },

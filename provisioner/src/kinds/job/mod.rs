@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use super::in_cluster::{self, InCluster};
 use super::kubernetes_service_account::KubernetesServiceAccount;
-use super::machine::allocatable;
 use super::namespace::Namespace;
 use super::{Table, command, etl};
 use crate::cloud::Kubernetes;
@@ -20,6 +19,7 @@ use crate::stack::{AnyTime, FieldProblem, Reference, Scope, Seconds};
 
 mod grants;
 mod limits;
+mod problems;
 mod program;
 mod secrets;
 mod template;
@@ -28,9 +28,6 @@ mod template;
 pub(crate) const CONFIG: &str = "provision/worker-config";
 /// The label of a run's Job and pods that names the job; the run is their Job's name.
 pub(crate) const JOB: &str = "provision/job";
-
-/// A longer name would not leave room for a run's time and digest in a label of 63 characters.
-const LONGEST_KEY: usize = 30;
 
 /// `[job.NAME]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -153,24 +150,7 @@ impl Table for JobSpec {
     }
 
     fn problems(&self, key: &str, scope: &Scope) -> Vec<FieldProblem> {
-        let mut problems = self.problems_of_secrets(scope);
-        if key.len() > LONGEST_KEY {
-            let what = format!("`{key}` is too long for the name of a job: at most {LONGEST_KEY} characters");
-            problems.push(FieldProblem::at(&[], what));
-        }
-        problems.extend(self.work_problems(key));
-        problems.extend(self.bucket_problems(scope));
-        let bounds = [("concurrency", self.concurrency, 1000), ("attempts", self.attempts, 100)];
-        for (field, value, most) in
-            bounds.into_iter().chain(self.max_workers.map(|n| ("max_workers", n, 100_000)))
-        {
-            if !(1..=most).contains(&value) {
-                problems.push(FieldProblem::at(&[field], format!("`{field}` is from 1 to {most}")));
-            }
-        }
-        problems.extend(limits::problems(self, scope));
-        problems.extend(self.pool_problem(key, scope));
-        problems
+        problems::of(self, key, scope)
     }
 
     fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
@@ -208,48 +188,6 @@ impl JobSpec {
         Ok(WorkerConfig { handler, attempts, item_timeout_seconds, retry })
     }
 
-    /// Exactly one table says what is done with an item.
-    fn work_problems(&self, key: &str) -> Vec<FieldProblem> {
-        let mut problems = match (&self.etl, &self.command, &self.library) {
-            (Some(etl), None, None) => etl::problems(etl),
-            (None, Some(command), None) => command::problems(command),
-            (None, None, Some(library)) => command::library_problems(library).into_iter().collect(),
-            (None, None, None) => {
-                let help = format!("add [job.{key}.etl] or [job.{key}.command]");
-                vec![FieldProblem::at(&[], "a job says what is done with an item").help(help)]
-            }
-            (_, Some(_), _) => {
-                vec![FieldProblem::at(&["command"], "a job has one of `etl`, `command` and `library`")]
-            }
-            (.., Some(_)) => {
-                vec![FieldProblem::at(&["library"], "a job has one of `etl`, `command` and `library`")]
-            }
-        };
-        if self.worker_image.is_some() && self.command.is_none() {
-            let what = "`worker_image` is for commands: these workers' own image is `image`";
-            problems.push(FieldProblem::at(&["worker_image"], what));
-        }
-        problems
-    }
-
-    /// Buckets that work uses by itself are the stack's: others' are not ours to grant.
-    fn bucket_problems(&self, scope: &Scope) -> Vec<FieldProblem> {
-        let problem = |field: &str, address: &str| {
-            let key = address.strip_prefix("bucket.");
-            if key.is_some_and(|key| scope.has("bucket", key)) {
-                return None;
-            }
-            let known: Vec<String> = scope.keys("bucket").map(|key| format!("bucket.{key}")).collect();
-            let help = match crate::stack::nearest(address, known.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("there are {}", known.join(", ")),
-            };
-            Some(FieldProblem::at(&[field], format!("`{address}` is no bucket of the stack")).help(help))
-        };
-        let reads = self.reads.iter().filter_map(|address| problem("reads", address));
-        reads.chain(self.writes.iter().filter_map(|address| problem("writes", address))).collect()
-    }
-
     /// A file may leave the images open, for it is valid with `--local`; a project's cluster needs them.
     fn image_is_known(&self, key: &str, scope: &Scope) -> Result<()> {
         if scope.project.local {
@@ -266,37 +204,6 @@ impl JobSpec {
             );
         }
         Ok(())
-    }
-
-    fn pool_problem(&self, key: &str, scope: &Scope) -> Option<FieldProblem> {
-        let Some((cluster, pool)) = self.pool.split_once('/') else {
-            let help = "write it as `pool = \"main/workers\"`";
-            return Some(
-                FieldProblem::at(&["pool"], "`pool` names a cluster and one of its pools").help(help),
-            );
-        };
-        if !scope.has("cluster", cluster) {
-            return None;
-        }
-        let Some(facts) = scope.pools.get(&self.pool) else {
-            let known: Vec<&str> =
-                scope.pools.keys().filter_map(|p| p.strip_prefix(&format!("{cluster}/"))).collect();
-            let help = match crate::stack::nearest(pool, known.iter().copied()) {
-                Some(near) => format!("did you mean \"{cluster}/{near}\"?"),
-                None => format!("cluster.{cluster} has the pools {}", known.join(", ")),
-            };
-            return Some(
-                FieldProblem::at(&["pool"], format!("cluster.{cluster} has no pool \"{pool}\"")).help(help),
-            );
-        };
-        if self.cpu_millis.is_some() && self.memory_mib.is_some() {
-            return None;
-        }
-        allocatable(&facts.machine_type).is_none().then(|| {
-            let what = format!("how much a worker may use of a `{}` is not known here", facts.machine_type);
-            FieldProblem::at(&["pool"], what)
-                .help(format!("set `cpu_millis` and `memory_mib` in [job.{key}]"))
-        })
     }
 }
 

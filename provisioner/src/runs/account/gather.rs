@@ -11,11 +11,10 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::record::{self, Record};
 use super::tries::Tries;
+use crate::runs::tally::SMALL;
 
 /// Shards listed at the same time.
 const PARALLEL: usize = 16;
-/// Runs of at most this many items are listed whole.
-const SMALL: u64 = 1000;
 
 /// Calls `take` with what became of each item, by its name in the records.
 pub(super) async fn items(

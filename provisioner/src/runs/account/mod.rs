@@ -1,6 +1,7 @@
 //! What a run came to: how fast it went, what was wasted, what it cost. Told from its records alone,
 //! of a run that is open as of one that has ended.
 
+mod cost;
 mod crew;
 mod gather;
 mod record;
@@ -8,26 +9,21 @@ mod timeline;
 mod tries;
 
 use anyhow::Result;
-use contract::{Closed, Failure, Fleet, Outcome, RunId, RunRecord, WorkerProgress, layout};
+use contract::{Closed, Failure, Outcome, RunId, RunRecord, WorkerProgress, layout};
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub(crate) use self::cost::Cost;
 use self::crew::Crew;
 use self::timeline::Timeline;
 use self::tries::{Settled, Spent, Tries};
-use super::open::{Store, Summary};
-use crate::prices::{self, count};
+use super::store::{Store, Summary};
+use crate::prices::count;
 
 /// Failures that are told in full.
 const FAILURES: usize = 20;
 /// Items that are named for having taken longest.
 const SLOWEST: usize = 5;
-/// Calls of an undisturbed item: the attempt, the output and the receipt are written, and its place
-/// is looked at.
-const WRITES_FOR_DONE: u64 = 2;
-const WRITES_FOR_ATTEMPT: u64 = 1;
-const READS_FOR_ATTEMPT: u64 = 1;
-
 /// What a run came to.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Account {
@@ -99,25 +95,6 @@ pub(crate) struct Nodes {
     /// The least that the work could have taken: the time of attempts that made outputs, divided by
     /// the items that a node works on at once.
     pub least_seconds: Option<f64>,
-}
-
-/// What a run cost, as far as that can be told. In US dollars.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Cost {
-    /// The nodes' time at the list price; none if that is not known.
-    pub machines: Option<f64>,
-    /// Operations on objects that the items' protocol makes.
-    pub operations: f64,
-    /// Both, for each item that is done.
-    pub per_item: Option<f64>,
-    /// What is not known, and so not in it.
-    pub unknown: Option<String>,
-    pub fleet: Option<Fleet>,
-    /// What the cluster costs an hour, whatever runs in it: not in the figures above.
-    pub cluster_hour: f64,
-    /// When the prices were collected, and where.
-    pub prices_of: String,
-    pub prices_from: String,
 }
 
 impl Store {
@@ -222,7 +199,7 @@ impl Sums {
             redelivery_seconds: in_seconds(self.spent.redelivery_ms),
             backoff_seconds: in_seconds(self.crew.backoff_ms),
             took: self.times(),
-            cost: cost(record.fleet, nodes.seconds, attempts, self.done),
+            cost: Cost::of(record.fleet, nodes.seconds, attempts, self.done),
             nodes,
             run: record.run,
             job: record.job,
@@ -259,32 +236,6 @@ fn at_once(record: &RunRecord) -> Option<f64> {
     let fleet = record.fleet.as_ref()?;
     let workers = record.workers.div_ceil(fleet.nodes.max(1)).max(1);
     Some(f64::from(workers) * f64::from(fleet.concurrency.max(1)))
-}
-
-fn cost(fleet: Option<Fleet>, node_seconds: f64, attempts: u64, done: u64) -> Cost {
-    let prices = prices::prices();
-    let of = |fleet: &Fleet| {
-        prices.node_seconds(&fleet.region, &fleet.machine_type, fleet.spot, node_seconds).ok_or_else(|| {
-            format!("no price of a `{}` in {} is known here", fleet.machine_type, fleet.region)
-        })
-    };
-    let machines = match &fleet {
-        Some(fleet) => of(fleet),
-        None => Err("the run's record does not tell its machines".to_owned()),
-    };
-    let writes = attempts * WRITES_FOR_ATTEMPT + done * WRITES_FOR_DONE;
-    let operations = prices.operations(writes, attempts * READS_FOR_ATTEMPT);
-    let all = machines.as_ref().ok().map(|machines| machines + operations);
-    Cost {
-        per_item: all.filter(|_| done > 0).map(|all| all / count(done)),
-        operations,
-        unknown: machines.as_ref().err().cloned(),
-        machines: machines.ok(),
-        fleet,
-        cluster_hour: prices.cluster_hour,
-        prices_of: prices.date.clone(),
-        prices_from: prices.source.clone(),
-    }
 }
 
 fn in_seconds(ms: i64) -> f64 {

@@ -1,6 +1,6 @@
 //! The arithmetic, from fixed records.
 
-use contract::{EtlConfig, Handler, WorkerConfig, WorkerState};
+use contract::{EtlConfig, Fleet, Handler, WorkerConfig, WorkerState};
 
 use super::record::Record;
 use super::tries::End;

@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 use self::guard::{Guard, Refused};
 use self::retry::{Failed, judge, pause};
 use super::{Fetched, Scratch};
-use crate::etl::host::{Host, Secrets};
+use crate::etl::host::Host;
 use crate::handler::HandlerError;
 
 pub use self::revisit::{Revisit, revisit};
@@ -42,7 +42,7 @@ impl Web {
         let mut wrong = Vec::new();
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
-            match header(name, value, &host.secrets) {
+            match header(name, value, host) {
                 Ok((name, value)) => drop(headers.insert(name, value)),
                 Err(message) => wrong.push(message),
             }
@@ -162,11 +162,11 @@ fn unreached(url: &Url, error: reqwest::Error) -> Failed {
     Failed::Later(anyhow::Error::new(error).context(format!("cannot read {url}")), None)
 }
 
-fn header(name: &str, value: &Header, secrets: &Secrets) -> Result<(HeaderName, HeaderValue), String> {
+fn header(name: &str, value: &Header, host: &Host) -> Result<(HeaderName, HeaderValue), String> {
     let parsed = name.parse().map_err(|_| format!("`{name}` is not the name of a header"))?;
     let text: SecretString = match value {
         Header::Text(text) => text.as_str().into(),
-        Header::Secret(secret) => secrets.get(secret)?,
+        Header::Secret(secret) => host.prefixed(secret)?,
     };
     // The value itself is not told: it may be a secret.
     let mut value = HeaderValue::from_str(text.expose_secret())

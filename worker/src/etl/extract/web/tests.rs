@@ -52,7 +52,7 @@ async fn serve(mut stream: TcpStream, answer: &str) -> String {
 }
 
 fn local() -> Host {
-    Host { local_root: Some(".".into()), secrets: Secrets::Absent }
+    Host { local_root: Some(".".into()), secrets: None }
 }
 
 async fn fetch_as(config: HttpConfig, url: Url) -> Result<Fetched, HandlerError> {
@@ -156,7 +156,7 @@ async fn each_hop_is_judged() {
 
 #[tokio::test]
 async fn a_name_of_a_private_address_is_refused_after_dns() {
-    let host = Host { local_root: None, secrets: Secrets::Absent };
+    let host = Host { local_root: None, secrets: None };
     let web = Web::new(None, &host).expect("a client");
     let error = never(web.fetch(Url::parse("http://localhost:1/x.csv").expect("a URL"), 9).await);
     assert!(error.contains("not an address of the public internet; `allow_private`"), "{error}");

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::open::{self, Store};
+use super::store::Store;
 
 /// Records read at the same time.
 const PARALLEL: usize = 16;
@@ -89,7 +89,7 @@ impl Store {
         let numbers: BTreeSet<u32> =
             listed.iter().filter_map(|stored| number(stored.name.strip_prefix(&prefix)?)).collect();
         if numbers.is_empty() && receipt.is_none() && failure.is_none() {
-            let all = open::items(&self.bucket, run).await?;
+            let all = self.items(run).await?;
             if !all.iter().any(|line| line.item == *item) {
                 bail!("run {run} has no item `{}`", item.0.escape_debug());
             }

@@ -18,7 +18,7 @@ const SMALL: usize = 1000;
 
 /// A run's items, as far as they are known to be open.
 #[derive(Debug)]
-pub(crate) struct Survey {
+pub(crate) struct OpenItems {
     run: RunId,
     lines: Vec<ItemLine>,
     /// The open items of each shard, by their place in the list.
@@ -26,12 +26,12 @@ pub(crate) struct Survey {
 }
 
 /// An item with neither receipt nor failure.
-pub(crate) struct Open<'a> {
+pub(crate) struct OpenItem<'a> {
     pub(crate) line: &'a ItemLine,
     pub(crate) history: History,
 }
 
-impl Survey {
+impl OpenItems {
     /// All items of the run, none of which is known to be settled yet.
     pub(crate) async fn of(bucket: &Bucket, run: &RunId) -> Result<Self> {
         let name = layout::items(run);
@@ -49,7 +49,7 @@ impl Survey {
     }
 
     /// Looks again. The open items, in the order of the list, each with its attempts.
-    pub(crate) async fn look(&mut self, bucket: &Bucket) -> Result<Vec<Open<'_>>> {
+    pub(crate) async fn look(&mut self, bucket: &Bucket) -> Result<Vec<OpenItem<'_>>> {
         let (receipts, failures) = (layout::receipts(&self.run), layout::failures(&self.run));
         let (receipts, failures) = try_join!(self.list(bucket, &receipts), self.list(bucket, &failures))?;
         self.settle(receipts.into_iter().chain(failures));
@@ -83,7 +83,7 @@ impl Survey {
         });
     }
 
-    fn with(&self, attempts: &[Stored]) -> Vec<Open<'_>> {
+    fn with(&self, attempts: &[Stored]) -> Vec<OpenItem<'_>> {
         let mut histories: HashMap<&str, History> = HashMap::new();
         for object in attempts {
             if let Some((folder, file)) = object.name.rsplit_once('/') {
@@ -96,7 +96,7 @@ impl Survey {
             let line = &self.lines[at];
             let folder = layout::attempts_of(&self.run, &line.item);
             let history = histories.remove(folder.trim_end_matches('/')).unwrap_or_default();
-            Open { line, history }
+            OpenItem { line, history }
         });
         open.collect()
     }
@@ -115,18 +115,18 @@ mod tests {
     #[test]
     fn settled_items_and_their_shards_are_out_for_good() {
         let run = RunId("r".into());
-        let items: Vec<Item> = ["a", "b", "c"].map(|key| Item(key.into())).into();
-        let lines = items.iter().map(|item| ItemLine { item: item.clone(), payload: None }).collect();
-        let mut survey = Survey::new(run.clone(), lines);
-        survey.settle(
-            [stored(layout::receipt(&run, &items[0])), stored(layout::failure(&run, &items[2]))].into_iter(),
+        let keys: Vec<Item> = ["a", "b", "c"].map(|key| Item(key.into())).into();
+        let lines = keys.iter().map(|item| ItemLine { item: item.clone(), payload: None }).collect();
+        let mut items = OpenItems::new(run.clone(), lines);
+        items.settle(
+            [stored(layout::receipt(&run, &keys[0])), stored(layout::failure(&run, &keys[2]))].into_iter(),
         );
-        assert_eq!(survey.open.keys().collect::<Vec<_>>(), [&items[1].shard()]);
-        survey.settle(std::iter::empty());
+        assert_eq!(items.open.keys().collect::<Vec<_>>(), [&keys[1].shard()]);
+        items.settle(std::iter::empty());
 
-        let attempts = [1, 2].map(|number| stored(layout::attempt(&run, &items[1], number)));
-        let open = survey.with(&attempts);
+        let attempts = [1, 2].map(|number| stored(layout::attempt(&run, &keys[1], number)));
+        let open = items.with(&attempts);
         let [only] = &open[..] else { panic!("one item is open") };
-        assert_eq!((&only.line.item, only.history.latest().map(|(number, _)| number)), (&items[1], Some(2)));
+        assert_eq!((&only.line.item, only.history.latest().map(|(number, _)| number)), (&keys[1], Some(2)));
     }
 }

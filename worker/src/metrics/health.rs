@@ -30,9 +30,9 @@ impl Part {
 
 /// When each part said so last.
 #[derive(Debug, Default)]
-pub(super) struct Pulses([Mutex<Option<Instant>>; Part::ALL.len()]);
+pub(super) struct Health([Mutex<Option<Instant>>; Part::ALL.len()]);
 
-impl Pulses {
+impl Health {
     pub(super) fn tick(&self, part: Part) {
         *self.0[part as usize].lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
@@ -69,11 +69,11 @@ mod tests {
 
     #[test]
     fn each_part_must_have_been_heard_of_lately() {
-        let pulses = Pulses::default();
-        assert_eq!(pulses.complaints(Instant::now()), "leases: has not begun\nwork: has not begun\n");
-        pulses.tick(Part::Work);
-        pulses.tick(Part::Leases);
-        let later = |seconds| pulses.complaints(Instant::now() + Duration::from_secs(seconds));
+        let health = Health::default();
+        assert_eq!(health.complaints(Instant::now()), "leases: has not begun\nwork: has not begun\n");
+        health.tick(Part::Work);
+        health.tick(Part::Leases);
+        let later = |seconds| health.complaints(Instant::now() + Duration::from_secs(seconds));
         assert_eq!(later(9), "");
         assert_eq!(later(12), "leases: nothing heard for 12 s\nwork: nothing heard for 12 s\n");
     }

@@ -1,13 +1,15 @@
-//! The records of runs in a bucket: which there are, and how they stand.
+//! The records of runs in a bucket: which runs there are, and what is recorded of each. Reads them, and
+//! draws no conclusions.
 
 use anyhow::{Context as _, Result};
-use clients::Bucket;
-use contract::{Cancelled, Closed, ItemLine, RunId, RunRecord, layout};
+use clients::{Bucket, ObjectError};
+use contract::{Cancelled, Closed, Failure, ItemLine, Receipt, RunId, RunRecord, layout};
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Records read at the same time.
-const PARALLEL: usize = 16;
+const PARALLEL: usize = 32;
 
 /// The runs recorded in one bucket.
 #[derive(Clone)]
@@ -17,7 +19,7 @@ pub(crate) struct Store {
     pub stack: String,
 }
 
-/// One run and how it ended, if it did.
+/// One run, and how it ended if it did.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Summary {
     #[serde(flatten)]
@@ -85,11 +87,44 @@ impl Store {
         let runs = self.runs().await?;
         Ok(runs.into_iter().filter(Summary::is_open).map(|run| run.record).collect())
     }
-}
 
-/// The items that a run recorded, in the order given.
-pub(super) async fn items(bucket: &Bucket, run: &RunId) -> Result<Vec<ItemLine>> {
-    let name = layout::items(run);
-    let (text, _) = bucket.read(&name).await?.with_context(|| format!("the items of {run} are gone"))?;
-    ItemLine::parse_all(&text).with_context(|| format!("{name} is broken"))
+    /// The items that a run recorded, in the order given.
+    pub(super) async fn items(&self, run: &RunId) -> Result<Vec<ItemLine>> {
+        let name = layout::items(run);
+        let read = self.bucket.read(&name).await?;
+        let (text, _) = read.with_context(|| format!("the items of {run} are gone"))?;
+        ItemLine::parse_all(&text).with_context(|| format!("{name} is broken"))
+    }
+
+    /// Every failure of a run, in the order of their names.
+    pub(crate) async fn failures(&self, run: &RunId) -> Result<Vec<Failure>> {
+        self.all(&layout::failures(run)).await
+    }
+
+    /// Every receipt of a run, in the order of their names.
+    pub(crate) async fn receipts(&self, run: &RunId) -> Result<Vec<Receipt>> {
+        self.all(&layout::receipts(run)).await
+    }
+
+    /// The first failures of a run, in the order of their names.
+    pub(super) async fn first_failures(&self, run: &RunId, most: usize) -> Result<Vec<Failure>> {
+        let names = self.bucket.list(&layout::failures(run)).await?;
+        self.read(names.into_iter().map(|stored| stored.name).take(most)).await
+    }
+
+    /// Every JSON object below a prefix.
+    pub(super) async fn all<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<T>> {
+        self.read(self.bucket.list(prefix).await?.into_iter().map(|stored| stored.name)).await
+    }
+
+    /// The JSON objects of these names, but for those that are gone.
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        names: impl Iterator<Item = String>,
+    ) -> Result<Vec<T>> {
+        let read = |name: String| async move { self.bucket.read_json::<T>(&name).await };
+        let found: Result<Vec<_>, ObjectError> =
+            futures::stream::iter(names).map(read).buffered(PARALLEL).try_collect().await;
+        Ok(found?.into_iter().flatten().map(|(value, _)| value).collect())
+    }
 }
