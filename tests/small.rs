@@ -71,7 +71,7 @@ impl Small {
     /// Applies it, with as many items to run.
     #[must_use]
     pub fn of(items: usize, outputs: Outputs) -> Self {
-        let load = if outputs == Outputs::One { "{item}" } else { "{item}/{x}" };
+        let load = if outputs == Outputs::One { "{item}" } else { "{item}-{x}" };
         let scenario = Scenario::with(&STACK.replace("LOAD", load));
         let keys: Vec<String> = (0..items).map(key).collect();
         scenario.write("items.txt", keys.join("\n"));
@@ -125,7 +125,7 @@ fn right_outputs(at: usize, outputs: Outputs) -> Vec<(String, String)> {
     match outputs {
         Outputs::One => vec![(format!("out/{key}.csv"), ["x,square\n", &row(x), &row(y)].concat())],
         Outputs::Two => {
-            let one = |x: usize| (format!("out/{key}/{x}.csv"), ["x,square\n", &row(x)].concat());
+            let one = |x: usize| (format!("out/{key}-{x}.csv"), ["x,square\n", &row(x)].concat());
             vec![one(x), one(y)]
         }
     }
