@@ -43,11 +43,12 @@ two-at-once seed="1": build
 hundred-thousand: build
     cargo test -p scenarios -- --ignored --exact hundred_thousand::a_run_of_100_000_items_costs_few_calls --nocapture
 
-# A worker, its node and `provision run` are struck at every point of a run (POINTS=Worker,insert,-receipts: at some).
+# A worker, its node and `provision run` are struck at every point of a run, with one output an item and with two
+# (POINTS=Worker,insert,-receipts: at some).
 crash-points: build
-    cargo test -p scenarios --test scenarios -- --ignored --exact --nocapture crash_points::run::a_run_ends_right_whoever_is_struck_at_any_point_of_it
+    cargo test -p scenarios --test scenarios -- --ignored --nocapture --test-threads 1 crash_points::run::
 
-# Two runs over the same items while everything goes wrong (SEED=number: the same again).
+# Three runs over some of the same items while everything goes wrong (SEED=number: the same again, ITEMS=number).
 chaos: build
     cargo test -p scenarios --test scenarios -- --ignored --exact --nocapture chaos::every_item_is_done_once_in_chaos
 

@@ -61,9 +61,10 @@ fn wrong_outputs(evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut vouched: BTreeMap<&str, (&Run, &Receipt, &Output)> = BTreeMap::new();
     for run in &evidence.runs {
-        for receipt in run.receipts.values().filter(|receipt| receipt.kind == ReceiptKind::Stored) {
+        for receipt in run.receipts.values() {
             // Runs come the oldest first, so the newest one's word is the last.
-            vouched.extend(receipt.outputs.iter().map(|output| (&*output.uri, (run, receipt, output))));
+            let outputs = receipt.outputs.iter().filter(|output| is_vouched(evidence, receipt, output));
+            vouched.extend(outputs.map(|output| (&*output.uri, (run, receipt, output))));
         }
     }
     for (uri, (run, receipt, output)) in &vouched {
@@ -93,6 +94,13 @@ fn wrong_outputs(evidence: &Evidence) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// Whether a receipt says that its own run has made an output. One that leaves the item to a newer run
+/// names that run's outputs beside those that are its own, as the live ones are marked.
+fn is_vouched(evidence: &Evidence, receipt: &Receipt, output: &Output) -> bool {
+    let by = || evidence.live.get(&output.uri)?.metadata.get(Output::META_RUN);
+    receipt.kind == ReceiptKind::Stored || by() == Some(&receipt.run.0)
 }
 
 /// Receipts that leave an item to a newer run, where no newer run has it.
@@ -271,6 +279,29 @@ mod tests {
             "{overwritten:?}"
         );
         assert!(overwritten[1].contains("is marked"), "{overwritten:?}");
+    }
+
+    #[test]
+    fn a_run_that_left_its_item_to_a_newer_one_vouches_for_what_it_made_itself() {
+        let mut old = run("old", 1, "x1", 10);
+        old.receipts.values_mut().for_each(|receipt| receipt.kind = ReceiptKind::Superseded);
+        let mut new = run("new", 2, "x2", 20);
+        let elsewhere = "gs://data/out/b.csv";
+        new.receipts.values_mut().for_each(|receipt| receipt.outputs[0].uri = elsewhere.to_owned());
+        let beside = live("new", "x2", 20).into_values().next().expect("an output");
+        let all = |generation| {
+            let mut live = live("old", "x1", generation);
+            live.insert(elsewhere.to_owned(), beside.clone());
+            live
+        };
+        let mut evidence = Evidence { runs: vec![old, new], live: all(10) };
+        assert_eq!(wrong(&evidence), [""; 0]);
+        evidence.live = all(11);
+        assert!(
+            wrong(&evidence)[0].contains("is (11, 1, \"00000000\"), not (10, 1"),
+            "{:?}",
+            wrong(&evidence)
+        );
     }
 
     #[test]

@@ -44,8 +44,17 @@ pool = "main/workers"
 extract = "gs://data/in/{item}.csv"
 schema = { x = "int" }
 sql = "SELECT x, x * x AS square FROM input ORDER BY x"
-load = "gs://data/out/{item}.csv"
+load = "gs://data/out/LOAD.csv"
 "#;
+
+/// How many outputs an item has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// One, which has both numbers of the item.
+    One,
+    /// One for each of the two numbers.
+    Two,
+}
 
 /// The stack, applied, and its local cloud.
 #[derive(Debug)]
@@ -55,13 +64,15 @@ pub struct Small {
     /// Its local cloud.
     pub cloud: Cloud,
     items: usize,
+    outputs: Outputs,
 }
 
 impl Small {
     /// Applies it, with as many items to run.
     #[must_use]
-    pub fn of(items: usize) -> Self {
-        let scenario = Scenario::with(STACK);
+    pub fn of(items: usize, outputs: Outputs) -> Self {
+        let load = if outputs == Outputs::One { "{item}" } else { "{item}-{x}" };
+        let scenario = Scenario::with(&STACK.replace("LOAD", load));
         let keys: Vec<String> = (0..items).map(key).collect();
         scenario.write("items.txt", keys.join("\n"));
         for (at, key) in keys.iter().enumerate() {
@@ -69,7 +80,7 @@ impl Small {
         }
         scenario.expect(0, &["apply", "--local", "--yes"]);
         let cloud = Cloud::of(&scenario);
-        Self { scenario, cloud, items }
+        Self { scenario, cloud, items, outputs }
     }
 
     /// Names of its runs, the oldest first.
@@ -99,14 +110,24 @@ impl Small {
     /// Outputs that are not there or not right.
     #[must_use]
     pub fn wrong_outputs(&self) -> Vec<String> {
-        let wrong = |at: usize| {
-            let name = format!("out/{}.csv", key(at));
-            let (x, y) = (at, at + 10);
-            let right = format!("x,square\n{x},{}\n{y},{}\n", x * x, y * y);
+        let wrong = |(name, right): (String, String)| {
             let is = std::fs::read_to_string(self.scenario.object(BUCKET, &name)).unwrap_or_default();
             (is != right).then(|| format!("{name} is {is:?}"))
         };
-        (0..self.items).filter_map(wrong).collect()
+        (0..self.items).flat_map(|at| right_outputs(at, self.outputs)).filter_map(wrong).collect()
+    }
+}
+
+/// Names and contents of an item's outputs.
+fn right_outputs(at: usize, outputs: Outputs) -> Vec<(String, String)> {
+    let (key, x, y) = (key(at), at, at + 10);
+    let row = |x: usize| format!("{x},{}\n", x * x);
+    match outputs {
+        Outputs::One => vec![(format!("out/{key}.csv"), ["x,square\n", &row(x), &row(y)].concat())],
+        Outputs::Two => {
+            let one = |x: usize| (format!("out/{key}-{x}.csv"), ["x,square\n", &row(x)].concat());
+            vec![one(x), one(y)]
+        }
     }
 }
 

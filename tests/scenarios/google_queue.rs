@@ -12,7 +12,7 @@ use contract::{ItemLine, Message, RunId, exit, layout};
 use emulator::Emulator;
 use localcloud::calls::{Fault, Latency, Point, What};
 use scenarios::oracle::{self, Waste};
-use scenarios::small::{BUCKET, RUN, Small};
+use scenarios::small::{BUCKET, Outputs, RUN, Small};
 use scenarios::{Random, kill, program, publish, seed, terminate, until};
 use tokio::runtime::Runtime;
 
@@ -35,7 +35,7 @@ fn every_item_is_done_once_with_googles_emulator_for_a_queue() {
         }
     };
     let mut random = Random::new(seed());
-    let small = Small::of(ITEMS);
+    let small = Small::of(ITEMS, Outputs::One);
     // Its own pods find no machine: the run's workers are ours.
     small.scenario.expect(0, &["local", "stockout", "add", "--spot"]);
     let delay = What::Delay(Latency::Fixed(READING));

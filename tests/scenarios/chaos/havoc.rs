@@ -165,6 +165,9 @@ impl Havoc {
     fn kill_late(&mut self, stage: &Stage) -> Option<Vec<String>> {
         let points = [
             Point::after("storage.objects.insert").on("*/objects/out/*"),
+            Point::after("storage.objects.insert").on("*/commits/*"),
+            Point::before("storage.objects.rewrite").on("*/objects/out/*"),
+            Point::after("storage.objects.rewrite").on("*/objects/out/*"),
             Point::before("storage.objects.insert").on("*/receipts/*"),
             Point::after("storage.objects.insert").on("*/receipts/*"),
         ];

@@ -4,9 +4,9 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use contract::{Item, ItemLine, Message, ReceiptKind, RunId, layout};
+use contract::{Item, ItemLine, Message, Receipt, RunId, layout};
 use localcloud::calls::{Failure, Fault, Latency, Moment, Point, What, When};
-use scenarios::evidence::Evidence;
+use scenarios::evidence::{Evidence, Run};
 use scenarios::{Cloud, Random, Scenario, is_running};
 
 pub(super) const BUCKET: &str = "local-cloud-chaos-data";
@@ -17,7 +17,15 @@ const FAILING: f64 = 0.025;
 const READING: Duration = Duration::from_millis(150);
 /// Longest that the runs may take.
 const PATIENCE: Duration = Duration::from_mins(40);
-const JOBS: [&str; 2] = ["first", "second"];
+
+/// The runs: the job, and the tenths of the items that it has. The first makes one output of an item,
+/// the others make two, and whoever makes an output of that name makes another one.
+const JOBS: [(&str, std::ops::Range<usize>); 3] = [("one", 0..5), ("pair", 4..8), ("other", 7..10)];
+
+/// Leaves two files, each with the try's run and number and a number that nobody else has.
+const PAIR: &str = "read nonce </proc/sys/kernel/random/uuid; sleep 0.15\n\
+     for name in item.csv nonce.txt; do\n\
+     echo $CONFIG $PROVISION_RUN $PROVISION_ATTEMPT $nonce >$PROVISION_OUTPUT/$name; done";
 
 const STACK: &str = r#"
 [stack]
@@ -64,25 +72,17 @@ pub(super) struct Command {
 
 impl Stage {
     pub(super) fn of(items: usize) -> Self {
-        let jobs = JOBS.map(|job| {
-            format!(
-                "[job.{job}]\nsubscription = 'work'\nbucket = 'data'\npool = 'main/workers'\n\
-                 concurrency = 2\ncpu_millis = 200\nmemory_mib = 512\n\
-                 [job.{job}.etl]\nextract = 'gs://data/in/one.csv'\nschema = {{ x = 'int' }}\n\
-                 sql = \"SELECT $item AS item, x, '{job}' AS config FROM input\"\n\
-                 load = 'gs://data/out/{{item}}.csv'\n"
-            )
-        });
-        let scenario = Scenario::with(&[STACK, &jobs.concat()].concat());
+        let scenario = Scenario::with(&[STACK, &JOBS.map(|(job, _)| job_of(job)).concat()].concat());
         scenario.write("in/one.csv", "x\n1\n");
-        // Of five fifths the first run has three, the second the last three.
-        for (job, from, to) in [(JOBS[0], 0, items * 3 / 5), (JOBS[1], items * 2 / 5, items)] {
-            let keys: Vec<String> = (from..to).map(|at| format!("item-{at}")).collect();
+        scenario.write("pair.sh", PAIR);
+        for (job, tenths) in JOBS {
+            let keys = items * tenths.start / 10..items * tenths.end / 10;
+            let keys: Vec<String> = keys.map(|at| key(at).0).collect();
             scenario.write(&format!("{job}.txt"), keys.join("\n"));
         }
         scenario.expect(0, &["apply", "--local", "--yes"]);
         let cloud = Cloud::of(&scenario);
-        let command = |job| Command { job, child: None, starts: 0, is_done: false };
+        let command = |(job, _)| Command { job, child: None, starts: 0, is_done: false };
         Self { scenario, cloud, commands: JOBS.map(command).into(), items, started: Instant::now() }
     }
 
@@ -144,21 +144,38 @@ impl Stage {
         Evidence::read(&self.scenario, &self.cloud, BUCKET, &[layout::RUNS, "out/"])
     }
 
-    /// Outputs that are not there, or not what the newest run that has the item makes of it.
+    /// Outputs that are not there, or not what the receipt says of the newest run that makes them.
     pub(super) fn wrong_outputs(&self, evidence: &Evidence) -> Vec<String> {
-        let wrong = |at: usize| {
-            let item = Item(format!("item-{at}"));
-            let newest =
-                evidence.runs.iter().rev().find(|run| {
-                    run.receipt(&item).is_some_and(|receipt| receipt.kind == ReceiptKind::Stored)
-                });
-            let job = newest.map_or("nobody", |run| run.record.job.as_str());
-            let right = format!("item,x,config\n{},1,{job}\n", item.0);
-            let name = format!("out/{}.csv", item.0);
-            let is = std::fs::read_to_string(self.scenario.object(BUCKET, &name)).unwrap_or_default();
-            (is != right).then(|| format!("{name} is {is:?}, not {right:?}"))
+        (0..self.items).flat_map(|at| self.wrong_outputs_of(&key(at), evidence)).collect()
+    }
+
+    fn wrong_outputs_of(&self, item: &Item, evidence: &Evidence) -> Vec<String> {
+        let newest = |makes: &dyn Fn(&str) -> bool| {
+            let mut runs = evidence.runs.iter().rev().filter(|run| makes(&run.record.job));
+            runs.find_map(|run| Some((run, run.receipt(item)?)))
         };
-        (0..self.items).filter_map(wrong).collect()
+        let read = |name: &str| {
+            let name = format!("out/{}/{name}", item.0);
+            std::fs::read_to_string(self.scenario.object(BUCKET, &name)).unwrap_or_default()
+        };
+        let said = |run: &Run, receipt: &Receipt| {
+            format!("{} {} {} ", run.record.job, run.record.run, receipt.attempt)
+        };
+        let (csv, nonce) = (read("item.csv"), read("nonce.txt"));
+        let mut wrong = Vec::new();
+        let (by, paired) = (newest(&|_| true), newest(&|job| job != JOBS[0].0));
+        let is_right = match by {
+            None => false,
+            Some((run, _)) if run.record.job == JOBS[0].0 => csv == format!("item,x\n{},1\n", item.0),
+            Some((run, receipt)) => csv.starts_with(&said(run, receipt)) && csv == nonce,
+        };
+        if !is_right {
+            wrong.push(format!("{item:?}: item.csv is {csv:?} beside {nonce:?}"));
+        }
+        if paired.is_some_and(|(run, receipt)| !nonce.starts_with(&said(run, receipt))) {
+            wrong.push(format!("{item:?}: nonce.txt is {nonce:?}"));
+        }
+        wrong
     }
 
     pub(super) fn seconds(&self) -> u64 {
@@ -168,6 +185,27 @@ impl Stage {
     pub(super) fn starts(&self) -> usize {
         self.commands.iter().map(|command| command.starts).sum()
     }
+}
+
+fn key(at: usize) -> Item {
+    Item(format!("item-{at}"))
+}
+
+fn job_of(job: &str) -> String {
+    let handler = if job == JOBS[0].0 {
+        "etl]\nextract = 'gs://data/in/one.csv'\nschema = { x = 'int' }\n\
+         sql = 'SELECT $item AS item, x FROM input'\nload = 'gs://data/out/{item}/item.csv'\n"
+            .to_owned()
+    } else {
+        format!(
+            "command]\nargv = ['sh', 'pair.sh']\nenv = {{ CONFIG = '{job}' }}\n\
+             load = 'gs://data/out/{{item}}/'\n"
+        )
+    };
+    format!(
+        "[job.{job}]\nsubscription = 'work'\nbucket = 'data'\npool = 'main/workers'\n\
+         concurrency = 2\ncpu_millis = 200\nmemory_mib = 512\n[job.{job}.{handler}"
+    )
 }
 
 impl Command {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use localcloud::calls::{Entry, Moment, Passed, Point};
 use scenarios::oracle::{self, Waste};
-use scenarios::small::{RUN, Small};
+use scenarios::small::{Outputs, RUN, Small};
 use scenarios::{Random, until};
 
 use super::victim::{Trap, VICTIMS, Victim};
@@ -49,8 +49,8 @@ pub(super) struct Campaign {
 }
 
 impl Campaign {
-    pub(super) fn begin() -> Self {
-        Self { begun: Instant::now(), small: Small::of(ITEMS) }
+    pub(super) fn begin(outputs: Outputs) -> Self {
+        Self { begun: Instant::now(), small: Small::of(ITEMS, outputs) }
     }
 
     /// The points that an undisturbed run passes, in the order in which it comes to them, each for
