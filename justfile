@@ -55,3 +55,11 @@ chaos: build
 # Workers with a mistake in them: the campaigns must find each out.
 mutants *names:
     tests/mutants/run {{names}}
+
+# What the worker costs: its queue beside the official client's, the protocol beside a subscriber in Python.
+bench-worker:
+    cargo bench -p scenarios --bench worker
+
+# The fx transform over ten million rows, beside pandas and Polars (ROWS=, MEMORY_MIB=, PYTHON=).
+bench-etl:
+    cargo bench -p worker --bench etl
