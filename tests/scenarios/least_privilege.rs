@@ -138,7 +138,8 @@ fn an_api_that_is_disabled_is_enabled_first_and_stays_when_the_stack_goes() {
 
 #[test]
 fn an_account_that_was_deleted_is_restored_with_the_grants_that_are_left() {
-    let stack = "[stack]\nname = \"fx\"\nregion = \"europe-west1\"\n[service_account.worker]\n";
+    let stack = "[stack]\nname = \"fx\"\nregion = \"europe-west1\"\n[service_account.worker]\n\
+                 [grant.look]\nmember = \"service_account.worker\"\nrole = \"roles/browser\"\non = \"project\"\n";
     let scenario = Scenario::with(stack);
     scenario.expect(0, &["local", "up"]);
     let email = account(&scenario, "fx-worker");
