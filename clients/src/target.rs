@@ -3,7 +3,10 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use google_cloud_auth::credentials::{Builder, Credentials, anonymous, mds};
+use google_cloud_auth::credentials::{
+    Builder, CacheableResource, Credentials, CredentialsProvider, EntityTag, anonymous, impersonated, mds,
+};
+use google_cloud_auth::errors::CredentialsError;
 use google_cloud_gax::client_builder;
 use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt};
 use google_cloud_pubsub::client::{BasePublisher, Subscriber};
@@ -25,6 +28,29 @@ pub struct Target {
     pub endpoint: Option<String>,
     /// Who calls.
     pub credentials: Credentials,
+}
+
+/// A token that was given out once, and is not renewed.
+#[derive(Debug)]
+struct Token {
+    headers: http::HeaderMap,
+    tag: EntityTag,
+}
+
+impl CredentialsProvider for Token {
+    async fn headers(
+        &self,
+        extensions: http::Extensions,
+    ) -> Result<CacheableResource<http::HeaderMap>, CredentialsError> {
+        Ok(match extensions.get::<EntityTag>() {
+            Some(tag) if *tag == self.tag => CacheableResource::NotModified,
+            _ => CacheableResource::New { entity_tag: self.tag.clone(), data: self.headers.clone() },
+        })
+    }
+
+    async fn universe_domain(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A client could not be made.
@@ -68,6 +94,24 @@ impl Target {
         let scheme = if endpoint.contains("://") { "" } else { "http://" };
         let endpoint = format!("{scheme}{}", endpoint.trim_end_matches('/'));
         Self { endpoint: Some(endpoint), credentials: anonymous::Builder::new().build() }
+    }
+
+    /// The same place, for a service account that these credentials may act as.
+    pub fn acting_as(self, account: &str) -> Result<Self, TargetError> {
+        install_tls();
+        let builder = impersonated::Builder::from_source_credentials(self.credentials);
+        let credentials = builder.with_target_principal(account).build();
+        let credentials = credentials.map_err(|e| TargetError::NoCredentials(e.to_string()))?;
+        Ok(Self { credentials, ..self })
+    }
+
+    /// The same place, for whoever holds this token.
+    pub fn with_token(self, token: &str) -> Result<Self, TargetError> {
+        let value = http::HeaderValue::try_from(format!("Bearer {token}"));
+        let mut value = value.map_err(|e| TargetError::NoCredentials(e.to_string()))?;
+        value.set_sensitive(true);
+        let headers = [(http::header::AUTHORIZATION, value)].into_iter().collect();
+        Ok(Self { credentials: Token { headers, tag: EntityTag::new() }.into(), ..self })
     }
 
     /// The emulator that `variable` names (`PUBSUB_EMULATOR_HOST`, `STORAGE_EMULATOR_HOST`: no

@@ -12,6 +12,8 @@ mod fingerprint;
 mod cause;
 mod diff;
 mod graph;
+mod permissions;
+mod preflight;
 mod plan;
 mod saved;
 mod events;

@@ -9,8 +9,9 @@ use crate::fingerprint::digest;
 use crate::graph::Graph;
 use crate::kinds::{self, AnyKind};
 use crate::observe::{self, Observed};
+use crate::preflight::{self, Finding, Level, Unready};
 use crate::resource::{Address, Desired, Live, Owner};
-use crate::stack::{Stack, nearest};
+use crate::stack::{Project, Stack, nearest};
 
 /// What would make the cloud match the stack.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Plan {
     pub graph: Graph,
     /// Grants on the stack's resources that it says nothing of, and that stay.
     pub strangers: Vec<String>,
+    /// What stands in the way of its changes.
+    pub findings: Vec<Finding>,
     protected: Vec<String>,
     /// Whether there is no file, so that only labels tell what is protected.
     by_labels: bool,
@@ -53,9 +56,14 @@ pub(crate) async fn of(stack: &Stack, cloud: &Cloud) -> Result<Plan> {
 
 /// Plans a stack, and what was asked for beside it.
 pub(crate) async fn asked(stack: &Stack, cloud: &Cloud, asked: &Asked) -> Result<Plan> {
-    let desired = stack.resources(&cloud.project)?;
+    let desired = wanted(stack, &cloud.project)?;
     may_adopt(&desired, asked)?;
     between(stack, &desired, cloud, asked).await
+}
+
+/// What a stack wants of a project, and the APIs that it takes.
+pub(crate) fn wanted(stack: &Stack, project: &Project) -> Result<Vec<Desired>> {
+    kinds::with_apis(stack.resources(project)?, &project.id)
 }
 
 /// Plans the end of a stack: the same, with nothing in it. What was adopted is let go, or goes, too.
@@ -64,8 +72,13 @@ pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud, delete_adopted: bool)
 }
 
 async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Asked) -> Result<Plan> {
-    let observed = observe::all(desired, cloud).await?;
-    if let Some(other) = foreign(desired, &observed) {
+    let mut observed = observe::all(desired, cloud).await?;
+    let known = observed.known(desired);
+    if desired.is_empty() && !observed.unseen.is_empty() {
+        // Nothing is left behind because it could not be seen.
+        bail!(Unready(preflight::of(cloud, &observed.unseen, &[]).await));
+    }
+    if let Some(other) = foreign(&known, &observed) {
         bail!(
             "another stack called {} is in the project {}: it has {other}, and nothing of this file; give this one another `name` in [stack], or take that one down first",
             stack.owner(),
@@ -77,12 +90,16 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
     let told = observed.strangers.iter().filter(|_| are_kept).map(|live| live.id.clone());
     let strangers = told.collect();
     let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
-    let changes = match diff::between(desired, observed, fixed, asked) {
+    let unseen = std::mem::take(&mut observed.unseen);
+    let changes = match diff::between(&known, observed, fixed, asked) {
         Ok(changes) => changes,
         Err(conflicts) => {
-            bail!("{}", conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+            let told = conflicts.iter().map(ToString::to_string);
+            let findings = preflight::of(cloud, &unseen, &[]).await;
+            bail!("{}", told.chain(findings.iter().map(ToString::to_string)).collect::<Vec<_>>().join("\n"))
         }
     };
+    let findings = preflight::of(cloud, &unseen, &changes).await;
     Ok(Plan {
         stack: stack.owner().to_owned(),
         project: cloud.project.id.clone(),
@@ -90,6 +107,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         desired: hash(desired),
         graph: ordered(changes),
         strangers,
+        findings,
         protected: stack.header.protect.clone(),
         by_labels: stack.is_unwritten(),
     })
@@ -98,12 +116,13 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
 /// What the owner's name finds, if none of it is in the file: the work of others who took the same
 /// name.
 fn foreign(desired: &[Desired], observed: &Observed) -> Option<String> {
+    // All of the project shares its APIs.
+    let is_own = |live: &&Live| live.owner == Owner::Ours && live.address.kind != "api";
     let stands_alone = |live: &&Live| live.address.kind != "grant";
     let left: Vec<_> = observed.unwanted.iter().filter(stands_alone).collect();
     let is_wanted = |address: &Address| desired.iter().any(|want| want.address == *address);
-    let shares =
-        observed.wanted.iter().flatten().any(|live| live.owner == Owner::Ours && live.inside.is_none())
-            || left.iter().any(|live| is_wanted(&live.address));
+    let shares = observed.wanted.iter().flatten().filter(is_own).any(|live| live.inside.is_none())
+        || left.iter().any(|live| is_wanted(&live.address));
     if desired.is_empty() || left.is_empty() || shares {
         return None;
     }
@@ -147,8 +166,9 @@ impl Plan {
         desired: String,
         changes: Vec<Change>,
     ) -> Self {
-        let (graph, strangers) = (ordered(changes), Vec::new());
-        Self { stack, project, local, desired, graph, strangers, protected: Vec::new(), by_labels: false }
+        let (graph, strangers, findings) = (ordered(changes), Vec::new(), Vec::new());
+        let (protected, by_labels) = (Vec::new(), false);
+        Self { stack, project, local, desired, graph, strangers, findings, protected, by_labels }
     }
 
     /// The same plan, in which these addresses are never deleted or replaced.
@@ -205,6 +225,13 @@ impl Plan {
         (self, kept)
     }
 
+    /// Whether nothing stands in the way that would stop it halfway.
+    pub(crate) fn is_ready(&self) -> Result<(), Unready> {
+        let is_error = |finding: &&Finding| finding.level == Level::Error;
+        let errors: Vec<Finding> = self.findings.iter().filter(is_error).cloned().collect();
+        if errors.is_empty() { Ok(()) } else { Err(Unready(errors)) }
+    }
+
     /// What of the plan is not done without leave.
     pub(crate) fn check(&self, allowed: Allowed) -> Result<(), Refused> {
         let refused: Vec<String> =
@@ -244,6 +271,7 @@ impl Plan {
             desired: String::new(),
             graph,
             strangers: Vec::new(),
+            findings: Vec::new(),
             protected: Vec::new(),
             by_labels: false,
         }

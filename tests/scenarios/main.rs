@@ -15,6 +15,7 @@ mod fx;
 mod google_queue;
 mod hostile_items;
 mod hundred_thousand;
+mod least_privilege;
 mod logs;
 mod manifests;
 mod mutants;

@@ -15,7 +15,16 @@ pub(crate) fn is_not_found(error: &Error) -> bool {
 /// Whether the error says that the caller may not.
 pub(crate) fn is_denied(error: &Error) -> bool {
     has(error, 403, Code::PermissionDenied)
+        || error.downcast_ref::<clients::ObjectError>().is_some_and(clients::ObjectError::is_denied)
 }
+
+/// Whether the project has not enabled the service, or not everywhere yet.
+pub(crate) fn is_service_disabled(error: &Error) -> bool {
+    is_denied(error) && text(error).contains(SERVICE_DISABLED)
+}
+
+/// What Google says of a service that the project has not enabled.
+const SERVICE_DISABLED: &str = "has not been used in project";
 
 /// Why a conditional write of ours was not done, where no client says it as an error.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +75,7 @@ pub(crate) fn gone<T>(answer: Result<T>) -> Result<()> {
 
 /// Errors worth another try by what they say, as the Google Terraform provider learned them: each
 /// a status and a part of the text.
-const BY_EVIDENCE: [(u16, &str); 14] = [
+const BY_EVIDENCE: [(u16, &str); 15] = [
     (409, "operationinprogress"),
     (409, "concurrent policy changes"),
     (400, "resourcenotready"),
@@ -79,6 +88,8 @@ const BY_EVIDENCE: [(u16, &str); 14] = [
     (400, "does not exist"),
     (403, "quota exceeded for quota metric"),
     (403, "concurrent operations"),
+    // Enabled a moment ago, not seen everywhere yet.
+    (403, SERVICE_DISABLED),
     (429, ""),
     (503, ""),
     (500, ""),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clients::Target;
+use google_cloud_api_serviceusage_v1::client::ServiceUsage;
 use google_cloud_container_v1::client::ClusterManager;
 use google_cloud_container_v1::model::Cluster;
 use google_cloud_gax::paginator::ItemPaginator as _;
@@ -22,6 +23,7 @@ use crate::resource::Owner;
 use crate::stack::{Labels, Project};
 
 pub(crate) mod errors;
+mod identity;
 mod kubernetes;
 mod policies;
 
@@ -53,6 +55,8 @@ pub(crate) struct Cloud {
     pub project: Project,
     /// The stack's owner name.
     pub owner: String,
+    /// Who calls, for people.
+    pub caller: String,
     /// Where Pub/Sub's calls go.
     pub(crate) pubsub: Target,
     pub(crate) topics: TopicAdmin,
@@ -62,6 +66,7 @@ pub(crate) struct Cloud {
     pub(crate) objects: clients::Bucket,
     pub(crate) accounts: Iam,
     pub(crate) projects: Projects,
+    pub(crate) services: ServiceUsage,
     pub(crate) clusters: ClusterManager,
     pub(crate) secrets: SecretManagerService,
     /// The secrets of Secret Manager that the stack file names, in full.
@@ -91,17 +96,33 @@ macro_rules! client {
 }
 
 impl Cloud {
-    /// Connects to Google with the credentials that are there.
-    pub(crate) async fn google(project: &str, owner: &str) -> Result<Self> {
-        let target = Target::google()?;
+    /// Connects to Google with the credentials that are there, or as the account that they may act as.
+    pub(crate) async fn google(project: &str, owner: &str, account: Option<&str>) -> Result<Self> {
+        let target = match account {
+            Some(account) => Target::google()?.acting_as(account)?,
+            None => Target::google()?,
+        };
         target.check().await?;
-        Self::connect(target, project, owner).await
+        let caller = account.map_or_else(identity::of_the_machine, str::to_owned);
+        Ok(Self { caller, ..Self::connect(target, project, owner).await? })
     }
 
-    /// Connects to a local cloud, whose clusters are reached with the keys of its kubeconfig.
-    pub(crate) async fn local(url: &str, kubeconfig: PathBuf, project: &str, owner: &str) -> Result<Self> {
-        let cloud = Self::connect(Target::anonymous(url), project, owner).await?;
-        Ok(Self { kubeconfig: Some(kubeconfig), ..cloud })
+    /// Connects to a local cloud, whose clusters are reached with the keys of its kubeconfig: as its
+    /// owner, or as an account by its token.
+    pub(crate) async fn local(
+        url: &str,
+        kubeconfig: PathBuf,
+        project: &str,
+        owner: &str,
+        account: Option<(&str, String)>,
+    ) -> Result<Self> {
+        let anonymous = Target::anonymous(url);
+        let (target, caller) = match account {
+            Some((account, token)) => (anonymous.with_token(&token)?, account.to_owned()),
+            None => (anonymous, "the owner of the local cloud".to_owned()),
+        };
+        let cloud = Self::connect(target, project, owner).await?;
+        Ok(Self { kubeconfig: Some(kubeconfig), caller, ..cloud })
     }
 
     async fn connect(target: Target, project: &str, owner: &str) -> Result<Self> {
@@ -110,6 +131,7 @@ impl Cloud {
         let mut cloud = Self {
             project: Project { id: project.to_owned(), number: 0, local },
             owner: owner.to_owned(),
+            caller: "the caller".to_owned(),
             topics: client!(TopicAdmin, target),
             subscriptions: client!(SubscriptionAdmin, target),
             pubsub_policies: client!(SchemaService, target),
@@ -117,6 +139,7 @@ impl Cloud {
             objects: clients::Bucket::new(storage, ""),
             accounts: client!(Iam, target),
             projects: client!(Projects, target),
+            services: client!(ServiceUsage, target),
             clusters: client!(ClusterManager, target),
             secrets: client!(SecretManagerService, target),
             secrets_of_the_file: Vec::new(),
@@ -146,6 +169,13 @@ impl Cloud {
             Some(number) => Ok(number),
             None => bail!("project `{id}` has no number: the service calls it `{}`", project.name),
         }
+    }
+
+    /// Those of these permissions that the caller has on the project.
+    pub(crate) async fn held(&self, asked: Vec<String>) -> Result<Vec<String>> {
+        let test = self.projects.test_iam_permissions();
+        let test = test.set_resource(format!("projects/{}", self.project.id)).set_permissions(asked);
+        Ok(limited("ask for the caller's permissions", test.send()).await?.permissions)
     }
 
     /// Forgets what was seen: the next observation asks again.

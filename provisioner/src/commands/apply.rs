@@ -76,6 +76,7 @@ impl Apply {
         // What was confirmed is what is done: as long as the question was open things may have moved.
         while !self.leave.yes && !plan.is_empty() {
             permit(&session, &plan, allowed).await?;
+            plan.is_ready()?;
             agree(false, "apply these changes")?;
             let now = look().await?;
             let moved = report::moved_text(&plan, &now, Style::of_stderr());
@@ -108,7 +109,7 @@ fn read(path: &Path, session: &Session) -> Result<Saved> {
             place(project.local)
         );
     }
-    if plan.desired != plan::hash(&session.stack.resources(project)?) {
+    if plan.desired != plan::hash(&plan::wanted(&session.stack, project)?) {
         report::warning(&format!(
             "{} has changed since {name} was made; what is done is what the plan shows",
             session.stack.path.display()
@@ -132,6 +133,7 @@ pub(super) async fn carry_out(
     verb: &str,
 ) -> Result<Exit> {
     permit(session, plan, allowed).await?;
+    plan.is_ready()?;
     if plan.is_empty() {
         return Ok(Exit::Done);
     }

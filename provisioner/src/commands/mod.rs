@@ -19,6 +19,7 @@ mod items;
 mod launch;
 mod local;
 mod logs;
+mod permissions;
 mod plan;
 mod retry;
 mod run;
@@ -83,7 +84,7 @@ fn arguments() -> Result<Cli, clap::Error> {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check stack.toml and plan its queries, without any cloud.
+    /// Check stack.toml and plan its queries; --live asks the cloud what stands in the way.
     Check(check::Check),
     /// Print the effective stack: overlay, --set and defaults in place, and where each value comes from.
     Show(show::Show),
@@ -93,6 +94,8 @@ enum Command {
     Schema,
     /// Print completions for a shell.
     Completions(completions::Completions),
+    /// Print the least roles that plan, apply, run or teardown needs.
+    Permissions(permissions::Permissions),
     /// Show what apply would change.
     Plan(plan::Plan),
     /// Make the cloud match stack.toml.
@@ -153,7 +156,7 @@ pub fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
-        Command::Check(command) => command.run().await,
+        Command::Check(command) => command.stack.clone().or_why(command.run()).await,
         Command::Show(command) => command.run(),
         Command::Graph(command) => command.run(),
         Command::Completions(command) => command.run(),
@@ -161,6 +164,7 @@ async fn run(command: Command) -> anyhow::Result<Exit> {
             report::json(&crate::stack::json_schema());
             Ok(Exit::Done)
         }
+        Command::Permissions(command) => command.run(),
         Command::Plan(command) => command.stack.clone().or_why(command.run()).await,
         Command::Apply(command) => command.stack.clone().or_why(command.run()).await,
         Command::Run(command) => command.stack.clone().or_why(command.run()).await,

@@ -36,6 +36,9 @@ pub(super) struct ProjectArgs {
     /// The project; it goes before the file's, and that before `GOOGLE_CLOUD_PROJECT`.
     #[arg(long, value_name = "ID")]
     pub project: Option<String>,
+    /// Call as this service account, which the credentials at hand must be allowed to act as.
+    #[arg(long, value_name = "EMAIL")]
+    pub impersonate: Option<String>,
     /// Use this folder's local cloud, started if need be, instead of Google's.
     #[arg(long)]
     pub local: bool,
@@ -106,20 +109,30 @@ impl ProjectArgs {
         let project = self.project(project)?;
         let words = self.words(words);
         if !self.local {
-            let cloud = Cloud::google(&project, stack.owner()).await?;
+            let cloud = Cloud::google(&project, stack.owner(), self.impersonate.as_deref()).await?;
             return Ok(Session::new(stack, cloud, None, words));
         }
         let daemon = ensure(stack.folder()).await?;
         let daemon = self.reached.get_or_init(|| daemon).clone();
         let endpoints = daemon.endpoints();
-        let cloud = Cloud::local(&endpoints.url, endpoints.kubeconfig(), &project, stack.owner()).await?;
+        let account = match &self.impersonate {
+            Some(account) => {
+                let token = daemon.access_token(&project, account).await;
+                Some((account.as_str(), token.with_context(|| format!("cannot act as {account}"))?))
+            }
+            None => None,
+        };
+        let (url, kubeconfig) = (&endpoints.url, endpoints.kubeconfig());
+        let cloud = Cloud::local(url, kubeconfig, &project, stack.owner(), account).await?;
         Ok(Session::new(stack, cloud, Some(daemon), words))
     }
 
     fn words(&self, stack: &str) -> String {
         let project = self.project.as_ref().map(|project| format!(" --project {project}"));
+        let account = self.impersonate.as_ref().map(|account| format!(" --impersonate {account}"));
         let local = self.local.then_some(" --local");
-        [local.unwrap_or_default(), stack, &project.unwrap_or_default()].concat()
+        [local.unwrap_or_default(), stack, &project.unwrap_or_default(), &account.unwrap_or_default()]
+            .concat()
     }
 
     fn project(&self, of_file: Option<String>) -> Result<String> {

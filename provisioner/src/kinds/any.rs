@@ -67,6 +67,7 @@ pub(crate) trait AnyKind: Sync {
     fn creates_over(&self) -> bool;
     fn updates_blindly(&self) -> bool;
     fn adoptable(&self) -> bool;
+    fn apis(&self, fields: &Value) -> Result<&'static [&'static str]>;
     fn forget<'a>(&self, cloud: &'a Cloud, id: &'a str) -> BoxFuture<'a, ()>;
     fn observe<'a>(&self, cloud: &'a Cloud, want: &'a Desired) -> BoxFuture<'a, Result<Option<Live>>>;
     fn owned<'a>(&self, cloud: &'a Cloud) -> BoxFuture<'a, Result<Vec<Live>>>;
@@ -140,6 +141,10 @@ impl<T: Kind> AnyKind for Of<T> {
 
     fn adoptable(&self) -> bool {
         T::ADOPTABLE
+    }
+
+    fn apis(&self, fields: &Value) -> Result<&'static [&'static str]> {
+        Ok(typed::<T>(fields)?.apis())
     }
 
     fn forget<'a>(&self, cloud: &'a Cloud, id: &'a str) -> BoxFuture<'a, ()> {

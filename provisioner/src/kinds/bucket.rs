@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use contract::layout;
 use futures::{StreamExt as _, TryStreamExt as _};
 use google_cloud_gax::paginator::ItemPaginator as _;
@@ -122,14 +122,13 @@ impl Kind for Bucket {
     // As long as workers run, they write.
     const DELETED_AFTER: &'static [&'static str] = &["cluster", "node_pool", "job"];
 
+    fn apis(&self) -> &'static [&'static str] {
+        &["storage"]
+    }
+
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let get = cloud.buckets.get_bucket().set_name(path(id));
-        let bucket = match errors::found(limited("look up the bucket", get.send()).await) {
-            Err(error) if errors::is_denied(&error) => {
-                bail!("the bucket name {id} is taken by somebody else: set `name` to another ({error:#})")
-            }
-            answer => answer?,
-        };
+        let bucket = errors::found(limited("look up the bucket", get.send()).await)?;
         let Some(bucket) = bucket else { return Ok(None) };
         found(cloud, bucket).await.map(Some)
     }

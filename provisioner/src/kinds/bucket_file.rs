@@ -122,6 +122,10 @@ fn collect(object: &str, path: &Path, found: &mut BTreeMap<String, PathBuf>) -> 
 impl Kind for BucketFile {
     const NAME: &'static str = "bucket_file";
 
+    fn apis(&self) -> &'static [&'static str] {
+        &["storage"]
+    }
+
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let (bucket, object) = Self::split(id);
         let stored = match limited("look up the object", cloud.bucket(bucket).stat(object)).await {

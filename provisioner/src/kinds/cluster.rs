@@ -173,6 +173,10 @@ impl Kind for Cluster {
         cloud.forget_cluster(id).await;
     }
 
+    fn apis(&self) -> &'static [&'static str] {
+        &["compute", "container"]
+    }
+
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let live = cloud.cluster(id).await?.filter(|live| live.status != Status::Stopping);
         Ok(live.map(|live| Found {

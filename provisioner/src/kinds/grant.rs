@@ -161,6 +161,16 @@ impl Grant {
 impl Kind for Grant {
     const NAME: &'static str = "grant";
 
+    fn apis(&self) -> &'static [&'static str] {
+        match &self.on.0 {
+            PolicyOf::Project => &["cloudresourcemanager"],
+            PolicyOf::Secret(_) => &["secretmanager"],
+            // Whoever acts as the account asks this one for tokens.
+            PolicyOf::ServiceAccount(_) => &["iamcredentials"],
+            PolicyOf::Bucket(_) | PolicyOf::Pubsub(_) => &[],
+        }
+    }
+
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let policy = cloud.policy(&self.on.0).await?;
         if let (PolicyOf::Secret(name), None) = (&self.on.0, &policy) {

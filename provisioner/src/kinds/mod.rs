@@ -15,6 +15,7 @@ use crate::resource::{Address, Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Reference, Scope};
 
 mod any;
+mod api;
 mod bucket;
 mod bucket_file;
 mod cluster;
@@ -36,6 +37,7 @@ mod topic;
 
 use any::Of;
 pub(crate) use any::{AnyDeclared, AnyKind, AnyTable};
+pub(crate) use api::with_apis;
 pub(crate) use job::{JOB, JobSpec};
 pub(crate) use machine::shape;
 pub(crate) use node_pool::POOL;
@@ -44,7 +46,8 @@ pub(crate) use service_account::marks_in as account_marks;
 pub(crate) use subscription::dead as dead_letters;
 
 /// Every kind, in the order that lists are shown in.
-pub(crate) static ALL: [&dyn AnyKind; 12] = [
+pub(crate) static ALL: [&dyn AnyKind; 13] = [
+    &Of::<api::Api>::KIND,
     &Of::<topic::Topic>::KIND,
     &Of::<subscription::Subscription>::KIND,
     &Of::<bucket::Bucket>::KIND,
@@ -60,7 +63,8 @@ pub(crate) static ALL: [&dyn AnyKind; 12] = [
 ];
 
 /// Every table of stack.toml that declares resources.
-pub(crate) static TABLES: [&dyn AnyTable; 8] = [
+pub(crate) static TABLES: [&dyn AnyTable; 9] = [
+    &Of::<api::Api>::TABLE,
     &Of::<topic::Topic>::TABLE,
     &Of::<subscription::Subscription>::TABLE,
     &Of::<bucket::BucketSpec>::TABLE,
@@ -90,6 +94,11 @@ pub(crate) trait Kind: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// Whether one that is there can be taken over, and let go again: it bears marks of its own.
     const ADOPTABLE: bool = false;
+
+    /// The APIs that calls for this one need, without `.googleapis.com`.
+    fn apis(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Forgets what was seen of one: the next look asks the service.
     fn forget(_cloud: &Cloud, _id: &str) -> impl Future<Output = ()> + Send {

@@ -142,6 +142,10 @@ impl Kind for NodePool {
         cloud.forget_cluster(id.split_once("/nodePools/").map_or(id, |(cluster, _)| cluster)).await;
     }
 
+    fn apis(&self) -> &'static [&'static str] {
+        &["compute", "container"]
+    }
+
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let (cluster_id, name) = id.split_once("/nodePools/").unwrap_or((id, ""));
         let Some(cluster) = cloud.cluster(cluster_id).await? else { return Ok(None) };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Found, Kind, Place, Table};
 use crate::cloud::{Cloud, KEY, MANAGED_BY, MANAGED_BY_US, STACK, errors, limited};
+use crate::preflight::deleted_account;
 use crate::resource::{Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope};
 
@@ -49,6 +50,10 @@ impl Kind for ServiceAccount {
     const UPDATES_BLINDLY: bool = true;
     const ADOPTABLE: bool = true;
 
+    fn apis(&self) -> &'static [&'static str] {
+        &["iam"]
+    }
+
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let get = cloud.accounts.get_service_account().set_name(path(cloud, id));
         let account = errors::found(limited("look up the service account", get.send()).await)?;
@@ -67,6 +72,13 @@ impl Kind for ServiceAccount {
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        if let Some(uid) = deleted_account(cloud, at.id).await {
+            let undelete = cloud.accounts.undelete_service_account().set_name(path(cloud, &uid));
+            // After 30 days it is gone for good.
+            if errors::found(limited("restore the service account", undelete.send()).await)?.is_some() {
+                return self.update(cloud, at, &[]).await;
+            }
+        }
         let account = model::ServiceAccount::new()
             .set_display_name(self.display_name.clone().unwrap_or_default())
             .set_description(description(cloud, at));

@@ -197,6 +197,10 @@ impl Kind for Subscription {
         ("filter", "a subscription's filter is fixed when it is made"),
     ];
 
+    fn apis(&self) -> &'static [&'static str] {
+        &["pubsub"]
+    }
+
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let get = cloud.subscriptions.get_subscription().set_subscription(id);
         let subscription = errors::found(limited("look up the subscription", get.send()).await)?;

@@ -43,6 +43,10 @@ impl Kind for Topic {
     const UPDATES_BLINDLY: bool = true;
     const ADOPTABLE: bool = true;
 
+    fn apis(&self) -> &'static [&'static str] {
+        &["pubsub"]
+    }
+
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let get = cloud.topics.get_topic().set_topic(id);
         let topic = errors::found(limited("look up the topic", get.send()).await)?;

@@ -7,6 +7,7 @@ use super::Style;
 use super::plan::{FOLDED, Summary, folder, loses, push_field, remark, same_folder};
 use crate::diff::{Action, Change};
 use crate::plan::Plan;
+use crate::preflight::Level;
 
 /// Most characters of a comment on GitHub.
 const LIMIT: usize = 65_535;
@@ -24,9 +25,11 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
         Page::new(format!("### Stack {}, project {}{place}\n\n", code(&plan.stack), code(&plan.project)));
     if plan.is_empty() {
         page.text.push_str("**No changes**: the cloud is as the file says.\n");
+        findings(plan, &mut page);
         return page.text;
     }
     page.push(&format!("**{}**\n", Summary::of(plan)));
+    findings(plan, &mut page);
     let changes = plan.changes();
     let mut hidden = 0;
     for (at, change) in changes.iter().enumerate().filter(|(_, change)| change.is_destructive()) {
@@ -47,6 +50,15 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
         );
     }
     page.text
+}
+
+/// What stands in the way, as far as there is room.
+fn findings(plan: &Plan, page: &mut Page) {
+    for finding in &plan.findings {
+        let level = if finding.level == Level::Error { "error" } else { "warning" };
+        let told = plain_html(&format!("{}; {}", finding.what, finding.help));
+        page.fits(&format!("\n**{level}**: {told}\n"));
+    }
 }
 
 /// A text that knows how long it is.

@@ -10,6 +10,7 @@ mod markdown;
 mod apply;
 mod status;
 mod stacks;
+mod permissions;
 
 // Of runs.
 mod progress;
@@ -37,6 +38,7 @@ pub(crate) use graph::{graph_json, graph_mermaid};
 pub(crate) use html::account_html;
 pub(crate) use local::{grants_text, local_text};
 pub(crate) use logs::{item_history, log_json, log_text};
+pub(crate) use permissions::{findings_text, permissions_json, permissions_text};
 pub(crate) use plain::plain;
 pub(crate) use plan::{moved_text, plan_text};
 pub(crate) use progress::{RunProgress, run_json, run_text};

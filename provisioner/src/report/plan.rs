@@ -7,6 +7,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::Style;
+use super::permissions::push_findings;
 use crate::cause::UNKNOWN;
 use crate::diff::{Action, Change, FieldChange};
 use crate::kinds;
@@ -86,6 +87,7 @@ pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
         "local": plan.local,
         "changes": changes,
         "undeclared_grants": plan.strangers,
+        "preflight": plan.findings,
         "summary": Summary::of(plan),
     })
 }
@@ -99,8 +101,12 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     let place = if plan.local { " (local cloud)" } else { "" };
     let mut text = format!("stack {}, project {}{place}\n", plan.stack, plan.project);
     if plan.is_empty() {
-        text.push_str("no changes: the cloud is as the file says\n");
+        text.push_str(match plan.findings.is_empty() {
+            true => "no changes: the cloud is as the file says\n",
+            false => "no changes in what can be seen\n",
+        });
         push_strangers(&mut text, plan, style);
+        push_findings(&mut text, &plan.findings, style);
         return text;
     }
     text.push('\n');
@@ -118,6 +124,7 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
         }
     }
     push_strangers(&mut text, plan, style);
+    push_findings(&mut text, &plan.findings, style);
     let _ = writeln!(text, "\n{}", Summary::of(plan));
     text
 }

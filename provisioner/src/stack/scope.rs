@@ -140,6 +140,7 @@ impl Scope {
     pub(crate) fn name(&self, table: &'static str, key: &str) -> String {
         let named = self.names.get(&(table, key.to_owned())).cloned().flatten();
         named.unwrap_or_else(|| match table {
+            "api" => format!("{key}.googleapis.com"),
             // Bucket names are global.
             "bucket" => format!("{}-{}-{key}", self.project.id, self.owner),
             _ => format!("{}-{key}", self.owner),

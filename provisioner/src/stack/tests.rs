@@ -448,8 +448,18 @@ fn the_committed_schema_is_that_of_the_types() {
 fn the_schema_knows_every_table() {
     let schema = super::json_schema();
     let tables: Vec<&String> = schema["properties"].as_object().expect("an object").keys().collect();
-    let expected =
-        ["bucket", "cluster", "grant", "job", "secret", "service_account", "stack", "subscription", "topic"];
+    let expected = [
+        "api",
+        "bucket",
+        "cluster",
+        "grant",
+        "job",
+        "secret",
+        "service_account",
+        "stack",
+        "subscription",
+        "topic",
+    ];
     assert_eq!(tables, expected);
 }
 

@@ -4,10 +4,11 @@
 //! The local cloud and the worker are processes of their own: this program again, in other roles.
 
 #![allow(
+    clippy::cast_precision_loss,
     clippy::expect_used,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a bench tells, or cannot go on"
+    reason = "a bench counts, tells, or cannot go on"
 )]
 
 mod cloud;

@@ -41,7 +41,7 @@ pub(crate) fn judge(output: &Path, rates: &[f64]) -> Value {
         looked_at += 1;
         let line = line.expect("text");
         let fields: Vec<&str> = line.split(',').collect();
-        let want = [mean(rates, at, 20), mean(rates, at, 50), deviation(rates, at, 20)];
+        let want = [Some(mean(rates, at, 20)), Some(mean(rates, at, 50)), deviation(rates, at, 20)];
         for ((errors, place), want) in found.iter_mut().zip(places).zip(want) {
             let have = fields[place].parse::<f64>().ok().filter(|have| have.is_finite());
             errors.note(have, want);
@@ -76,10 +76,10 @@ impl Errors {
 }
 
 /// The mean of the last `width` rates.
-fn mean(rates: &[f64], at: usize, width: usize) -> Option<f64> {
+fn mean(rates: &[f64], at: usize, width: usize) -> f64 {
     let window = &rates[(at + 1).saturating_sub(width)..=at];
     let sum: BigInt = window.iter().map(|rate| units(*rate)).sum();
-    Some(ratio(&sum, &(BigInt::from(window.len()) << UNIT_BITS)))
+    ratio(&sum, &(BigInt::from(window.len()) << UNIT_BITS))
 }
 
 /// The standard deviation of the last `width` returns.

@@ -115,6 +115,10 @@ impl Keeper {
             if stopping {
                 self.hand_back();
             }
+            // What was ordered meanwhile goes in the same request.
+            while let Ok(order) = self.orders.1.try_recv() {
+                self.obey(order);
+            }
             self.outbox.send();
         }
     }

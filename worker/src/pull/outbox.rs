@@ -2,14 +2,16 @@
 //! before them leave time for.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use clients::{PullError, Subscription};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-/// Requests under way at a time; what comes meanwhile goes together.
-const PARALLEL: usize = 4;
+/// Requests of a sort under way at a time; what comes meanwhile goes together. Renewals have theirs to
+/// themselves: an ack that hangs must not hold them up.
+const PARALLEL: usize = 2;
 /// Ack ids in one request, which may have 512 KiB.
 const LARGEST: usize = 1000;
 /// Times that an ack or a return is tried; a renewal is tried once, and asked for again.
@@ -40,12 +42,19 @@ pub(super) struct Outbox {
     subscription: Subscription,
     lease: Duration,
     waiting: BTreeMap<Ask, Vec<String>>,
-    under_way: JoinSet<Sent>,
+    renewals: JoinSet<Sent>,
+    others: JoinSet<Sent>,
 }
 
 impl Outbox {
     pub(super) fn new(subscription: Subscription, lease: Duration) -> Self {
-        Self { subscription, lease, waiting: BTreeMap::new(), under_way: JoinSet::new() }
+        Self {
+            subscription,
+            lease,
+            waiting: BTreeMap::new(),
+            renewals: JoinSet::new(),
+            others: JoinSet::new(),
+        }
     }
 
     pub(super) fn put(&mut self, ask: Ask, ack_ids: impl IntoIterator<Item = String>) {
@@ -55,9 +64,16 @@ impl Outbox {
 
     /// Sends what waits, as far as there is room.
     pub(super) fn send(&mut self) {
-        while self.under_way.len() < PARALLEL {
-            let Some(mut entry) = self.waiting.first_entry() else { return };
-            let ask = *entry.key();
+        let waiting: Vec<Ask> = self.waiting.keys().copied().collect();
+        for ask in waiting {
+            self.send_some(ask);
+        }
+    }
+
+    fn send_some(&mut self, ask: Ask) {
+        let under_way = if ask == Ask::Renew { &mut self.renewals } else { &mut self.others };
+        while under_way.len() < PARALLEL {
+            let Entry::Occupied(mut entry) = self.waiting.entry(ask) else { return };
             let rest = entry.get().len().saturating_sub(LARGEST);
             let ack_ids = entry.get_mut().split_off(rest);
             if rest == 0 {
@@ -65,19 +81,24 @@ impl Outbox {
             }
             if !ack_ids.is_empty() {
                 let (subscription, lease) = (self.subscription.clone(), self.lease);
-                self.under_way.spawn(async move { deliver(subscription, lease, ask, ack_ids).await });
+                under_way.spawn(async move { deliver(subscription, lease, ask, ack_ids).await });
             }
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.under_way.is_empty()
+        self.waiting.is_empty() && self.renewals.is_empty() && self.others.is_empty()
     }
 
     /// The next request that ends; none if none is under way.
     pub(super) async fn sent(&mut self) -> Option<Sent> {
         loop {
-            match self.under_way.join_next().await? {
+            let ended = tokio::select! {
+                Some(ended) = self.renewals.join_next() => ended,
+                Some(ended) = self.others.join_next() => ended,
+                else => return None,
+            };
+            match ended {
                 Ok(sent) => return Some(sent),
                 Err(error) => tracing::error!("a request to Pub/Sub broke down: {error}"),
             }
