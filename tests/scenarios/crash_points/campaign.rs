@@ -12,6 +12,8 @@ use scenarios::{Random, until};
 use super::victim::{Trap, VICTIMS, Victim};
 
 const ITEMS: usize = 6;
+/// Acks that a worker has under way at a time.
+const UNDER_WAY: usize = 2;
 /// Times that a point is tried which a run did not come to.
 const TRIES: usize = 4;
 /// Longest that others are waited for while a worker is stopped.
@@ -58,7 +60,7 @@ impl Campaign {
     pub(super) fn points(&self, report: &mut Report) -> Vec<CrashPoint> {
         let mark = self.small.cloud.mark();
         let status = until_it_ends(self.start());
-        self.judge("undisturbed", mark, status, report);
+        self.judge("undisturbed", mark, status, 0, report);
         let calls = self.small.cloud.calls(mark);
         let mut passed = self.small.cloud.coverage(mark);
         passed.sort_by_cached_key(|at| {
@@ -98,7 +100,9 @@ impl Campaign {
             });
             let status = until_it_ends(run);
             trap.remove(&self.small.cloud);
-            self.judge(&point.to_string(), mark, status, report);
+            // What a stopped worker hears too late it asks for again.
+            let again = if point.victim == Victim::Stopped { UNDER_WAY } else { 0 };
+            self.judge(&point.to_string(), mark, status, again, report);
             if is_struck {
                 report.struck.insert(point.clone());
                 return;
@@ -127,7 +131,7 @@ impl Campaign {
                     break;
                 }
                 // The run has ended before it came there.
-                self.judge(&format!("the command was killed {killed} times"), mark, status, report);
+                self.judge(&format!("the command was killed {killed} times"), mark, status, 0, report);
                 (mark, killed) = (self.small.cloud.mark(), 0);
             }
             if !report.struck.contains(point) {
@@ -135,7 +139,7 @@ impl Campaign {
             }
         }
         let status = until_it_ends(self.start());
-        self.judge(&format!("the command was killed {killed} times"), mark, status, report);
+        self.judge(&format!("the command was killed {killed} times"), mark, status, 0, report);
     }
 
     /// Starts the run; the call that stands in the trap, or none if it ended before.
@@ -170,7 +174,7 @@ impl Campaign {
     }
 
     /// Adds what is wrong with the newest run to the report.
-    fn judge(&self, what: &str, mark: u64, status: ExitStatus, report: &mut Report) {
+    fn judge(&self, what: &str, mark: u64, status: ExitStatus, again: usize, report: &mut Report) {
         report.runs += 1;
         let mut wrong = Vec::new();
         if !status.success() {
@@ -187,7 +191,7 @@ impl Campaign {
             }
         }
         let calls = self.small.cloud.calls(mark);
-        wrong.extend(oracle::acked_too_early(&calls));
+        wrong.extend(oracle::acked_too_early(&calls, again));
         // What the queue was given it gives back: nobody has to publish it again.
         let published = |call: &&Entry| {
             call.method == "pubsub.topics.publish" && call.program.as_deref() == Some("worker")
