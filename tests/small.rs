@@ -10,31 +10,8 @@ pub const BUCKET: &str = "local-cloud-proof-data";
 /// The command that runs it.
 pub const RUN: [&str; 5] = ["run", "--local", "--yes", "--items", "items.txt"];
 
-const STACK: &str = r#"
-[stack]
-name = "proof"
-region = "europe-west1"
-zone = "europe-west1-b"
-
-[topic.items]
-
-[subscription.work]
-topic = "items"
-ack_deadline = "10s"
-retry = { min = "1s", max = "30s" }
-
-[bucket.data]
-files = { "in/" = "in" }
-
-[cluster.main]
-[cluster.main.pool.steady]
-machine_type = "e2-medium"
-nodes = 1
-[cluster.main.pool.workers]
-machine_type = "e2-standard-2"
-spot = true
-max_nodes = 2
-
+/// What its job does. Where an output goes is said where it is applied.
+const JOB: &str = r#"
 [job.small]
 subscription = "work"
 bucket = "data"
@@ -46,6 +23,39 @@ schema = { x = "int" }
 sql = "SELECT x, x * x AS square FROM input ORDER BY x"
 load = "gs://data/out/LOAD.csv"
 "#;
+
+/// A stack without jobs: one queue, whose longest back-off this is, one bucket with the inputs of the
+/// folder `in`, one cluster with as many workers' nodes at most.
+#[must_use]
+pub fn stack_without_jobs(name: &str, back_off: &str, nodes: u32) -> String {
+    format!(
+        r#"
+[stack]
+name = "{name}"
+region = "europe-west1"
+zone = "europe-west1-b"
+
+[topic.items]
+
+[subscription.work]
+topic = "items"
+ack_deadline = "10s"
+retry = {{ min = "1s", max = "{back_off}" }}
+
+[bucket.data]
+files = {{ "in/" = "in" }}
+
+[cluster.main]
+[cluster.main.pool.steady]
+machine_type = "e2-medium"
+nodes = 1
+[cluster.main.pool.workers]
+machine_type = "e2-standard-2"
+spot = true
+max_nodes = {nodes}
+"#
+    )
+}
 
 /// How many outputs an item has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +82,8 @@ impl Small {
     #[must_use]
     pub fn of(items: usize, outputs: Outputs) -> Self {
         let load = if outputs == Outputs::One { "{item}" } else { "{item}-{x}" };
-        let scenario = Scenario::with(&STACK.replace("LOAD", load));
+        let stack = stack_without_jobs("proof", "30s", 2) + &JOB.replace("LOAD", load);
+        let scenario = Scenario::with(&stack);
         let keys: Vec<String> = (0..items).map(key).collect();
         scenario.write("items.txt", keys.join("\n"));
         for (at, key) in keys.iter().enumerate() {

@@ -92,6 +92,31 @@ pub fn attempt_yielded(run: &RunId, item: &Item, number: u32) -> String {
     format!("{}{number:04}.yielded.json", attempts_of(run, item))
 }
 
+/// What a record below [`attempts`] says of its attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptRecord {
+    /// That it has begun.
+    Begun,
+    /// That it failed.
+    Failed,
+    /// That it was cut short through no fault of the item.
+    Yielded,
+}
+
+/// Which attempt a record is about and what it says, by the last part of its name; none if it is no
+/// such record.
+#[must_use]
+pub fn attempt_record(file: &str) -> Option<(u32, AttemptRecord)> {
+    let (number, kind) = file.split_once('.')?;
+    let record = match kind {
+        "json" => AttemptRecord::Begun,
+        "failed.json" => AttemptRecord::Failed,
+        "yielded.json" => AttemptRecord::Yielded,
+        _ => return None,
+    };
+    Some((number.parse().ok()?, record))
+}
+
 /// Output number `number` (from 0) of one execution of the item.
 #[must_use]
 pub fn staged(run: &RunId, item: &Item, execution: &str, number: usize) -> String {
@@ -151,4 +176,21 @@ pub fn cancelled(run: &RunId) -> String {
 #[must_use]
 pub fn closed(run: &RunId) -> String {
     format!("{RUNS}{run}/closed.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_attempts_record_is_read_as_it_was_made() {
+        let (run, item) = (RunId("r".into()), Item("a.b".into()));
+        let read = |name: String| attempt_record(name.strip_prefix(&attempts_of(&run, &item))?);
+        assert_eq!(read(attempt(&run, &item, 1)), Some((1, AttemptRecord::Begun)));
+        assert_eq!(read(attempt_failed(&run, &item, 20_000)), Some((20_000, AttemptRecord::Failed)));
+        assert_eq!(read(attempt_yielded(&run, &item, 3)), Some((3, AttemptRecord::Yielded)));
+        for other in ["0001.log", "x.json", "0001", ""] {
+            assert_eq!(attempt_record(other), None, "{other}");
+        }
+    }
 }

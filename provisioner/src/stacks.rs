@@ -51,12 +51,9 @@ struct Marked {
     created: Option<Timestamp>,
 }
 
-/// Every stack in the cloud's project, by name.
-pub(crate) async fn all(cloud: &Cloud) -> Result<Vec<Standing>> {
-    let (topics, subscriptions, buckets, accounts, clusters) =
-        try_join!(topics(cloud), subscriptions(cloud), buckets(cloud), accounts(cloud), clusters(cloud))?;
-    let mut stacks =
-        grouped(topics.into_iter().chain(subscriptions).chain(buckets).chain(accounts).chain(clusters));
+/// Every stack in the cloud's project, by name, with its open runs.
+pub(crate) async fn with_open_runs(cloud: &Cloud) -> Result<Vec<Standing>> {
+    let mut stacks = all(cloud).await?;
     for standing in &mut stacks {
         for bucket in &standing.buckets {
             let store = Store { bucket: cloud.bucket(bucket), stack: standing.stack.clone() };
@@ -64,6 +61,13 @@ pub(crate) async fn all(cloud: &Cloud) -> Result<Vec<Standing>> {
         }
     }
     Ok(stacks)
+}
+
+/// Every stack in the cloud's project, by name. Its runs are not looked at.
+pub(crate) async fn all(cloud: &Cloud) -> Result<Vec<Standing>> {
+    let (topics, subscriptions, buckets, accounts, clusters) =
+        try_join!(topics(cloud), subscriptions(cloud), buckets(cloud), accounts(cloud), clusters(cloud))?;
+    Ok(grouped(topics.into_iter().chain(subscriptions).chain(buckets).chain(accounts).chain(clusters)))
 }
 
 fn grouped(marked: impl Iterator<Item = Marked>) -> Vec<Standing> {

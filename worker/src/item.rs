@@ -57,6 +57,16 @@ enum Ending {
     Yielded(EndReason, &'static str),
 }
 
+/// A try at an item, while it lasts.
+#[derive(Clone, Copy)]
+struct Try<'a> {
+    run: &'a Arc<Run>,
+    line: &'a Arc<ItemLine>,
+    begun: &'a Begun,
+    entry: &'a Arc<Entry>,
+    output: &'a OutputTail,
+}
+
 const LOST: Ending =
     Ending::Yielded(EndReason::LeaseLost, "the lease was lost: another worker may have the item");
 const ASKED: Ending = Ending::Yielded(EndReason::Terminated, "the worker was asked to stop");
@@ -157,7 +167,7 @@ impl Workbench {
         // Dropping the attempt stops the work, its processes included.
         let mut ending = tokio::select! {
             biased;
-            ending = self.attempt(run, line, &begun, &entry, &output) => ending,
+            ending = self.attempt(Try { run, line, begun: &begun, entry: &entry, output: &output }) => ending,
             () = lease.lost() => LOST,
             () = self.farewell.must_end(&run.record.run, since) => ASKED,
             () = sleep(limit) => {
@@ -208,20 +218,13 @@ impl Workbench {
     }
 
     /// Attempt → output → receipt.
-    async fn attempt(
-        &self,
-        run: &Arc<Run>,
-        line: &Arc<ItemLine>,
-        begun: &Begun,
-        entry: &Arc<Entry>,
-        output: &OutputTail,
-    ) -> Ending {
-        let loaded = match self.store(run, line, begun, entry, output).await {
+    async fn attempt(&self, this: Try<'_>) -> Ending {
+        let loaded = match self.store(this).await {
             Ok(loaded) => loaded,
             Err(HandlerError::Retry(error)) => return Ending::Failed(EndReason::Failed, error),
             Err(HandlerError::Permanent(error)) => return Ending::Failed(EndReason::Permanent, error),
         };
-        entry.stage(Stage::Commit);
+        this.entry.stage(Stage::Commit);
         match self.ledger.commit(&loaded).await {
             Ok(settled) => {
                 let receipt = loaded.receipt();
@@ -233,23 +236,15 @@ impl Workbench {
         }
     }
 
-    async fn store(
-        &self,
-        run: &Arc<Run>,
-        line: &Arc<ItemLine>,
-        begun: &Begun,
-        entry: &Arc<Entry>,
-        output: &OutputTail,
-    ) -> Result<Loaded, HandlerError> {
-        let process =
-            || self.process(run.clone(), line.clone(), begun.number(), entry.clone(), output.clone());
+    async fn store(&self, this: Try<'_>) -> Result<Loaded, HandlerError> {
+        let Try { run, line, begun, entry, .. } = this;
         match run.handler.destination(&line.item)? {
             Destination::One(at) => {
                 let generation = match self.ledger.look(run, begun, &at).await? {
                     Place::Done(loaded) => return Ok(loaded),
                     Place::Open(generation) => generation,
                 };
-                let product = process().await?;
+                let product = self.process(this).await?;
                 entry.stage(Stage::Load);
                 self.ledger.load(run, begun, &at, product, generation).await
             }
@@ -257,7 +252,7 @@ impl Workbench {
                 if let Some(loaded) = self.ledger.resume(run, begun).await? {
                     return Ok(loaded);
                 }
-                let product = process().await?;
+                let product = self.process(this).await?;
                 entry.stage(Stage::Load);
                 self.ledger.store(run, begun, product).await
             }
@@ -266,15 +261,10 @@ impl Workbench {
 
     /// Runs the handler as a task of its own, so that neither a long computation nor a panic in it
     /// reaches further. Dropping this stops it.
-    async fn process(
-        &self,
-        run: Arc<Run>,
-        line: Arc<ItemLine>,
-        attempt: u32,
-        entry: Arc<Entry>,
-        output: OutputTail,
-    ) -> Result<Product, HandlerError> {
-        let storage = self.bucket.clone();
+    async fn process(&self, this: Try<'_>) -> Result<Product, HandlerError> {
+        let (run, line, entry, output) =
+            (this.run.clone(), this.line.clone(), this.entry.clone(), this.output.clone());
+        let (attempt, storage) = (this.begun.number(), self.bucket.clone());
         let task = async move {
             let stage = |stage| entry.stage(stage);
             let work = Work {

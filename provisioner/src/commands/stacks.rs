@@ -29,7 +29,7 @@ pub(super) struct Stacks {
 impl Stacks {
     pub(super) async fn run(self) -> Result<Exit> {
         let cloud = self.project.connect(&Source::file(Path::new("stack.toml"))).await?;
-        let stacks = stacks::all(&cloud).await?;
+        let stacks = stacks::with_open_runs(&cloud).await?;
         match self.format {
             Format::Json => report::json(&stacks),
             Format::Text => {

@@ -131,5 +131,5 @@ impl Store {
 
 /// The number of the attempt that a record is about, by its name.
 fn number(file: &str) -> Option<u32> {
-    file.split_once('.')?.0.parse().ok()
+    layout::attempt_record(file).map(|(number, _)| number)
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use contract::{Item, ItemLine, Message, Receipt, RunId, layout};
 use localcloud::calls::{Failure, Fault, Latency, Moment, Point, What, When};
 use scenarios::evidence::{Evidence, Run};
+use scenarios::small::stack_without_jobs;
 use scenarios::{Cloud, Random, Scenario, is_running};
 
 pub(super) const BUCKET: &str = "local-cloud-chaos-data";
@@ -27,32 +28,6 @@ const PAIR: &str = "read nonce </proc/sys/kernel/random/uuid; sleep 0.15\n\
      for name in item.csv nonce.txt; do\n\
      echo $CONFIG $PROVISION_RUN $PROVISION_ATTEMPT $nonce >$PROVISION_OUTPUT/$name; done";
 
-const STACK: &str = r#"
-[stack]
-name = "chaos"
-region = "europe-west1"
-zone = "europe-west1-b"
-
-[topic.items]
-
-[subscription.work]
-topic = "items"
-ack_deadline = "10s"
-retry = { min = "1s", max = "5s" }
-
-[bucket.data]
-files = { "in/" = "in" }
-
-[cluster.main]
-[cluster.main.pool.steady]
-machine_type = "e2-medium"
-nodes = 1
-[cluster.main.pool.workers]
-machine_type = "e2-standard-2"
-spot = true
-max_nodes = 5
-"#;
-
 /// The stack, applied, and its runs.
 pub(super) struct Stage {
     pub(super) scenario: Scenario,
@@ -72,7 +47,9 @@ pub(super) struct Command {
 
 impl Stage {
     pub(super) fn of(items: usize) -> Self {
-        let scenario = Scenario::with(&[STACK, &JOBS.map(|(job, _)| job_of(job)).concat()].concat());
+        let scenario = Scenario::with(
+            &(stack_without_jobs("chaos", "5s", 5) + &JOBS.map(|(job, _)| job_of(job)).concat()),
+        );
         scenario.write("in/one.csv", "x\n1\n");
         scenario.write("pair.sh", PAIR);
         for (job, tenths) in JOBS {

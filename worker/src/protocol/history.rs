@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clients::Stored;
+use contract::layout::{self, AttemptRecord};
 use contract::{Attempt, AttemptEnd, FailureKind, RunId};
 use jiff::Timestamp;
 
@@ -46,24 +47,20 @@ pub(crate) enum Verdict {
 impl History {
     /// Adds one listed object; what is no attempt of the layout is ignored.
     pub(crate) fn add(&mut self, file_name: &str, object: &Stored) {
-        let Some((number, kind)) = file_name.split_once('.') else { return };
-        let Ok(number) = number.parse() else { return };
-        match kind {
-            "json" => {
-                let of = |key| object.metadata.get(key);
-                let attempt: &mut Try = self.0.entry(number).or_default();
+        let Some((number, record)) = layout::attempt_record(file_name) else { return };
+        let attempt: &mut Try = self.0.entry(number).or_default();
+        let of = |key| object.metadata.get(key);
+        match record {
+            AttemptRecord::Begun => {
                 attempt.worker_run = of(Attempt::META_WORKER_RUN).cloned().map(RunId);
                 attempt.index = of(Attempt::META_INDEX).and_then(|index| index.parse().ok());
                 attempt.pod = of(Attempt::META_POD).cloned().unwrap_or_default();
             }
-            "failed.json" => {
-                let not_before = object.metadata.get(AttemptEnd::META_NOT_BEFORE);
-                let attempt = self.0.entry(number).or_default();
+            AttemptRecord::Failed => {
                 attempt.end = Some(End::Failed);
-                attempt.not_before = not_before.and_then(|at| at.parse().ok());
+                attempt.not_before = of(AttemptEnd::META_NOT_BEFORE).and_then(|at| at.parse().ok());
             }
-            "yielded.json" => self.0.entry(number).or_default().end = Some(End::Yielded),
-            _ => {}
+            AttemptRecord::Yielded => attempt.end = Some(End::Yielded),
         }
     }
 

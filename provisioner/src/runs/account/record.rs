@@ -1,6 +1,7 @@
 //! What the name of a record tells: whose it is, and what it says. Pure.
 
 use contract::Attempt;
+use contract::layout::{self, AttemptRecord};
 
 use clients::Listed;
 
@@ -24,16 +25,14 @@ pub(super) fn outcome(name: &str) -> Option<&str> {
 pub(super) fn attempt(listed: &Listed) -> Option<(&str, Record)> {
     let (folder, file) = listed.name.rsplit_once('/')?;
     let item = folder.rsplit('/').next()?;
-    let mut parts = file.strip_suffix(".json")?.split('.');
-    let number = parts.next()?.parse().ok()?;
-    let record = match (parts.next(), parts.next()) {
-        (None, _) => {
+    let (number, record) = layout::attempt_record(file)?;
+    let record = match record {
+        AttemptRecord::Begun => {
             let pod = listed.metadata.get(Attempt::META_POD).cloned().unwrap_or_default();
             Record::Attempt { number, pod }
         }
-        (Some("failed"), None) => Record::End { number, end: End::Failed },
-        (Some("yielded"), None) => Record::End { number, end: End::Yielded },
-        _ => return None,
+        AttemptRecord::Failed => Record::End { number, end: End::Failed },
+        AttemptRecord::Yielded => Record::End { number, end: End::Yielded },
     };
     Some((item, record))
 }
