@@ -86,20 +86,26 @@ impl Havoc {
 
     /// Whether more than enough has gone wrong: not all of it hits.
     pub(super) fn is_enough(&self, size: Size) -> bool {
-        let late = self.done.iter().filter(|done| done.kind == Kind::WorkerKilledLate).count();
         let worker = self.done.iter().filter(|done| !done.pods.is_empty()).count();
-        self.done.len() >= size.disruptions && worker >= size.hits * 5 / 4 && late >= size.late * 5 / 4
+        self.done.len() >= size.disruptions && worker >= size.hits * 5 / 4 && self.is_late_enough(size)
     }
 
-    /// Waits a moment, and lets something go wrong.
-    pub(super) fn disrupt(&mut self, stage: &mut Stage) {
+    fn is_late_enough(&self, size: Size) -> bool {
+        let late = self.done.iter().filter(|done| done.kind == Kind::WorkerKilledLate).count();
+        late >= size.late * 5 / 4
+    }
+
+    /// Waits a moment, and lets something go wrong; every other time it is what is still too rare.
+    pub(super) fn disrupt(&mut self, size: Size, stage: &mut Stage) {
         let mark = stage.cloud.mark();
         let moment = 200 + self.random.below(600) as u64;
         std::thread::sleep(Duration::from_millis(moment));
         self.busy = busy(&stage.cloud.calls(mark));
         self.resume(Instant::now());
         stage.look_after_commands();
-        let Some(kind) = self.random.one(&KINDS).copied() else { return };
+        let is_late = !self.is_late_enough(size) && self.random.below(2) == 0;
+        let drawn = if is_late { Some(Kind::WorkerKilledLate) } else { self.random.one(&KINDS).copied() };
+        let Some(kind) = drawn else { return };
         let at = Timestamp::now();
         if let Some(pods) = self.strike(kind, stage) {
             self.done.push(Done { kind, at, pods });
@@ -171,11 +177,15 @@ impl Havoc {
             Point::before("storage.objects.insert").on("*/receipts/*"),
             Point::after("storage.objects.insert").on("*/receipts/*"),
         ];
-        let point = self.random.one(&points)?.clone().by("worker");
-        let mark = stage.cloud.mark();
-        let fault = stage.cloud.fault(&Fault::next(1, point, What::Kill));
-        let struck = stage.cloud.struck_within(fault, mark, PATIENCE);
-        stage.cloud.clear(Some(fault));
+        // Every item passes the last one.
+        let drawn = [self.random.one(&points)?, points.last()?];
+        let struck = drawn.into_iter().find_map(|point| {
+            let mark = stage.cloud.mark();
+            let fault = stage.cloud.fault(&Fault::next(1, point.clone().by("worker"), What::Kill));
+            let struck = stage.cloud.struck_within(fault, mark, PATIENCE);
+            stage.cloud.clear(Some(fault));
+            struck
+        });
         Some(vec![struck?.pod?])
     }
 

@@ -27,7 +27,7 @@ struct Size {
 
 #[test]
 fn every_item_is_done_once_in_a_little_chaos() {
-    unleash(Size { items: 100, disruptions: 12, hits: 4, late: 2 });
+    unleash(Size { items: 150, disruptions: 12, hits: 3, late: 2 });
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn unleash(size: Size) {
     stage.make_calls_fail(random.draw());
     stage.start();
     while !havoc.is_enough(size) && !stage.has_ended() {
-        havoc.disrupt(&mut stage);
+        havoc.disrupt(size, &mut stage);
     }
     havoc.calm(&mut stage);
     stage.until_the_end();
