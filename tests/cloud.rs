@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use clients::{Bucket, Stored, Target};
+use bytes::Bytes;
+use clients::{Bucket, Conditional, Metadata, Stored, Target};
 use contract::Message;
 use localcloud::calls::{Entry, Fault, Passed};
 use localcloud::daemon::{Daemon, Status};
@@ -120,6 +121,33 @@ impl Cloud {
     #[must_use]
     pub fn status(&self) -> Status {
         self.runtime.block_on(self.daemon.status()).expect("the local cloud answers")
+    }
+
+    /// Stores objects of a few bytes, each in two versions, many at a time.
+    pub fn store_twice(&self, bucket: &str, names: impl IntoIterator<Item = String>) {
+        let url = self.url();
+        self.runtime.block_on(async {
+            let storage = Target::anonymous(&url).storage().await.expect("a client");
+            let bucket = Bucket::new(storage, bucket);
+            let mut stores = tokio::task::JoinSet::new();
+            for name in names {
+                let bucket = bucket.clone();
+                if stores.len() >= 32 {
+                    stores.join_next().await.expect("one of them").expect("stored");
+                }
+                stores.spawn(async move {
+                    let mut generation = 0;
+                    for version in ["one", "two"] {
+                        let stored = bucket.replace(&name, Bytes::from(version), Metadata::new(), generation);
+                        let Ok(Conditional::Stored(stored)) = stored.await else {
+                            panic!("{name} is not stored")
+                        };
+                        generation = stored.generation;
+                    }
+                });
+            }
+            stores.join_all().await;
+        });
     }
 
     /// Every live object of a bucket below a prefix, as the official client lists it.

@@ -8,6 +8,7 @@ use crate::diff::{self, Action, Asked, Change};
 use crate::fingerprint::digest;
 use crate::graph::Graph;
 use crate::kinds::{self, AnyKind};
+use crate::neighbours::{self, Spared};
 use crate::observe::{self, Observed};
 use crate::preflight::{self, Finding, Level, Unready};
 use crate::resource::{Address, Desired, Live, Owner};
@@ -30,6 +31,8 @@ pub(crate) struct Plan {
     pub strangers: Vec<String>,
     /// What stands in the way of its changes.
     pub findings: Vec<Finding>,
+    /// What is the stack's and stays all the same, because others live in it.
+    pub kept: Vec<String>,
     protected: Vec<String>,
     /// Whether there is no file, so that only labels tell what is protected.
     by_labels: bool,
@@ -99,7 +102,9 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
             bail!("{}", told.chain(findings.iter().map(ToString::to_string)).collect::<Vec<_>>().join("\n"))
         }
     };
-    let findings = preflight::of(cloud, &unseen, &changes).await;
+    let mut findings = preflight::of(cloud, &unseen, &changes).await;
+    let Spared { changes, kept, findings: told } = neighbours::spared(cloud, changes).await?;
+    findings.extend(told);
     Ok(Plan {
         stack: stack.owner().to_owned(),
         project: cloud.project.id.clone(),
@@ -108,6 +113,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         graph: ordered(changes),
         strangers,
         findings,
+        kept,
         protected: stack.header.protect.clone(),
         by_labels: stack.is_unwritten(),
     })
@@ -167,8 +173,8 @@ impl Plan {
         changes: Vec<Change>,
     ) -> Self {
         let (graph, strangers, findings) = (ordered(changes), Vec::new(), Vec::new());
-        let (protected, by_labels) = (Vec::new(), false);
-        Self { stack, project, local, desired, graph, strangers, findings, protected, by_labels }
+        let (kept, protected, by_labels) = (Vec::new(), Vec::new(), false);
+        Self { stack, project, local, desired, graph, strangers, findings, kept, protected, by_labels }
     }
 
     /// The same plan, in which these addresses are never deleted or replaced.
@@ -272,6 +278,7 @@ impl Plan {
             graph,
             strangers: Vec::new(),
             findings: Vec::new(),
+            kept: Vec::new(),
             protected: Vec::new(),
             by_labels: false,
         }

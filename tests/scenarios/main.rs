@@ -10,6 +10,8 @@ mod chaos;
 mod command;
 mod crash_points;
 mod cycle;
+mod down;
+mod shared;
 mod evidence;
 mod fx;
 mod google_queue;

@@ -69,6 +69,11 @@ fn applied(object: &Value) -> Value {
         applied[field] = object[field].clone();
     }
     applied["metadata"]["name"] = object["metadata"]["name"].clone();
+    // A hash of what is here already, and of the stack's own text.
+    let annotations = applied.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+    if annotations.is_some_and(|all| all.remove("provision-spec").is_some() && all.is_empty()) {
+        applied["metadata"].as_object_mut().expect("metadata").remove("annotations");
+    }
     applied
 }
 

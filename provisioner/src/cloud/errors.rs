@@ -109,6 +109,15 @@ pub(crate) fn is_worth_another_try(error: &Error) -> bool {
         || matches!(kube(error), Some(KubeError::HyperError(_) | KubeError::Service(_)))
 }
 
+/// Whether nobody answered at all.
+pub(crate) fn is_silent(error: &Error) -> bool {
+    let silent =
+        google(error).is_some_and(|e| e.is_timeout() || e.is_io() || e.is_connect() || e.is_transport());
+    silent
+        || matches!(kube(error), Some(KubeError::HyperError(_) | KubeError::Service(_)))
+        || matches!(status(error), Some(502..=504))
+}
+
 /// How long the server asked to wait.
 pub(crate) fn retry_after(error: &Error) -> Option<Duration> {
     let seconds = google(error)?.http_headers()?.get("retry-after")?.to_str().ok()?.parse().ok()?;

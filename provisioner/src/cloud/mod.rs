@@ -23,10 +23,12 @@ use crate::resource::Owner;
 use crate::stack::{Labels, Project};
 
 pub(crate) mod errors;
+mod homes;
 mod identity;
 mod kubernetes;
 mod policies;
 
+pub(crate) use homes::{Dark, Home, Homes};
 pub(crate) use kubernetes::{Kubernetes, MANAGED_BY as KUBERNETES_MANAGED_BY, PART_OF};
 pub(crate) use policies::{PolicyOf, grants};
 
@@ -81,6 +83,7 @@ pub(crate) struct Cloud {
 struct Seen {
     clusters: Mutex<HashMap<String, Arc<OnceCell<Option<Cluster>>>>>,
     policies: policies::Seen,
+    homes: Mutex<Arc<OnceCell<Arc<Homes>>>>,
 }
 
 macro_rules! client {
@@ -182,6 +185,7 @@ impl Cloud {
     pub(crate) async fn forget(&self) {
         self.seen.clusters.lock().await.clear();
         self.seen.policies.forget().await;
+        *self.seen.homes.lock().await = Arc::default();
     }
 
     /// Forgets what was seen of a cluster.
@@ -203,9 +207,13 @@ impl Cloud {
     /// The Kubernetes API of a cluster, or none if there is no such cluster, or none that answers yet.
     pub(crate) async fn kubernetes(&self, cluster: &str) -> Result<Option<Kubernetes>> {
         let Some(found) = self.cluster(cluster).await? else { return Ok(None) };
+        self.kubernetes_of(&found).await
+    }
+
+    async fn kubernetes_of(&self, cluster: &Cluster) -> Result<Option<Kubernetes>> {
         match &self.kubeconfig {
-            Some(kubeconfig) => Kubernetes::local(&found, kubeconfig).await,
-            None => Kubernetes::of(&found, &self.target.credentials).await,
+            Some(kubeconfig) => Kubernetes::local(cluster, kubeconfig).await,
+            None => Kubernetes::of(cluster, &self.target.credentials).await,
         }
     }
 

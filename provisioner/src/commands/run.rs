@@ -10,6 +10,7 @@ use super::apply::carry_out;
 use super::items::ItemArgs;
 use super::launch::{LaunchArgs, time};
 use super::session::{Session, StackArgs};
+use super::teardown::what_remains;
 use crate::exit::Exit;
 use crate::plan::{self, Allowed};
 use crate::report::{self, Style, plan_text};
@@ -70,9 +71,9 @@ impl Run {
         if exit != Exit::Done {
             return Ok(exit);
         }
-        if !look().await?.0.is_empty() {
-            report::note("something of the stack remains: `provision teardown` shows and deletes it");
-            return Ok(Exit::Remains);
+        let remains = what_remains(session, || async { Ok(look().await?.0) }).await?;
+        if remains != Exit::Done {
+            return Ok(remains);
         }
         for kept in kept {
             report::note(&format!("kept: {kept}; `provision teardown --delete-data` deletes it"));

@@ -1,5 +1,8 @@
 //! `provision teardown`.
 
+use std::future::Future;
+use std::time::Duration;
+
 use anyhow::Result;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
@@ -8,8 +11,12 @@ use jiff::Timestamp;
 use super::apply::{Leave, carry_out};
 use super::session::{Session, StackArgs};
 use crate::exit::Exit;
-use crate::report::{self, PlanFormat, Style, plan_text};
-use crate::{plan, stacks};
+use crate::plan::{self, Plan};
+use crate::report::{self, PlanFormat, remains_text};
+use crate::{remains, stacks};
+
+/// What was deleted may be listed for a little longer: pauses before it counts as left.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 
 /// Deletes everything that the stack owns.
 #[derive(Args)]
@@ -74,18 +81,35 @@ impl Teardown {
         let plan = plan::teardown(&session.stack, &session.cloud, self.delete_adopted).await?;
         report::plan(&plan, self.format);
         let exit = carry_out(session, &plan, self.leave.allowed(), self.leave.yes, "delete").await?;
-        if exit != Exit::Done {
+        if exit == Exit::Interrupted {
             return Ok(exit);
         }
-        // Looked for again: nothing is left billing because something said that it was deleted.
-        let left = plan::teardown(&session.stack, &session.cloud, self.delete_adopted).await?;
-        if left.is_empty() {
-            report::note(&format!("nothing of the stack {} remains", session.stack.owner()));
-            return Ok(Exit::Done);
-        }
-        let again = format!("this remains; `provision teardown{}` deletes it:", session.words);
-        report::note(&again);
-        report::note(&plan_text(&left, Style::of_stderr()));
-        Ok(Exit::Remains)
+        let look = || plan::teardown(&session.stack, &session.cloud, self.delete_adopted);
+        let remains = what_remains(session, look).await?;
+        Ok(if exit == Exit::Done { remains } else { exit })
     }
+}
+
+/// Looks for what should be gone, and tells of it: nothing is left billing because something said that
+/// it was deleted.
+pub(super) async fn what_remains<F: Future<Output = Result<Plan>>>(
+    session: &Session,
+    look: impl Fn() -> F,
+) -> Result<Exit> {
+    let mut left = look().await?;
+    for pause in PAUSES {
+        if left.is_empty() {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+        left = look().await?;
+    }
+    let kept: Vec<&str> = left.kept.iter().map(String::as_str).collect();
+    if left.is_empty() {
+        let but = if kept.is_empty() { String::new() } else { format!(" but {}", kept.join(", ")) };
+        report::note(&format!("nothing of the stack {} remains{but}", session.stack.owner()));
+        return Ok(Exit::Done);
+    }
+    report::note(&remains_text(&remains::of(&left)?, &session.words, left.local));
+    Ok(Exit::Remains)
 }

@@ -82,6 +82,8 @@ pub(crate) trait AnyKind: Sync {
     ) -> BoxFuture<'a, Result<()>>;
     fn delete<'a>(&self, cloud: &'a Cloud, fields: &'a Value, at: &'a Place<'a>)
     -> BoxFuture<'a, Result<()>>;
+    fn by_hand(&self, project: &str, live: &Live) -> Result<String>;
+    fn others<'a>(&self, cloud: &'a Cloud, id: &'a str) -> BoxFuture<'a, Result<Vec<String>>>;
 }
 
 /// Forgets the type of a kind or a table.
@@ -192,6 +194,14 @@ impl<T: Kind> AnyKind for Of<T> {
         at: &'a Place<'a>,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { typed::<T>(fields)?.delete(cloud, at).await })
+    }
+
+    fn by_hand(&self, project: &str, live: &Live) -> Result<String> {
+        Ok(typed::<T>(&live.fields)?.by_hand(project, &live.id))
+    }
+
+    fn others<'a>(&self, cloud: &'a Cloud, id: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(T::others(cloud, id))
     }
 }
 

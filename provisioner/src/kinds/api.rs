@@ -113,6 +113,11 @@ impl Kind for Api {
     async fn delete(&self, _: &Cloud, _: &Place<'_>) -> Result<()> {
         Ok(())
     }
+
+    fn by_hand(&self, project: &str, id: &str) -> String {
+        let name = id.rsplit('/').next().unwrap_or(id);
+        format!("gcloud services disable {name} --project={project}")
+    }
 }
 
 async fn is_enabled(cloud: &Cloud, id: &str) -> Result<bool> {

@@ -4,24 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use contract::layout;
-use futures::{StreamExt as _, TryStreamExt as _};
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_storage::model;
 use google_cloud_storage::model::bucket::iam_config::UniformBucketLevelAccess;
 use google_cloud_storage::model::bucket::lifecycle::{Rule, rule};
-use google_cloud_storage::model::bucket::{IamConfig, Lifecycle, SoftDeletePolicy, Versioning};
+use google_cloud_storage::model::bucket::{IamConfig, Lifecycle, Versioning};
 use google_cloud_wkt::FieldMask;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bucket_file::BucketFile;
-use super::{Found, Kind, Place, Table};
+use super::{Found, Kind, Place, Table, emptying};
 use crate::cloud::{Cloud, errors, limited, marks};
 use crate::resource::{Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope};
-
-/// Objects deleted at the same time when a bucket is emptied.
-const DELETIONS: usize = 32;
 
 /// In seconds.
 const DAY: u64 = 86_400;
@@ -172,7 +168,7 @@ impl Kind for Bucket {
         let mut tries = if at.delete_data { EMPTYINGS } else { 1 };
         loop {
             if at.delete_data {
-                empty(cloud, at).await?;
+                emptying::empty(cloud, at).await?;
             }
             tries -= 1;
             let delete = cloud.buckets.delete_bucket().set_name(path(at.id)).send();
@@ -182,6 +178,10 @@ impl Kind for Bucket {
                 result => return result,
             }
         }
+    }
+
+    fn by_hand(&self, _: &str, id: &str) -> String {
+        format!("gcloud storage rm --recursive gs://{id}")
     }
 }
 
@@ -282,41 +282,8 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// Deletes every object, noncurrent versions too. Soft delete goes first: it bills for what is
-/// deleted while it is on.
-async fn empty(cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-    let bucket = model::Bucket::new().set_name(path(at.id)).set_soft_delete_policy(
-        SoftDeletePolicy::new().set_retention_duration(google_cloud_wkt::Duration::clamp(0, 0)),
-    );
-    let mask = FieldMask::default().set_paths(["soft_delete_policy"]);
-    let update = cloud.buckets.update_bucket().set_bucket(bucket).set_update_mask(mask);
-    let Some(_) = errors::found(limited("switch off soft delete", update.send()).await)? else {
-        return Ok(());
-    };
-
-    let list = cloud.buckets.list_objects().set_parent(path(at.id)).set_versions(true).by_item();
-    let objects = futures::stream::unfold(list, |mut list| async move {
-        let next = list.next().await?;
-        Some((next, list))
-    });
-    let mut deleted: u64 = 0;
-    let deletions = objects.map(|object| async move {
-        let object = object.map_err(anyhow::Error::from)?;
-        let delete = cloud.buckets.delete_object().set_bucket(path(at.id)).set_object(object.name);
-        let delete = delete.set_generation(object.generation);
-        errors::gone(limited("delete an object", delete.send()).await)
-    });
-    let mut deletions = std::pin::pin!(deletions.buffer_unordered(DELETIONS));
-    while deletions.try_next().await?.is_some() {
-        deleted += 1;
-        if deleted.is_multiple_of(500) {
-            (at.progress)(format!("{deleted} objects deleted"));
-        }
-    }
-    Ok(())
-}
-
-fn path(name: &str) -> String {
+/// What Cloud Storage calls a bucket, in full.
+pub(super) fn path(name: &str) -> String {
     format!("projects/_/buckets/{name}")
 }
 

@@ -10,11 +10,12 @@ use anyhow::{Context as _, Result, bail};
 use clients::{Conditional, Metadata};
 use serde::{Deserialize, Serialize};
 
-use super::{Found, Kind, Place};
+use super::{Found, Kind, Place, quoted};
+use crate::cause::{self, SPEC};
 use crate::cloud::errors::Unmet;
-use crate::cloud::{Cloud, MANAGED_BY, MANAGED_BY_US, STACK, limited};
+use crate::cloud::{Cloud, MANAGED_BY, MANAGED_BY_US, STACK, limited, marks};
 use crate::resource::{Address, Desired, Owner, Revision};
-use crate::stack::FieldProblem;
+use crate::stack::{FieldProblem, Labels};
 
 /// Most files that one stack keeps in its buckets: input data belongs there by other means.
 const MOST: usize = 10_000;
@@ -75,9 +76,24 @@ impl BucketFile {
                 std::fs::read(&source).with_context(|| format!("cannot read {}", source.display()))?;
             let file = Self { crc32c: format!("{:08x}", crc32c::crc32c(&content)), source };
             let key = format!("{key}/{object}");
-            Ok(Desired::new(&key, format!("{bucket}/{object}"), &file)?.inside(owner.clone()))
+            let want = Desired::new(&key, format!("{bucket}/{object}"), &file)?.inside(owner.clone());
+            Ok(Desired { spec: Some(file.spec()), ..want })
         };
         found.into_iter().map(one).collect()
+    }
+
+    /// Of a file the user wrote the content.
+    fn spec(&self) -> String {
+        let content = self.crc32c.as_str().into();
+        cause::spec(&content, &content)
+    }
+
+    /// What an object says of how it was written: one that bears no marks was written by others.
+    fn marks(&self, metadata: &Metadata) -> Labels {
+        match metadata.contains_key(MANAGED_BY) {
+            true => marks(metadata),
+            false => Labels::from([(SPEC.to_owned(), self.spec())]),
+        }
     }
 
     fn split(id: &str) -> (&str, &str) {
@@ -147,7 +163,11 @@ impl Kind for BucketFile {
             fields: Self { crc32c: stored.crc32c, source: self.source.clone() },
             holds: None,
             inside: None,
-            revision: Revision { version: Some(stored.generation.to_string()), ..Revision::default() },
+            revision: Revision {
+                version: Some(stored.generation.to_string()),
+                marks: self.marks(&stored.metadata),
+                ..Revision::default()
+            },
         }))
     }
 
@@ -173,6 +193,10 @@ impl Kind for BucketFile {
         let (bucket, object) = Self::split(at.id);
         limited("delete the object", cloud.bucket(bucket).delete(object)).await
     }
+
+    fn by_hand(&self, _: &str, id: &str) -> String {
+        format!("gcloud storage rm {}", quoted(&format!("gs://{id}")))
+    }
 }
 
 impl BucketFile {
@@ -185,8 +209,9 @@ impl BucketFile {
         if format!("{:08x}", crc32c::crc32c(&content)) != self.crc32c {
             bail!("{source} changed since the plan: run the command again");
         }
-        let marks = [(MANAGED_BY, MANAGED_BY_US), (STACK, cloud.owner.as_str())];
-        let metadata: Metadata = marks.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let ours = [(MANAGED_BY, MANAGED_BY_US), (STACK, cloud.owner.as_str())];
+        let ours = ours.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let metadata: Metadata = at.marks.cloned().into_iter().flatten().chain(ours).collect();
         Ok(bucket.replace(object, bytes::Bytes::from(content), metadata, generation).await?)
     }
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::grant::Grant;
 use super::node_pool::{NodePool, PoolSpec};
 use super::service_account::{ServiceAccount, account_problem};
-use super::{Found, Kind, Place, Table, operation};
+use super::{Found, Kind, Place, Table, operation, others};
 use crate::cloud::{Cloud, errors, limited, marks};
 use crate::resource::{Address, Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, PoolFacts, Scope};
@@ -264,6 +264,19 @@ impl Kind for Cluster {
         match errors::found(limited("delete the cluster", delete.send()).await)? {
             Some(started) => operation::wait(cloud, parent, started, at.progress).await,
             None => Ok(()),
+        }
+    }
+
+    fn by_hand(&self, project: &str, id: &str) -> String {
+        let (parent, name) = id.split_once("/clusters/").unwrap_or(("", id));
+        let location = parent.rsplit('/').next().unwrap_or_default();
+        format!("gcloud container clusters delete {name} --location={location} --project={project}")
+    }
+
+    async fn others(cloud: &Cloud, id: &str) -> Result<Vec<String>> {
+        match cloud.kubernetes(id).await? {
+            Some(kubernetes) => others::in_cluster(&kubernetes, &cloud.owner).await,
+            None => Ok(Vec::new()),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::bucket::Bucket;
 use super::service_account::ServiceAccount;
 use super::subscription::Subscription;
 use super::topic::Topic;
-use super::{Found, Kind, Place, Table};
+use super::{Found, Kind, Place, Table, quoted};
 use crate::cloud::{Cloud, PolicyOf, grants};
 use crate::resource::{Address, Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Reference, Scope};
@@ -246,6 +246,23 @@ impl Kind for Grant {
 
     async fn delete(&self, cloud: &Cloud, _: &Place<'_>) -> Result<()> {
         crate::cloud::errors::gone(cloud.revoke(&self.on.0, &self.role, &self.member).await)
+    }
+
+    fn by_hand(&self, project: &str, _: &str) -> String {
+        let of = match &self.on.0 {
+            PolicyOf::Project => format!("projects remove-iam-policy-binding {project}"),
+            PolicyOf::Pubsub(name) if name.contains("/topics/") => {
+                format!("pubsub topics remove-iam-policy-binding {name}")
+            }
+            PolicyOf::Pubsub(name) => format!("pubsub subscriptions remove-iam-policy-binding {name}"),
+            PolicyOf::Bucket(name) => format!("storage buckets remove-iam-policy-binding gs://{name}"),
+            PolicyOf::ServiceAccount(email) => {
+                format!("iam service-accounts remove-iam-policy-binding {email} --project={project}")
+            }
+            PolicyOf::Secret(name) => format!("secrets remove-iam-policy-binding {name}"),
+        };
+        let (role, member) = (quoted(&self.role), quoted(&self.member));
+        format!("gcloud {of} --role={role} --member={member}")
     }
 }
 

@@ -3,15 +3,15 @@
 
 use std::fmt::Debug;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use kube::Resource;
 use kube::api::Api;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Found, Kind, Place, cluster, manifest};
-use crate::cloud::{Cloud, Kubernetes};
+use super::{Found, Kind, Place, cluster, manifest, others};
+use crate::cloud::{Cloud, Home, Kubernetes};
 use crate::resource::{Address, Desired, Revision};
 use crate::stack::Scope;
 
@@ -26,6 +26,8 @@ pub(super) trait InCluster: Serialize + DeserializeOwned + Send + Sync + 'static
     const DELETED_AFTER: &'static [&'static str] = &[];
     /// Whether it is the first of its cluster, which may not be running yet.
     const COMES_FIRST: bool = false;
+    /// Whether others may put things of theirs into one.
+    const IS_SHARED: bool = false;
 
     /// Where such objects are: in a namespace, or in the cluster itself.
     fn api(kubernetes: &Kubernetes, namespace: &str) -> Api<Self::Object>;
@@ -68,11 +70,10 @@ impl<T: InCluster> Kind for T {
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
         let mut owned = Vec::new();
-        for (id, live) in cluster::owned(cloud).await? {
-            let Some(kubernetes) = cloud.kubernetes(&id).await? else { continue };
-            let inside = Address::new("cluster", super::key(cloud.unmarked(live.resource_labels).1, &id));
-            for object in kubernetes.owned(&T::api(&kubernetes, &cloud.owner), &cloud.owner).await? {
-                owned.push(found(cloud, &id, &object, Some(inside.clone()))?);
+        for home in &cloud.homes().await?.open {
+            let api = T::api(&home.kubernetes, &cloud.owner);
+            for object in home.kubernetes.owned(&api, &cloud.owner).await? {
+                owned.push(found(cloud, &home.id, &object, Some(home))?);
             }
         }
         Ok(owned)
@@ -84,44 +85,69 @@ impl<T: InCluster> Kind for T {
             cluster::running(cloud, cluster, at.progress).await?;
         }
         let kubernetes = cloud.kubernetes(cluster).await?.context("the cluster's API does not answer")?;
-        kubernetes.apply(&T::api(&kubernetes, namespace), name, &self.manifest()).await.map(drop)
+        let manifest = manifest::marked(self.manifest(), at);
+        kubernetes.apply(&T::api(&kubernetes, namespace), name, &manifest).await.map(drop)
     }
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
         let (cluster, namespace, name) = split(at.id);
         let kubernetes = cloud.kubernetes(cluster).await?.context("the cluster's API does not answer")?;
-        let mut manifest = self.manifest();
+        let mut manifest = manifest::marked(self.manifest(), at);
         manifest["metadata"]["resourceVersion"] = at.version().into();
         kubernetes.apply(&T::api(&kubernetes, namespace), name, &manifest).await.map(drop)
     }
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let (cluster, namespace, name) = split(at.id);
-        match cloud.kubernetes(cluster).await? {
-            Some(kubernetes) => {
-                let api = T::api(&kubernetes, namespace);
-                kubernetes.delete_one(&api, name, at.revision.identity.clone()).await
-            }
-            None => Ok(()),
+        let Some(kubernetes) = cloud.kubernetes(cluster).await? else { return Ok(()) };
+        // Somebody may have moved in since the plan.
+        let others = Self::others(cloud, at.id).await?;
+        if !others.is_empty() {
+            bail!("it holds what is not the stack's, and stays: {}", others::told(&others));
+        }
+        kubernetes.delete_one(&T::api(&kubernetes, namespace), name, at.revision.identity.clone()).await
+    }
+
+    fn by_hand(&self, _: &str, id: &str) -> String {
+        by_hand(T::Object::plural(&()).as_ref(), id)
+    }
+
+    async fn others(cloud: &Cloud, id: &str) -> Result<Vec<String>> {
+        let (cluster, namespace, _) = split(id);
+        match cloud.kubernetes(cluster).await?.filter(|_| T::IS_SHARED) {
+            Some(kubernetes) => others::in_namespace(&kubernetes, namespace, &cloud.owner).await,
+            None => Ok(Vec::new()),
         }
     }
+}
+
+/// The command that deletes an object of a cluster.
+pub(super) fn by_hand(plural: &str, id: &str) -> String {
+    let (cluster, namespace, name) = split(id);
+    let (project, rest) = cluster.split_once("/locations/").unwrap_or((cluster, ""));
+    let (location, cluster) = rest.split_once("/clusters/").unwrap_or((rest, ""));
+    let project = project.trim_start_matches("projects/");
+    // The names that gcloud and kubectl know a cluster by.
+    let context = format!("gke_{project}_{location}_{cluster}");
+    format!("kubectl --context={context} --namespace={namespace} delete {plural}/{name}")
 }
 
 fn found<T: InCluster>(
     cloud: &Cloud,
     cluster: &str,
     live: &T::Object,
-    inside: Option<Address>,
+    home: Option<&Home>,
 ) -> Result<Found<T>> {
-    let manifest = manifest::of(live)?;
+    let mut manifest = manifest::of(live)?;
     let id = id::<T>(cluster, &manifest);
     let owner = manifest::owner(&manifest, &cloud.owner);
-    let key = T::key(inside.as_ref(), live.meta().name.as_deref());
+    let key = T::key(home.map(|home| &home.address), live.meta().name.as_deref());
     let revision = Revision {
         identity: live.meta().uid.clone(),
         version: live.meta().resource_version.clone(),
-        ..Revision::default()
+        marks: manifest::take_marks(&mut manifest),
     };
+    let inside = home.and_then(Home::inside);
     Ok(Found { id, key, owner, fields: T::of(manifest), holds: None, inside, revision })
 }
 
@@ -154,5 +180,7 @@ mod tests {
         let namespace = format!("{cluster}/namespaces/fx");
         assert_eq!(split(&job), (cluster, "fx", "work"));
         assert_eq!(split(&namespace), (cluster, "fx", "fx"));
+        let command = "kubectl --context=gke_p_l_c --namespace=fx delete cronjobs/work";
+        assert_eq!(by_hand("cronjobs", &job), command);
     }
 }

@@ -3,10 +3,12 @@
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::cloud::{KUBERNETES_MANAGED_BY, PART_OF};
+use super::Place;
+use crate::cloud::{KUBERNETES_MANAGED_BY, MARK, PART_OF};
 use crate::resource::{Address, Owner};
+use crate::stack::Labels;
 
 /// Reads a YAML file of `manifests/`.
 pub(super) fn read(yaml: &str) -> Result<Value> {
@@ -39,6 +41,24 @@ pub(super) fn of(live: &impl Serialize) -> Result<Value> {
         object.remove("status");
     }
     Ok(manifest)
+}
+
+/// A manifest with the marks that an object is to bear beside its owner: as annotations, for they are
+/// never looked for.
+pub(super) fn marked(mut manifest: Value, at: &Place<'_>) -> Value {
+    for (mark, value) in at.marks.into_iter().flatten() {
+        manifest["metadata"]["annotations"][mark] = value.as_str().into();
+    }
+    manifest
+}
+
+/// Takes the marks out of a live manifest.
+pub(super) fn take_marks(manifest: &mut Value) -> Labels {
+    let Some(annotations) = manifest["metadata"]["annotations"].as_object_mut() else { return Labels::new() };
+    let (marks, own): (Map<_, _>, Map<_, _>) =
+        std::mem::take(annotations).into_iter().partition(|(key, _)| key.starts_with(MARK));
+    *annotations = own;
+    marks.into_iter().filter_map(|(mark, value)| Some((mark, value.as_str()?.to_owned()))).collect()
 }
 
 /// The key of a live object: its name, in the cluster that it lies in.

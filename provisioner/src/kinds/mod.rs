@@ -20,6 +20,7 @@ mod bucket;
 mod bucket_file;
 mod cluster;
 mod command;
+mod emptying;
 mod etl;
 mod grant;
 mod in_cluster;
@@ -30,6 +31,7 @@ mod manifest;
 mod namespace;
 mod node_pool;
 mod operation;
+mod others;
 mod secret;
 mod service_account;
 mod subscription;
@@ -41,6 +43,7 @@ pub(crate) use api::with_apis;
 pub(crate) use job::{JOB, JobSpec};
 pub(crate) use machine::shape;
 pub(crate) use node_pool::POOL;
+pub(crate) use others::told;
 pub(crate) use secret::{Kept, SecretSpec};
 pub(crate) use service_account::marks_in as account_marks;
 pub(crate) use subscription::dead as dead_letters;
@@ -125,6 +128,14 @@ pub(crate) trait Kind: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// Deletes the live one, and returns when it is gone. One that is gone already is no error.
     fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> impl Future<Output = Result<()>> + Send;
+
+    /// The command that deletes the live one without this program.
+    fn by_hand(&self, project: &str, id: &str) -> String;
+
+    /// What lies in one and is not the stack's, for people: it would go along.
+    fn others(_cloud: &Cloud, _id: &str) -> impl Future<Output = Result<Vec<String>>> + Send {
+        async { Ok(Vec::new()) }
+    }
 }
 
 /// Where a change is made.
@@ -205,6 +216,12 @@ pub(crate) trait Table: Serialize + DeserializeOwned + JsonSchema + Send + Sync 
 /// The kind of that name.
 pub(crate) fn named(kind: &str) -> Option<&'static dyn AnyKind> {
     ALL.into_iter().find(|k| k.name() == kind)
+}
+
+/// A word of a command line.
+fn quoted(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@=+,".contains(&b);
+    if word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// Seconds as the clients have them.

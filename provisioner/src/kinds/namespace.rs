@@ -35,6 +35,7 @@ impl InCluster for Namespace {
     const NAME: &'static str = "namespace";
     const DELETED_AFTER: &'static [&'static str] = &["job", "kubernetes_service_account", "secret"];
     const COMES_FIRST: bool = true;
+    const IS_SHARED: bool = true;
 
     fn api(kubernetes: &Kubernetes, _: &str) -> Api<core::Namespace> {
         Api::all(kubernetes.0.clone())

@@ -224,6 +224,15 @@ impl Kind for NodePool {
             None => Ok(()),
         }
     }
+
+    fn by_hand(&self, project: &str, id: &str) -> String {
+        let (cluster, name) = id.split_once("/nodePools/").unwrap_or(("", id));
+        let (parent, cluster) = cluster.split_once("/clusters/").unwrap_or(("", cluster));
+        let location = parent.rsplit('/').next().unwrap_or_default();
+        format!(
+            "gcloud container node-pools delete {name} --cluster={cluster} --location={location} --project={project}"
+        )
+    }
 }
 
 impl NodePool {

@@ -108,6 +108,10 @@ impl Kind for ServiceAccount {
         let delete = cloud.accounts.delete_service_account().set_name(path(cloud, name));
         errors::gone(limited("delete the service account", delete.send()).await)
     }
+
+    fn by_hand(&self, project: &str, id: &str) -> String {
+        format!("gcloud iam service-accounts delete {id} --project={project}")
+    }
 }
 
 fn path(cloud: &Cloud, email: &str) -> String {

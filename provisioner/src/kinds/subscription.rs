@@ -245,6 +245,10 @@ impl Kind for Subscription {
         let delete = cloud.subscriptions.delete_subscription().set_subscription(at.id);
         errors::gone(limited("delete the subscription", delete.send()).await)
     }
+
+    fn by_hand(&self, _: &str, id: &str) -> String {
+        format!("gcloud pubsub subscriptions delete {id}")
+    }
 }
 
 impl Subscription {

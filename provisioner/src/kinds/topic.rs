@@ -84,6 +84,10 @@ impl Kind for Topic {
         let delete = cloud.topics.delete_topic().set_topic(at.id);
         errors::gone(limited("delete the topic", delete.send()).await)
     }
+
+    fn by_hand(&self, _: &str, id: &str) -> String {
+        format!("gcloud pubsub topics delete {id}")
+    }
 }
 
 fn found(cloud: &Cloud, topic: model::Topic) -> Found<Topic> {

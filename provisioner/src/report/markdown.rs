@@ -24,8 +24,9 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
     let mut page =
         Page::new(format!("### Stack {}, project {}{place}\n\n", code(&plan.stack), code(&plan.project)));
     if plan.is_empty() {
-        page.text.push_str("**No changes**: the cloud is as the file says.\n");
+        page.push("**No changes**: the cloud is as the file says.\n");
         findings(plan, &mut page);
+        strangers(plan, &mut page);
         return page.text;
     }
     page.push(&format!("**{}**\n", Summary::of(plan)));
@@ -43,6 +44,7 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
         hidden += usize::from(!page.fits(&block(plan, at, change, "")));
     }
     hidden += creations(plan, &mut page);
+    strangers(plan, &mut page);
     if hidden > 0 {
         let _ = write!(
             page.text,
@@ -58,6 +60,25 @@ fn findings(plan: &Plan, page: &mut Page) {
         let level = if finding.level == Level::Error { "error" } else { "warning" };
         let told = plain_html(&format!("{}; {}", finding.what, finding.help));
         page.fits(&format!("\n**{level}**: {told}\n"));
+    }
+}
+
+/// Grants to others, which stay; as many as there is room for, and how many there are.
+fn strangers(plan: &Plan, page: &mut Page) {
+    let title = format!(
+        "{} granted outside of the file, and kept (--prune-grants takes them back)",
+        plan.strangers.len()
+    );
+    let mut room = page.room().saturating_sub(folded(&title, "", "").chars().count() + 2 * LONGEST_NAME);
+    let fits = |grant: &&String| {
+        let length = one_line(grant).chars().count() + 1;
+        let fits = length <= room;
+        room = room.saturating_sub(length);
+        fits
+    };
+    let lines: String = plan.strangers.iter().take_while(fits).map(|grant| one_line(grant) + "\n").collect();
+    if !plan.strangers.is_empty() {
+        page.fits(&folded(&plain_html(&title), "", &lines));
     }
 }
 

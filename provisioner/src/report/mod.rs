@@ -10,6 +10,7 @@ mod markdown;
 mod apply;
 mod status;
 mod stacks;
+mod remains;
 mod permissions;
 
 // Of runs.
@@ -42,6 +43,7 @@ pub(crate) use permissions::{findings_text, permissions_json, permissions_text};
 pub(crate) use plain::plain;
 pub(crate) use plan::{moved_text, plan_text};
 pub(crate) use progress::{RunProgress, run_json, run_text};
+pub(crate) use remains::remains_text;
 pub(crate) use runs::{old_runs, run_show, runs_list};
 pub(crate) use stack::{stack_json, stack_toml};
 pub(crate) use stacks::stacks_text;

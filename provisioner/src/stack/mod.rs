@@ -157,7 +157,7 @@ impl Stack {
                 resources.truncate(1);
             }
             let written = self.written_in(declared)?;
-            for resource in &mut resources {
+            for resource in resources.iter_mut().filter(|resource| resource.spec.is_none()) {
                 resource.spec = Some(crate::cause::spec(&written, &resource.fields));
             }
             all.extend(resources);

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::value::Source;
 use crate::cloud::{Cloud, Kubernetes, errors};
-use crate::kinds::{Found, Kind, Place, cluster, in_cluster, manifest};
-use crate::resource::{Address, Owner, Revision};
+use crate::kinds::{Found, Kind, Place, in_cluster, manifest};
+use crate::resource::{Owner, Revision};
 
 /// The key of the value in the Secret's data.
 pub(in crate::kinds) const VALUE: &str = "value";
@@ -112,11 +112,9 @@ impl Kind for Secret {
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
         let mut owned = Vec::new();
-        for (id, live) in cluster::owned(cloud).await? {
-            let Some(kubernetes) = cloud.kubernetes(&id).await? else { continue };
-            let inside =
-                Address::new("cluster", crate::kinds::key(cloud.unmarked(live.resource_labels).1, &id));
-            let secrets = match kubernetes.owned(&api(&kubernetes, &cloud.owner), &cloud.owner).await {
+        for home in &cloud.homes().await?.open {
+            let api = api(&home.kubernetes, &cloud.owner);
+            let secrets = match home.kubernetes.owned(&api, &cloud.owner).await {
                 Err(error) if errors::is_denied(&error) => continue,
                 secrets => secrets?,
             };
@@ -124,12 +122,12 @@ impl Kind for Secret {
                 let revision = revision(&secret);
                 let name = secret.metadata.name.unwrap_or_default();
                 owned.push(Found {
-                    id: format!("{id}/namespaces/{}/secrets/{name}", cloud.owner),
+                    id: format!("{}/namespaces/{}/secrets/{name}", home.id, cloud.owner),
                     key: name,
                     owner: Owner::Ours,
                     fields: Self { value: Standing::Unavailable, source: None },
                     holds: None,
-                    inside: Some(inside.clone()),
+                    inside: home.inside(),
                     revision,
                 });
             }
@@ -154,6 +152,10 @@ impl Kind for Secret {
             }
             None => Ok(()),
         }
+    }
+
+    fn by_hand(&self, _: &str, id: &str) -> String {
+        in_cluster::by_hand("secrets", id)
     }
 }
 

@@ -1,0 +1,100 @@
+//! Who else lives in what a plan would delete: a namespace with things of others stays, and of a
+//! cluster of the stack's own it is told what of others goes with it. Only reads.
+
+use std::collections::HashSet;
+
+use anyhow::{Context as _, Result};
+use futures::future::try_join_all;
+
+use crate::cloud::{Cloud, errors};
+use crate::diff::{Action, Change};
+use crate::kinds::{self, told};
+use crate::preflight::{Finding, Level};
+use crate::resource::{Address, Live};
+
+/// What is left of a plan's changes.
+#[derive(Default)]
+pub(crate) struct Spared {
+    /// Those that take nothing away that others live in.
+    pub changes: Vec<Change>,
+    /// What stays, by its address.
+    pub kept: Vec<String>,
+    /// What there is to say.
+    pub findings: Vec<Finding>,
+}
+
+/// The changes without those that would take away what others live in.
+pub(crate) async fn spared(cloud: &Cloud, changes: Vec<Change>) -> Result<Spared> {
+    let gone: HashSet<Address> = changes
+        .iter()
+        .filter(|change| change.is_destructive())
+        .map(|change| change.address.clone())
+        .collect();
+    let looks = changes.iter().map(|change| others(cloud, change));
+    let others = try_join_all(looks).await?;
+    let mut spared = Spared::default();
+    for (change, others) in changes.into_iter().zip(others) {
+        let Some((live, others)) = change.live.as_ref().zip(others) else {
+            spared.changes.push(change);
+            continue;
+        };
+        if change.address.kind == "cluster" {
+            spared.findings.push(goes_along(&change, &others));
+            spared.changes.push(change);
+        } else {
+            spared.findings.push(stays(cloud, live, &others));
+            spared.kept.push(change.address.to_string());
+        }
+    }
+    spared.findings.extend(unasked(cloud, &gone).await);
+    Ok(spared)
+}
+
+/// What of others is in a thing that would go; nothing, where nobody can have anything there.
+async fn others(cloud: &Cloud, change: &Change) -> Result<Option<Vec<String>>> {
+    let Some(live) = change.live.as_ref().filter(|_| change.is_destructive()) else { return Ok(None) };
+    let kind = kinds::named(change.address.kind).context("a change of no kind")?;
+    match kind.others(cloud, &live.id).await {
+        // A control plane that does not answer keeps no cluster from being deleted.
+        Err(error) if change.address.kind == "cluster" && errors::is_silent(&error) => Ok(None),
+        others => Ok(Some(others?).filter(|others| !others.is_empty())),
+    }
+}
+
+fn stays(cloud: &Cloud, live: &Live, others: &[String]) -> Finding {
+    let by_hand = kinds::named(live.address.kind).map(|kind| kind.by_hand(&cloud.project.id, live));
+    let command = by_hand.and_then(Result::ok).unwrap_or_default();
+    Finding {
+        level: Level::Warning,
+        what: format!("{} stays: it holds what is not the stack's ({})", live.address, told(others)),
+        help: format!("when they are gone, teardown deletes it; with all that is in it, `{command}` does"),
+    }
+}
+
+fn goes_along(change: &Change, others: &[String]) -> Finding {
+    let done = if change.action == Action::Delete { "deleted" } else { "replaced" };
+    let Address { kind, key } = &change.address;
+    Finding {
+        level: Level::Warning,
+        what: format!("{kind}.{key} is {done} with what others have in it: {}", told(others)),
+        help: "save what is of use to somebody before you agree".to_owned(),
+    }
+}
+
+/// Clusters that did not answer, and that do not go themselves with all that is in them. Others' are
+/// only worth a word where something is to be deleted.
+async fn unasked(cloud: &Cloud, gone: &HashSet<Address>) -> Vec<Finding> {
+    // What may not be seen was told when everything was looked at.
+    let Ok(homes) = cloud.homes().await else { return Vec::new() };
+    let counts = homes.dark.iter().filter(|dark| match &dark.own {
+        Some(address) => !gone.contains(address),
+        None => !gone.is_empty(),
+    });
+    let finding = |dark: &crate::cloud::Dark| Finding {
+        level: Level::Warning,
+        what: format!("whether something of the stack is in {} is unknown ({})", dark.id, dark.why),
+        help: "if it never had a job there, nothing is; else run the same command again when it answers"
+            .to_owned(),
+    };
+    counts.map(finding).collect()
+}
