@@ -21,6 +21,7 @@ use crate::gke;
 use crate::iam::{Iam, Propagation, Use};
 use crate::journal::Journal;
 use crate::metadata::Metadata;
+use crate::monitoring::Monitoring;
 use crate::pubsub::Pubsub;
 use crate::resource_manager::ResourceManager;
 use crate::secret_manager::SecretManager;
@@ -86,6 +87,11 @@ impl Cloud {
         let storage = Storage::open(&journal, &mut tables, &clock, &iam, &folder)?;
         storage.serve_at(endpoints.url.clone());
         let secrets = SecretManager::open(&journal, &mut tables, &clock, &iam, &projects)?;
+        let monitoring = {
+            let pubsub = pubsub.clone();
+            let backlogs = move || pubsub.status().into_iter().map(|of| (of.name, of.undelivered)).collect();
+            Monitoring::new(&clock, Arc::new(backlogs))
+        };
         let usage = ServiceUsage::open(&journal, &mut tables, &clock)?;
         let surroundings = Surroundings {
             folder,
@@ -106,6 +112,7 @@ impl Cloud {
             .merge(projects.rest())
             .merge(usage.rest())
             .merge(pubsub.rest())
+            .merge(monitoring.rest())
             .merge(secrets.rest())
             .merge(storage.rest())
             .merge(container.rest())

@@ -19,6 +19,7 @@ mod container;
 mod iam;
 mod kubernetes;
 mod metadata;
+mod monitoring;
 mod pubsub;
 mod resource_manager;
 mod secret_manager;

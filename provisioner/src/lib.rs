@@ -15,6 +15,7 @@ mod graph;
 mod permissions;
 mod preflight;
 mod neighbours;
+mod backlog;
 mod plan;
 mod saved;
 mod events;

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::backlog;
 use crate::cause::may_be_drift;
 use crate::cloud::{Cloud, PROTECT};
 use crate::diff::{self, Action, Asked, Change};
@@ -33,6 +34,8 @@ pub(crate) struct Plan {
     pub findings: Vec<Finding>,
     /// What is the stack's and stays all the same, because others live in it.
     pub kept: Vec<String>,
+    /// What apply refuses without leave, where that was looked for.
+    pub refused: Vec<String>,
     protected: Vec<String>,
     /// Whether there is no file, so that only labels tell what is protected.
     by_labels: bool,
@@ -103,8 +106,9 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         }
     };
     let mut findings = preflight::of(cloud, &unseen, &changes).await;
-    let Spared { changes, kept, findings: told } = neighbours::spared(cloud, changes).await?;
+    let Spared { mut changes, kept, findings: told } = neighbours::spared(cloud, changes).await?;
     findings.extend(told);
+    findings.extend(backlog::weighed(cloud, &mut changes).await);
     Ok(Plan {
         stack: stack.owner().to_owned(),
         project: cloud.project.id.clone(),
@@ -114,6 +118,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         strangers,
         findings,
         kept,
+        refused: Vec::new(),
         protected: stack.header.protect.clone(),
         by_labels: stack.is_unwritten(),
     })
@@ -173,13 +178,31 @@ impl Plan {
         changes: Vec<Change>,
     ) -> Self {
         let (graph, strangers, findings) = (ordered(changes), Vec::new(), Vec::new());
-        let (kept, protected, by_labels) = (Vec::new(), Vec::new(), false);
-        Self { stack, project, local, desired, graph, strangers, findings, kept, protected, by_labels }
+        let (kept, refused) = (Vec::new(), Vec::new());
+        let (protected, by_labels) = (Vec::new(), false);
+        Self {
+            stack,
+            project,
+            local,
+            desired,
+            graph,
+            strangers,
+            findings,
+            kept,
+            refused,
+            protected,
+            by_labels,
+        }
     }
 
     /// The same plan, in which these addresses are never deleted or replaced.
     pub(crate) fn protecting(self, protected: &[String]) -> Self {
         Self { protected: protected.to_vec(), ..self }
+    }
+
+    /// The same plan, of which this is refused without leave.
+    pub(crate) fn refusing(self, refused: Vec<String>) -> Self {
+        Self { refused, ..self }
     }
 
     /// The changes, in order.
@@ -221,7 +244,7 @@ impl Plan {
 
     /// The plan without what holds data, and what that is, for people.
     pub(crate) fn sparing_data(mut self) -> (Self, Vec<String>) {
-        let holds = |change: &Change| change.live.as_ref().and_then(|live| live.holds.clone());
+        let holds = |change: &Change| data(change).map(str::to_owned);
         let (kept, changes): (Vec<_>, Vec<_>) = { self.graph.changes }
             .into_iter()
             .partition(|change| change.is_destructive() && holds(change).is_some());
@@ -260,10 +283,15 @@ impl Plan {
                 "{address} would be {done}, but its label {PROTECT} protects it: [stack] protect of its file named it"
             ));
         }
-        let holds = live.holds.as_ref()?;
+        let holds = data(change)?;
         (!allowed.delete_data)
             .then(|| format!("{address} would be {done} with {holds}: add --delete-data if they may go"))
     }
+}
+
+/// The data that a resource holds. Messages are no data: whether they are of use, only runs tell.
+fn data(change: &Change) -> Option<&str> {
+    change.live.as_ref()?.holds.as_deref().filter(|_| change.address.kind != "subscription")
 }
 
 #[cfg(test)]
@@ -279,6 +307,7 @@ impl Plan {
             strangers: Vec::new(),
             findings: Vec::new(),
             kept: Vec::new(),
+            refused: Vec::new(),
             protected: Vec::new(),
             by_labels: false,
         }

@@ -1,7 +1,7 @@
 //! Clusters that several people use: what a stack left there is found, and what is not its own stays.
 
 use localcloud::calls::{Fault, Point, What};
-use scenarios::{Cloud, Scenario};
+use scenarios::{Cloud, Scenario, until};
 use serde_json::{Value, json};
 
 /// Whose cluster it is.
@@ -164,6 +164,26 @@ fn a_namespace_in_which_others_live_stays_and_is_named() {
     let said = scenario.provision(&teardown);
     assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
     assert!(!objects(&scenario, "namespaces").contains(&"-/guest".to_owned()));
+}
+
+#[test]
+fn a_cluster_is_not_taken_from_under_the_workers_of_another_stack() {
+    if !has_kubectl() {
+        return;
+    }
+    let scenario = scenario();
+    scenario.write("guest.toml", guest("guest").replace("argv = ['true']", "argv = ['sleep', '600']"));
+    let mut run = scenario.start(&["run", "--local", "--yes", "--file", "guest.toml", "--", "x"]);
+    until("its worker is running", || {
+        let pods = ["get", "pods", "--namespace=guest", "--output=jsonpath={.items[*].status.phase}"];
+        kubectl(&scenario, &pods).contains("Running").then_some(())
+    });
+    let said = scenario.provision(&["teardown", "--local", "--yes"]);
+    assert_eq!(said.code, Some(5), "{}", said.stderr);
+    let words = "cluster.main would be taken from under 1 running workers of the stack guest: wait for its runs, or add --interrupt-runs";
+    assert!(said.stderr.contains(words), "{}", said.stderr);
+    run.kill().expect("killed");
+    run.wait().expect("gone");
 }
 
 #[test]

@@ -84,6 +84,7 @@ const NEEDS: &[(&str, &[Need])] = needs![
     "iam.serviceAccounts.undelete" => It "iam.serviceAccounts.undelete",
     "iam.serviceAccounts.update" => It "iam.serviceAccounts.update",
     "iamcredentials.serviceAccounts.generateAccessToken" => It "iam.serviceAccounts.getAccessToken",
+    "monitoring.projects.timeSeries.list" => It "monitoring.timeSeries.list",
     "pubsub.schemas.create" => Parent "pubsub.schemas.create",
     "pubsub.schemas.delete" => It "pubsub.schemas.delete",
     "pubsub.schemas.get" => It "pubsub.schemas.get",

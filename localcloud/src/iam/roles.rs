@@ -214,6 +214,15 @@ pub(super) const ROLES: &[Role] = &[
             "monitoring.timeSeries.create",
         ],
     ),
+    role(
+        "monitoring.viewer",
+        &[
+            "monitoring.*.get",
+            "monitoring.*.list",
+            "resourcemanager.projects.get",
+            "resourcemanager.projects.list",
+        ],
+    ),
     Role { name: "owner", allows: &["*"], but_not: OBJECTS },
     role(
         "pubsub.admin",

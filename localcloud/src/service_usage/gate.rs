@@ -78,6 +78,7 @@ fn service_of(method: &str) -> Option<&'static str> {
         "cloudresourcemanager" => Some("cloudresourcemanager.googleapis.com"),
         "container" => Some("container.googleapis.com"),
         "iam" => Some("iam.googleapis.com"),
+        "monitoring" => Some("monitoring.googleapis.com"),
         "pubsub" => Some("pubsub.googleapis.com"),
         "secretmanager" => Some("secretmanager.googleapis.com"),
         "storage" => Some("storage.googleapis.com"),

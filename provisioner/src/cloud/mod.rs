@@ -22,12 +22,14 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::resource::Owner;
 use crate::stack::{Labels, Project};
 
+mod backlog;
 pub(crate) mod errors;
 mod homes;
 mod identity;
 mod kubernetes;
 mod policies;
 
+pub(crate) use backlog::Count;
 pub(crate) use homes::{Dark, Home, Homes};
 pub(crate) use kubernetes::{Kubernetes, MANAGED_BY as KUBERNETES_MANAGED_BY, PART_OF};
 pub(crate) use policies::{PolicyOf, grants};

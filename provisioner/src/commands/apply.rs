@@ -7,6 +7,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::guard::permit;
 use super::plan::AskedArgs;
 use super::session::{Session, StackArgs};
 use crate::apply;
@@ -116,12 +117,6 @@ fn read(path: &Path, session: &Session) -> Result<Saved> {
         ));
     }
     Ok(Saved { plan: plan.protecting(&session.stack.header.protect), allowed })
-}
-
-/// Refuses what is not done without leave.
-pub(super) async fn permit(session: &Session, plan: &Plan, allowed: Allowed) -> Result<()> {
-    super::guard::runs(session, plan, allowed).await?;
-    Ok(plan.check(allowed)?)
 }
 
 /// Asks, and carries a plan out.

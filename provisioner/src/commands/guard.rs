@@ -1,39 +1,220 @@
-//! Keeps open runs from having what they stand on taken away unasked.
+//! Keeps what is worth something from being taken away unasked: what open runs stand on, messages that
+//! nobody has read, workers of others.
+
+use std::collections::HashSet;
 
 use anyhow::{Result, bail};
+use contract::RunId;
+use jiff::Timestamp;
 
 use super::session::Session;
+use crate::backlog;
+use crate::cloud::{Count, errors};
+use crate::diff::Change;
 use crate::plan::{Allowed, Plan, Refused};
-use crate::runs::Summary;
+use crate::runs::{Cluster, Sifted, Store, Summary, sift};
 
 /// What an open run stands on.
-const UNDER_A_RUN: [&str; 7] =
-    ["topic", "subscription", "bucket", "cluster", "node_pool", "namespace", "job"];
+const UNDER_A_RUN: [&str; 10] = [
+    "topic",
+    "subscription",
+    "bucket",
+    "service_account",
+    "cluster",
+    "node_pool",
+    "namespace",
+    "kubernetes_service_account",
+    "secret",
+    "job",
+];
 
-/// Refuses to take away what an open run stands on.
-pub(super) async fn runs(session: &Session, plan: &Plan, allowed: Allowed) -> Result<()> {
-    let hit: Vec<_> = plan
-        .changes()
-        .iter()
-        .filter(|change| change.is_destructive() && UNDER_A_RUN.contains(&change.address.kind))
-        .collect();
-    if hit.is_empty() || allowed.interrupt_runs {
-        return Ok(());
+/// What a guard may do to find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Only read.
+    Reading,
+    /// Take messages of ended runs out of subscriptions, as workers do.
+    Sifting,
+}
+
+/// What is refused without leave.
+pub(super) async fn refusals(
+    session: &Session,
+    plan: &Plan,
+    allowed: Allowed,
+    look: Look,
+) -> Result<Vec<String>> {
+    let Err(Refused(mut refused)) = plan.check(allowed) else {
+        return interruptions(session, plan, allowed, look).await;
+    };
+    refused.extend(interruptions(session, plan, allowed, look).await?);
+    Ok(refused)
+}
+
+/// Refuses what is not done without leave.
+pub(super) async fn permit(session: &Session, plan: &Plan, allowed: Allowed) -> Result<()> {
+    let refused = refusals(session, plan, allowed, Look::Sifting).await?;
+    if refused.is_empty() { Ok(()) } else { bail!(Refused(refused)) }
+}
+
+/// What needs `--interrupt-runs`.
+async fn interruptions(session: &Session, plan: &Plan, allowed: Allowed, look: Look) -> Result<Vec<String>> {
+    if allowed.interrupt_runs {
+        return Ok(Vec::new());
     }
+    let mut refused = open_runs(session, plan).await?;
+    refused.extend(workers_of_others(session, plan).await);
+    // Messages of open runs are not counted on top of the runs.
+    if refused.is_empty() {
+        refused.extend(unread(session, plan, look).await?);
+    }
+    Ok(refused)
+}
+
+fn destructive<'a>(plan: &'a Plan, kinds: &'a [&'a str]) -> impl Iterator<Item = &'a Change> {
+    plan.changes().iter().filter(|change| change.is_destructive() && kinds.contains(&change.address.kind))
+}
+
+/// Open runs that something would be taken from under.
+async fn open_runs(session: &Session, plan: &Plan) -> Result<Vec<String>> {
+    let Some(first) = destructive(plan, &UNDER_A_RUN).next() else { return Ok(Vec::new()) };
     let mut refused = Vec::new();
     for store in session.stores().await? {
         for run in store.open().await? {
             let summary = Summary { record: run.clone(), closed: None, cancelled: None };
-            let status = store.status(summary).await?;
-            if status.done + status.failed >= status.items {
+            if is_complete(&store, summary).await? {
                 // Nobody watched it to its end, and nothing of it is left to do.
                 continue;
             }
             refused.push(format!(
                 "run {} is open ({} items, since {}), and {} would be taken from under it: wait for it, or add --interrupt-runs",
-                run.run, run.count, run.created.strftime("%F %T UTC"), hit[0].address
+                run.run, run.count, run.created.strftime("%F %T UTC"), first.address
             ));
         }
     }
-    if refused.is_empty() { Ok(()) } else { bail!(Refused(refused)) }
+    Ok(refused)
+}
+
+async fn is_complete(store: &Store, summary: Summary) -> Result<bool> {
+    let status = store.status(summary).await?;
+    Ok(status.done + status.failed >= status.items)
+}
+
+/// Running workers of other stacks in clusters and pools that would go. A control plane that does not
+/// answer is no reason to keep a cluster.
+async fn workers_of_others(session: &Session, plan: &Plan) -> Vec<String> {
+    let mut refused = Vec::new();
+    for change in destructive(plan, &["cluster", "node_pool"]) {
+        let Some(live) = &change.live else { continue };
+        let (cluster, pool) = match live.id.split_once("/nodePools/") {
+            Some((cluster, pool)) => (cluster, Some(pool)),
+            None => (live.id.as_str(), None),
+        };
+        let Ok(Some(cluster)) = Cluster::found(&session.cloud, cluster).await else { continue };
+        let Ok(owners) = cluster.running_workers_of_others(pool).await else { continue };
+        refused.extend(owners.into_iter().map(|(owner, count)| {
+            format!(
+                "{} would be taken from under {count} running workers of the stack {owner}: wait for its runs, or add --interrupt-runs",
+                change.address
+            )
+        }));
+    }
+    refused
+}
+
+/// Runs that have ended, as far as their messages may still be somewhere.
+#[derive(Default)]
+struct Past {
+    runs: HashSet<RunId>,
+    items: u64,
+    /// When the last of them ended.
+    end: Option<Timestamp>,
+}
+
+impl Past {
+    async fn of(session: &Session) -> Result<Self> {
+        let mut past = Self::default();
+        for store in session.stores().await? {
+            for run in store.runs().await? {
+                let end = run.closed.as_ref().map(|closed| closed.at);
+                let (id, items) = (run.record.run.clone(), run.record.count);
+                if !run.is_open() || is_complete(&store, run).await? {
+                    past.runs.insert(id);
+                    past.items += items;
+                    past.end = past.end.max(end);
+                }
+            }
+        }
+        Ok(past)
+    }
+}
+
+/// Messages that nobody has read, in subscriptions that would go.
+async fn unread(session: &Session, plan: &Plan, look: Look) -> Result<Vec<String>> {
+    let going: Vec<&Change> = plan.changes().iter().filter(|change| backlog::is_at_stake(change)).collect();
+    let ids: Vec<&str> = going.iter().filter_map(|change| Some(change.live.as_ref()?.id.as_str())).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    // That nobody knows is said in the plan.
+    let counts = session.cloud.backlogs(&ids).await.unwrap_or_default();
+    if counts.values().all(|count| count.messages == 0) {
+        return Ok(Vec::new());
+    }
+    let past = Past::of(session).await?;
+    let mut refused = Vec::new();
+    for (change, id) in going.into_iter().zip(ids) {
+        let Some(count) = counts.get(id).filter(|count| count.messages > 0) else { continue };
+        let sifted = match look {
+            Look::Sifting if !past.runs.is_empty() => {
+                match sift(&session.cloud.pubsub, id, &past.runs, count.messages).await {
+                    // Who may not take messages judges by their number.
+                    Err(error) if errors::is_denied(&error) => Sifted::default(),
+                    sifted => sifted?,
+                }
+            }
+            _ => Sifted::default(),
+        };
+        refused.extend(left(*count, &past, &sifted).map(|messages| {
+            format!(
+                "{} would be deleted with {} (counted at {}): have them read, or add --interrupt-runs",
+                change.address,
+                backlog::said(messages),
+                count.at.strftime("%T UTC")
+            )
+        }));
+    }
+    Ok(refused)
+}
+
+/// Messages that are worth something: those of ended runs are not, whether they were taken out, or
+/// cannot be seen because a worker that is gone still has them. A count from before the last run ended
+/// says nothing.
+fn left(count: Count, past: &Past, sifted: &Sifted) -> Option<u64> {
+    let rest = count.messages.saturating_sub(sifted.ended);
+    let is_old = past.end.is_some_and(|end| count.at < end);
+    match sifted.others {
+        true => Some(rest.max(1)),
+        false if is_old || rest <= past.items => None,
+        false => Some(rest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_ended_runs_are_worth_nothing_and_those_of_others_are() {
+        let at = |second: i64| Timestamp::from_second(second).expect("a time");
+        let count = |messages| Count { messages, at: at(100) };
+        let past = |items, end| Past { items, end: Some(at(end)), ..Past::default() };
+        let sifted = |ended, others| Sifted { ended, others };
+        let none = Past::default();
+        assert_eq!(left(count(7), &none, &sifted(0, false)), Some(7));
+        assert_eq!(left(count(7), &past(32, 50), &sifted(5, false)), None, "two are held by a dead worker");
+        assert_eq!(left(count(70), &past(32, 50), &sifted(5, false)), Some(65), "more than the runs had");
+        assert_eq!(left(count(70), &past(32, 101), &sifted(0, false)), None, "counted before the run ended");
+        assert_eq!(left(count(7), &past(32, 101), &sifted(7, true)), Some(1), "one was seen");
+    }
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use super::apply::permit;
+use super::guard::{Look, refusals};
 use super::session::StackArgs;
 use crate::diff::Asked;
 use crate::exit::Exit;
-use crate::plan::{self, Allowed, Refused};
+use crate::plan::{self, Allowed};
 use crate::report::{self, PlanFormat};
 use crate::saved;
 
@@ -80,13 +80,11 @@ impl Plan {
         session.stack.secrets_are_here()?;
         let plan = plan::asked(&session.stack, &session.cloud, &self.asked.asked()).await?;
         let plan = if self.drift_only { plan.only_drift() } else { plan };
-        report::plan(&plan, self.format);
         let LeaveInFile { delete_data, interrupt_runs } = self.leave;
         let allowed = Allowed { delete_data, interrupt_runs };
-        if let Err(error) = permit(&session, &plan, allowed).await {
-            let refused: Refused = error.downcast()?;
-            report::note(&format!("apply would refuse this without leave:\n{}", refused.0.join("\n")));
-        }
+        let refused = refusals(&session, &plan, allowed, Look::Reading).await?;
+        let plan = plan.refusing(refused);
+        report::plan(&plan, self.format);
         if let Some(path) = &self.out {
             let text = saved::written(&plan, allowed)?;
             std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;

@@ -30,6 +30,9 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
         return page.text;
     }
     page.push(&format!("**{}**\n", Summary::of(plan)));
+    for refused in &plan.refused {
+        page.fits(&format!("\n**refused without leave**: {}\n", plain_html(refused)));
+    }
     findings(plan, &mut page);
     let changes = plan.changes();
     let mut hidden = 0;

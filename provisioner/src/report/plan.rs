@@ -88,6 +88,7 @@ pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
         "changes": changes,
         "undeclared_grants": plan.strangers,
         "preflight": plan.findings,
+        "refused": plan.refused,
         "summary": Summary::of(plan),
     })
 }
@@ -125,8 +126,20 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     }
     push_strangers(&mut text, plan, style);
     push_findings(&mut text, &plan.findings, style);
+    push_refused(&mut text, plan, style);
     let _ = writeln!(text, "\n{}", Summary::of(plan));
     text
+}
+
+/// What apply would not do.
+fn push_refused(text: &mut String, plan: &Plan, style: Style) {
+    if plan.refused.is_empty() {
+        return;
+    }
+    text.push_str("\n  refused without leave:\n");
+    for refused in &plan.refused {
+        let _ = writeln!(text, "    {}", style.red(refused));
+    }
 }
 
 /// Grants to others, which stay.

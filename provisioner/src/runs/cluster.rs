@@ -1,6 +1,6 @@
 //! A run's Job, pods and nodes, as its cluster tells of them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 use contract::{RunId, exit};
@@ -10,7 +10,7 @@ use kube::api::{Api, ListParams, LogParams};
 
 use super::complaints::message;
 use crate::cloud::{Cloud, Kubernetes, limited};
-use crate::kinds::JOB;
+use crate::kinds::{JOB, POOL};
 
 /// The label of a pod that names its Job, which is the run.
 pub(super) const JOB_NAME: &str = "batch.kubernetes.io/job-name";
@@ -46,6 +46,28 @@ impl Cluster {
     pub(crate) async fn workers(&self) -> Result<Vec<Pod>> {
         let of_jobs = ListParams::default().labels(JOB);
         Ok(limited("list the workers", self.pod_api().list(&of_jobs)).await?.items)
+    }
+
+    /// Workers of other stacks that are running in the cluster, or in one of its pools, by stack.
+    pub(crate) async fn running_workers_of_others(
+        &self,
+        pool: Option<&str>,
+    ) -> Result<BTreeMap<String, usize>> {
+        let all: Api<Pod> = Api::all(self.kubernetes.0.clone());
+        let of_jobs = ListParams::default().labels(JOB);
+        let pods = limited("list the workers", all.list(&of_jobs)).await?.items;
+        let is_there = |pod: &Pod| {
+            let wants = pod.spec.as_ref().and_then(|spec| spec.node_selector.as_ref()?.get(POOL));
+            pool.is_none_or(|pool| wants.is_none_or(|wants| wants == pool))
+        };
+        let mut owners = BTreeMap::new();
+        for pod in pods.into_iter().filter(|pod| phase(pod) == "Running" && is_there(pod)) {
+            let owner = pod.metadata.namespace.unwrap_or_default();
+            if owner != self.namespace {
+                *owners.entry(owner).or_default() += 1;
+            }
+        }
+        Ok(owners)
     }
 
     /// Deletes the run's Job and its pods; one that is not there is deleted already.

@@ -4,6 +4,7 @@
 mod container;
 mod iam;
 pub(super) mod kubernetes;
+mod monitoring;
 mod projects;
 mod pubsub;
 mod secrets;
@@ -46,7 +47,7 @@ enum On {
     Grpc(&'static str),
 }
 
-const TABLES: [&[Method]; 7] = [
+const TABLES: [&[Method]; 8] = [
     pubsub::METHODS,
     storage::METHODS,
     container::METHODS,
@@ -54,6 +55,7 @@ const TABLES: [&[Method]; 7] = [
     projects::METHODS,
     services::METHODS,
     secrets::METHODS,
+    monitoring::METHODS,
 ];
 
 const fn method(name: &'static str, routes: &'static [Route]) -> Method {

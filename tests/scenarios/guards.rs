@@ -1,0 +1,134 @@
+//! What is worth something is not taken away unasked, on any path: messages that nobody has read.
+
+use scenarios::Scenario;
+use serde_json::json;
+
+const STACK: &str = "[stack]
+name = 'demo'
+region = 'europe-west1'
+
+[topic.a]
+
+[subscription.s]
+topic = 'a'
+";
+
+/// A stack with a run's queue and a second subscription that nobody reads.
+const WITH_RUNS: &str = "[stack]
+name = 'demo'
+region = 'europe-west1'
+
+[topic.items]
+
+[subscription.work]
+topic = 'items'
+
+[subscription.audit]
+topic = 'items'
+
+[bucket.data]
+
+[cluster.main]
+[cluster.main.pool.steady]
+machine_type = 'e2-medium'
+nodes = 1
+
+[job.one]
+subscription = 'work'
+bucket = 'data'
+pool = 'main/steady'
+[job.one.command]
+argv = ['true']
+";
+
+/// Somebody publishes `count` messages that are of no run.
+fn publish(scenario: &Scenario, topic: &str, count: usize) {
+    let messages: Vec<_> = (0..count).map(|_| json!({ "data": "aGVsbG8=" })).collect();
+    let path = format!("/v1/projects/local-cloud/topics/{topic}:publish");
+    scenario.call("POST", &path, &json!({ "messages": messages }));
+}
+
+#[test]
+fn a_subscription_with_unread_messages_goes_on_no_path_without_leave() {
+    let scenario = Scenario::with(STACK);
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    publish(&scenario, "demo-a", 3);
+    // What stays loses nothing.
+    scenario.edit("topic = 'a'", "topic = 'a'\nack_deadline = '30s'");
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+
+    scenario.edit("ack_deadline = '30s'", "ack_deadline = '30s'\nfilter = 'attributes:x'");
+    let text = scenario.expect(0, &["plan", "--local"]);
+    for words in [
+        "± subscription.s",
+        "with 3 undelivered messages",
+        "refused without leave:\n    subscription.s would be",
+    ] {
+        assert!(text.contains(words), "no `{words}` in\n{text}");
+    }
+    let markdown = scenario.expect(0, &["plan", "--local", "--format", "markdown"]);
+    assert!(markdown.contains("**refused without leave**: subscription.s would be"), "{markdown}");
+    let plan = scenario.json(0, &["plan", "--local", "--out", "plan.json"]);
+    assert_eq!(plan["refused"].as_array().map(Vec::len), Some(1), "{plan:#}");
+
+    for args in [
+        &["apply", "--local", "--yes"][..],
+        &["apply", "--local", "plan.json"],
+        &["apply", "--local", "--yes", "--delete-data"],
+        &["teardown", "--local", "--yes"],
+        &["teardown", "--local", "--yes", "--stack", "demo"],
+    ] {
+        let said = scenario.provision(args);
+        assert_eq!(said.code, Some(5), "{args:?}: {}\n{}", said.stdout, said.stderr);
+        assert!(
+            said.stderr.contains("with 3 undelivered messages (counted at "),
+            "{args:?}: {}",
+            said.stderr
+        );
+        assert!(said.stderr.contains("add --interrupt-runs"), "{args:?}: {}", said.stderr);
+    }
+    scenario.expect(0, &["plan", "--local", "--out", "plan.json", "--interrupt-runs"]);
+    scenario.expect(0, &["apply", "--local", "plan.json"]);
+
+    publish(&scenario, "demo-a", 1);
+    scenario.edit("\nfilter = 'attributes:x'", "");
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    scenario.expect(0, &["teardown", "--local", "--yes"]);
+}
+
+#[test]
+fn where_nobody_counts_the_messages_the_plan_says_so() {
+    let scenario = Scenario::with(STACK);
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    publish(&scenario, "demo-a", 3);
+    let monitoring = "/v1/projects/local-cloud/services/monitoring.googleapis.com:disable";
+    scenario.call("POST", monitoring, &json!({}));
+    let said = scenario.provision(&["teardown", "--local", "--yes"]);
+    assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
+    for words in ["Cloud Monitoring does not say whether messages wait in subscription.s", "is disabled"] {
+        assert!(said.stdout.contains(words), "no `{words}` in\n{}", said.stdout);
+    }
+}
+
+#[test]
+fn messages_of_ended_runs_are_in_nobodys_way_and_those_of_others_are() {
+    let scenario = Scenario::with(WITH_RUNS);
+    // The second subscription has a copy of every item.
+    let said = scenario.provision(&["run", "--local", "--yes", "--teardown", "--", "x", "y", "z"]);
+    assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
+    assert!(said.stderr.contains("kept: bucket.data with"), "{}", said.stderr);
+    let left = scenario.call("GET", "/v1/projects/local-cloud/subscriptions", &json!({}));
+    assert_eq!(left, json!({}), "{}", said.stderr);
+
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    publish(&scenario, "demo-items", 2);
+    let said = scenario.provision(&["teardown", "--local", "--yes", "--delete-data"]);
+    assert_eq!(said.code, Some(5), "{}\n{}", said.stdout, said.stderr);
+    for words in [
+        "subscription.audit would be deleted with 2 undelivered",
+        "subscription.work would be deleted with 2",
+    ] {
+        assert!(said.stderr.contains(words), "no `{words}` in\n{}", said.stderr);
+    }
+    scenario.expect(0, &["teardown", "--local", "--yes", "--delete-data", "--interrupt-runs"]);
+}
