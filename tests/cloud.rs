@@ -129,13 +129,13 @@ impl Cloud {
         self.runtime.block_on(async {
             let storage = Target::anonymous(&url).storage().await.expect("a client");
             let bucket = Bucket::new(storage, bucket);
-            let mut stores = tokio::task::JoinSet::new();
+            let mut writing = tokio::task::JoinSet::new();
             for name in names {
                 let bucket = bucket.clone();
-                if stores.len() >= 32 {
-                    stores.join_next().await.expect("one of them").expect("stored");
+                if writing.len() >= 32 {
+                    writing.join_next().await.expect("one of them").expect("stored");
                 }
-                stores.spawn(async move {
+                writing.spawn(async move {
                     let mut generation = 0;
                     for version in ["one", "two"] {
                         let stored = bucket.replace(&name, Bytes::from(version), Metadata::new(), generation);
@@ -146,7 +146,7 @@ impl Cloud {
                     }
                 });
             }
-            stores.join_all().await;
+            writing.join_all().await;
         });
     }
 

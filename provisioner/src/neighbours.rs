@@ -1,5 +1,5 @@
-//! Who else lives in what a plan would delete: a namespace with things of others stays, and of a
-//! cluster of the stack's own it is told what of others goes with it. Only reads.
+//! Who else uses what a plan would delete: a namespace with things of others stays; of a cluster or a
+//! topic of the stack's own it is told who loses something with it. Only reads.
 
 use std::collections::HashSet;
 
@@ -38,12 +38,12 @@ pub(crate) async fn spared(cloud: &Cloud, changes: Vec<Change>) -> Result<Spared
             spared.changes.push(change);
             continue;
         };
-        if change.address.kind == "cluster" {
-            spared.findings.push(goes_along(&change, &others));
-            spared.changes.push(change);
-        } else {
+        if stays_for_others(&change) {
             spared.findings.push(stays(cloud, live, &others));
             spared.kept.push(change.address.to_string());
+        } else {
+            spared.findings.push(goes_along(&change, &others));
+            spared.changes.push(change);
         }
     }
     spared.findings.extend(unasked(cloud, &gone).await);
@@ -55,10 +55,19 @@ async fn others(cloud: &Cloud, change: &Change) -> Result<Option<Vec<String>>> {
     let Some(live) = change.live.as_ref().filter(|_| change.is_destructive()) else { return Ok(None) };
     let kind = kinds::named(change.address.kind).context("a change of no kind")?;
     match kind.others(cloud, &live.id).await {
-        // A control plane that does not answer keeps no cluster from being deleted.
-        Err(error) if change.address.kind == "cluster" && errors::is_silent(&error) => Ok(None),
+        // It is only a word about what goes: a control plane that does not answer keeps no cluster.
+        Err(error)
+            if !stays_for_others(change) && (errors::is_silent(&error) || errors::is_denied(&error)) =>
+        {
+            Ok(None)
+        }
         others => Ok(Some(others?).filter(|others| !others.is_empty())),
     }
+}
+
+/// A namespace costs nothing, and what others have there would be lost.
+fn stays_for_others(change: &Change) -> bool {
+    change.address.kind == "namespace"
 }
 
 fn stays(cloud: &Cloud, live: &Live, others: &[String]) -> Finding {
@@ -76,8 +85,8 @@ fn goes_along(change: &Change, others: &[String]) -> Finding {
     let Address { kind, key } = &change.address;
     Finding {
         level: Level::Warning,
-        what: format!("{kind}.{key} is {done} with what others have in it: {}", told(others)),
-        help: "save what is of use to somebody before you agree".to_owned(),
+        what: format!("{kind}.{key} is {done}, and others use it: {}", told(others)),
+        help: "ask them before you agree".to_owned(),
     }
 }
 

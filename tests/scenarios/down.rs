@@ -99,7 +99,7 @@ fn what_somebody_keeps_by_a_hold_is_named_and_the_rest_goes() {
     let said = scenario.provision(&TEARDOWN);
     assert_eq!(said.code, Some(1), "{}\n{}", said.stdout, said.stderr);
     for words in [
-        "1 objects are kept on purpose, 3 others were deleted",
+        "1 object is kept on purpose, 3 deleted",
         "Object 'local-cloud-demo-data/precious' is under active Temporary hold",
         "gcloud storage objects update 'gs://local-cloud-demo-data/**' --no-temporary-hold --no-event-based-hold",
         "this remains",

@@ -1,6 +1,8 @@
 //! Whether the file or the cloud was changed, of what has no labels: objects of a cluster, files of a
 //! bucket.
 
+#![allow(clippy::print_stderr)] // what is skipped is said
+
 use scenarios::Scenario;
 use serde_json::json;
 

@@ -97,6 +97,19 @@ fn a_subscription_with_unread_messages_goes_on_no_path_without_leave() {
 }
 
 #[test]
+fn of_a_topic_that_goes_it_is_told_who_else_listens() {
+    let scenario = Scenario::with(STACK);
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    let theirs = json!({ "topic": "projects/local-cloud/topics/demo-a" });
+    scenario.call("PUT", "/v1/projects/local-cloud/subscriptions/theirs", &theirs);
+    let said = scenario.provision(&["teardown", "--local", "--yes"]);
+    assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
+    let words = "topic.a is deleted, and others use it: projects/local-cloud/subscriptions/theirs; ask them";
+    assert!(said.stdout.contains(words), "{}", said.stdout);
+    scenario.call("GET", "/v1/projects/local-cloud/subscriptions/theirs", &json!({}));
+}
+
+#[test]
 fn where_nobody_counts_the_messages_the_plan_says_so() {
     let scenario = Scenario::with(STACK);
     scenario.expect(0, &["apply", "--local", "--yes"]);

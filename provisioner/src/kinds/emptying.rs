@@ -133,9 +133,12 @@ impl Tally {
                 "; `gcloud storage buckets update gs://BUCKET --clear-retention-period` ends its retention policy"
             }
         };
+        let kept = match self.kept.len() as u64 + self.kept_more {
+            1 => "1 object is".to_owned(),
+            count => format!("{count} objects are"),
+        };
         bail!(
-            "{} objects are kept on purpose, {} others were deleted:\n    {}{more}\n    {}",
-            self.kept.len() as u64 + self.kept_more,
+            "{kept} kept on purpose, {} deleted:\n    {}{more}\n    {}",
             self.deleted,
             self.kept.join("\n    "),
             format!("{held}{policy}").replace("BUCKET", id),
@@ -157,7 +160,7 @@ mod tests {
         }
         let locked = model::Bucket::new().set_retention_policy(RetentionPolicy::new().set_is_locked(true));
         insta::assert_snapshot!(tally.told("x", &locked).expect_err("kept").to_string(), @"
-        5 objects are kept on purpose, 7 others were deleted:
+        5 objects are kept on purpose, 7 deleted:
             Object 'x/a' is under active Temporary hold
             Object 'x/b' is under active Temporary hold
             Object 'x/c' is under active Temporary hold

@@ -7,6 +7,7 @@ use google_cloud_wkt::FieldMask;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::subscription::Subscription;
 use super::{Found, Kind, Place, Table};
 use crate::cloud::{Cloud, errors, limited, marks};
 use crate::resource::{Desired, Owner, Revision};
@@ -87,6 +88,18 @@ impl Kind for Topic {
 
     fn by_hand(&self, _: &str, id: &str) -> String {
         format!("gcloud pubsub topics delete {id}")
+    }
+
+    async fn others(cloud: &Cloud, id: &str) -> Result<Vec<String>> {
+        let ours = Subscription::owned(cloud).await?;
+        let mut all = cloud.topics.list_topic_subscriptions().set_topic(id).by_item();
+        let mut others = Vec::new();
+        while let Some(name) =
+            limited("list the topic's subscriptions", async { all.next().await.transpose() }).await?
+        {
+            others.extend(Some(name).filter(|name| ours.iter().all(|own| own.id != *name)));
+        }
+        Ok(others)
     }
 }
 

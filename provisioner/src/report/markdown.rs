@@ -295,6 +295,40 @@ mod tests {
     }
 
     #[test]
+    fn grants_to_others_and_what_is_refused_are_in_the_comment() {
+        let strangers = vec!["bucket b roles/storage.admin user:`ann`".to_owned()];
+        let refused = vec!["bucket.data would be deleted with 1 object".to_owned()];
+        let mut plan = plan(vec![change("bucket", "data", Action::Delete, vec![])]);
+        (plan.strangers, plan.refused) = (strangers, refused);
+        insta::assert_snapshot!(plan_markdown(&plan), @r"
+        ### Stack <code>fx</code>, project <code>p</code> (local cloud)
+
+        **0 to create, 0 to update, 0 to replace, 1 to delete**
+
+        **refused without leave**: bucket.data would be deleted with 1 object
+
+        - <code>- bucket.data</code> not in the file any more, with 32 objects ⚠️
+
+        <details><summary>1 granted outside of the file, and kept (--prune-grants takes them back)</summary>
+
+        ```diff
+        bucket b roles/storage.admin user:`ann`
+        ```
+
+        </details>
+        ");
+        let many: Vec<String> =
+            (0..2_000).map(|n| format!("bucket b roles/storage.admin user:{n:050}")).collect();
+        plan.strangers = many;
+        let text = plan_markdown(&plan);
+        assert!(text.chars().count() <= LIMIT, "{}", text.chars().count());
+        assert!(
+            text.contains("2000 granted outside of the file") && text.contains("user:00000"),
+            "they are cut"
+        );
+    }
+
+    #[test]
     fn a_comment_never_outgrows_its_limit_and_never_loses_its_summary() {
         let long = "é`".repeat(5_000);
         for count in [1, 10, 15, 16, 17, 100, 1_000, 5_000] {
