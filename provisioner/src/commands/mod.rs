@@ -149,7 +149,11 @@ pub fn main() -> ExitCode {
     result
         .unwrap_or_else(|error| {
             report::error(&error);
-            if error.is::<Refused>() { Exit::Refused } else { Exit::Error }
+            match () {
+                () if error.is::<Refused>() => Exit::Refused,
+                () if error.is::<session::Gone>() => Exit::Stalled,
+                () => Exit::Error,
+            }
         })
         .into()
 }
