@@ -41,17 +41,7 @@ enum Place {
 impl<R: Read> Checked<R> {
     pub(super) fn new(input: R) -> Self {
         let place = Place::Outside { at_start: true };
-        Self {
-            input,
-            place,
-            offset: 0,
-            line: 1,
-            row: 0,
-            row_line: 1,
-            commas: 0,
-            quote: 0,
-            quote_line: 1,
-        }
+        Self { input, place, offset: 0, line: 1, row: 0, row_line: 1, commas: 0, quote: 0, quote_line: 1 }
     }
 
     fn check(&mut self, bytes: &[u8]) -> Result<(), String> {
@@ -86,7 +76,10 @@ impl<R: Read> Checked<R> {
         let is_one_field = self.quote.saturating_sub(self.row) < LONGEST_ROW / 16;
         Err(match self.place {
             Place::Inside if is_one_field => {
-                format!("the quote that opens in line {} does not close within {longest} MiB", self.quote_line)
+                format!(
+                    "the quote that opens in line {} does not close within {longest} MiB",
+                    self.quote_line
+                )
             }
             _ => format!("the row that begins in line {line} is longer than {longest} MiB"),
         })

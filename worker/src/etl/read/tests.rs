@@ -69,8 +69,6 @@ async fn a_line_of_a_gibibyte_is_refused_before_it_is_in_memory() {
     let (csv, ndjson) = (Format::Csv, Format::Ndjson);
     for (format, head, pattern, expected) in [
         (csv, "", "x", row(1)),
-        (csv, "a\n1\n", "x", row(3)),
-        (csv, "a\n", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx,", row(2)),
         (csv, "a\n", ",", fields(2)),
         (csv, "", "a,", fields(1)),
         (csv, "a\n", "\"\",", fields(2)),
@@ -80,7 +78,6 @@ async fn a_line_of_a_gibibyte_is_refused_before_it_is_in_memory() {
         (csv, "a\n\"", "\"\"", quote),
         (ndjson, "", "x", line(1)),
         (ndjson, "{\"a\":\"1\"}\n{\"a\":\"", "x", line(2)),
-        (ndjson, "{\"a\":\"1\"}\n", "[", line(2)),
     ] {
         let (said, read) = refused(format, head, pattern, GIB).await;
         assert_eq!(said, expected, "{head:?} {pattern:?}");
