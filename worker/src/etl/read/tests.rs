@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::streaming::PartitionStream as _;
 use futures::TryStreamExt as _;
@@ -104,8 +105,8 @@ async fn long_rows_are_handed_on_a_few_at_a_time() {
         assert_eq!(read.total, ROWS as u64);
         let batches = read.rows.execute(Arc::new(TaskContext::default()));
         let batches: Vec<_> = batches.try_collect().await.expect("rows");
-        assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), ROWS);
-        let largest = batches.iter().map(|batch| batch.num_rows()).max().expect("a batch");
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), ROWS);
+        let largest = batches.iter().map(RecordBatch::num_rows).max().expect("a batch");
         assert!(largest * LONG <= BATCH_BYTES + LONG, "{largest} rows of {LONG} bytes at once");
     }
 }
