@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::cause::may_be_drift;
 use crate::cloud::{Cloud, PROTECT};
+use crate::cost::{self, Billed, CostChange};
 use crate::diff::{self, Action, Asked, Change};
 use crate::fingerprint::digest;
 use crate::graph::Graph;
@@ -30,6 +31,10 @@ pub(crate) struct Plan {
     pub strangers: Vec<String>,
     /// What stands in the way of its changes.
     pub findings: Vec<Finding>,
+    /// What of it the caller may not look at.
+    pub unseen: Vec<Address>,
+    /// What of the stack is billed by the hour at present; of a plan that was read from a file, unknown.
+    billed: Option<Vec<Billed>>,
     protected: Vec<String>,
     /// Whether there is no file, so that only labels tell what is protected.
     by_labels: bool,
@@ -91,6 +96,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
     let strangers = told.collect();
     let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
     let unseen = std::mem::take(&mut observed.unseen);
+    let billed = Some(cost::billed(desired, &known, &observed));
     let changes = match diff::between(&known, observed, fixed, asked) {
         Ok(changes) => changes,
         Err(conflicts) => {
@@ -108,6 +114,8 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         graph: ordered(changes),
         strangers,
         findings,
+        unseen: unseen.into_iter().filter_map(|one| one.address).collect(),
+        billed,
         protected: stack.header.protect.clone(),
         by_labels: stack.is_unwritten(),
     })
@@ -167,8 +175,20 @@ impl Plan {
         changes: Vec<Change>,
     ) -> Self {
         let (graph, strangers, findings) = (ordered(changes), Vec::new(), Vec::new());
-        let (protected, by_labels) = (Vec::new(), false);
-        Self { stack, project, local, desired, graph, strangers, findings, protected, by_labels }
+        let (unseen, billed, protected, by_labels) = (Vec::new(), None, Vec::new(), false);
+        Self {
+            stack,
+            project,
+            local,
+            desired,
+            graph,
+            strangers,
+            findings,
+            unseen,
+            billed,
+            protected,
+            by_labels,
+        }
     }
 
     /// The same plan, in which these addresses are never deleted or replaced.
@@ -180,6 +200,11 @@ impl Plan {
     #[must_use]
     pub(crate) fn changes(&self) -> &[Change] {
         &self.graph.changes
+    }
+
+    /// What an hour costs before the changes and after them, if the plan knows what there is.
+    pub(crate) fn cost(&self) -> Option<CostChange> {
+        self.billed.as_ref().map(|billed| cost::change(billed, self.changes()))
     }
 
     /// The last of the changes that the one at `at` waits for, for people.
@@ -272,6 +297,8 @@ impl Plan {
             graph,
             strangers: Vec::new(),
             findings: Vec::new(),
+            unseen: Vec::new(),
+            billed: None,
             protected: Vec::new(),
             by_labels: false,
         }

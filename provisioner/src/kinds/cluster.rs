@@ -20,7 +20,7 @@ use super::node_pool::{NodePool, PoolSpec};
 use super::service_account::{ServiceAccount, account_problem};
 use super::{Found, Kind, Place, Table, operation};
 use crate::cloud::{Cloud, errors, limited, marks};
-use crate::resource::{Address, Desired, Owner, Revision};
+use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, PoolFacts, Scope};
 
 /// Roles of the account that nodes run as: what a node needs, and reading the workers' image.
@@ -90,6 +90,7 @@ impl Table for ClusterSpec {
             let facts = PoolFacts {
                 machine_type: pool.machine_type.clone(),
                 spot: pool.spot,
+                min_nodes: pool.fewest(),
                 max_nodes: pool.most(),
             };
             scope.pools.insert(format!("{key}/{name}"), facts);
@@ -187,6 +188,15 @@ impl Kind for Cluster {
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
         Ok(owned(cloud).await?.into_iter().map(|(id, live)| found(cloud, &id, live)).collect())
+    }
+
+    async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
+        let Some(live) = cloud.cluster(id).await? else { return Ok(None) };
+        Ok(Some(Health {
+            is_well: matches!(live.status, Status::Provisioning | Status::Running | Status::Reconciling),
+            state: live.status.to_string(),
+            conditions: conditions(&live.conditions),
+        }))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -307,8 +317,12 @@ pub(super) async fn running(
 
 /// What GKE says of a cluster's state.
 fn said(live: &model::Cluster) -> String {
-    let messages: Vec<&str> = live.conditions.iter().map(|condition| condition.message.as_str()).collect();
-    messages.join("; ")
+    conditions(&live.conditions).join("; ")
+}
+
+/// What GKE says of the state of a cluster or a pool.
+pub(super) fn conditions(all: &[model::StatusCondition]) -> Vec<String> {
+    all.iter().map(|condition| condition.message.clone()).filter(|message| !message.is_empty()).collect()
 }
 
 /// Whether a deletion of the cluster is under way.

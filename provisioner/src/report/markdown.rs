@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::Style;
 use super::plan::{FOLDED, Summary, folder, loses, push_field, remark, same_folder};
+use super::{Style, cost};
 use crate::diff::{Action, Change};
 use crate::plan::Plan;
 use crate::preflight::Level;
@@ -29,6 +29,9 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
         return page.text;
     }
     page.push(&format!("**{}**\n", Summary::of(plan)));
+    if let Some(cost) = plan.cost().as_ref().and_then(cost::change) {
+        page.push(&format!("\n{}\n", plain_lines(&cost)));
+    }
     findings(plan, &mut page);
     let changes = plan.changes();
     let mut hidden = 0;
@@ -165,6 +168,12 @@ fn fence(text: &str) -> String {
 /// A name as code, in HTML: no character of it means anything to Markdown.
 fn code(name: &str) -> String {
     format!("<code>{}</code>", plain_html(name))
+}
+
+/// A few lines of our own, as they are.
+fn plain_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| plain_html(line.trim())).collect();
+    lines.join("<br>\n")
 }
 
 /// Everything but plain characters as entities.

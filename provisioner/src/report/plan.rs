@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use super::Style;
 use super::permissions::push_findings;
+use super::{Style, cost};
 use crate::cause::UNKNOWN;
 use crate::diff::{Action, Change, FieldChange};
 use crate::kinds;
@@ -88,6 +88,7 @@ pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
         "changes": changes,
         "undeclared_grants": plan.strangers,
         "preflight": plan.findings,
+        "cost": plan.cost().as_ref().map(cost::change_json),
         "summary": Summary::of(plan),
     })
 }
@@ -126,6 +127,9 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     push_strangers(&mut text, plan, style);
     push_findings(&mut text, &plan.findings, style);
     let _ = writeln!(text, "\n{}", Summary::of(plan));
+    if let Some(cost) = plan.cost().as_ref().and_then(cost::change) {
+        let _ = writeln!(text, "{cost}");
+    }
     text
 }
 

@@ -26,6 +26,7 @@ mod close;
 
 // What is told of it.
 mod status;
+mod queue;
 mod history;
 mod logs;
 mod pod_log;
@@ -49,6 +50,8 @@ pub(crate) use history::{Ended, ItemHistory, PodLog, Tried};
 pub(crate) use items::Items;
 pub(crate) use logs::{Heard, Said, Wanted, add_logs, listen};
 pub(crate) use prune::{Old, old, remove};
+pub(crate) use publish::interrupted as publishing_interrupted;
+pub(crate) use queue::{OpenRun, Pods, Queue};
 pub(crate) use range::expand as expand_range;
 pub(crate) use sources::Sources;
 pub(crate) use stale::{Pins, Survey, survey};

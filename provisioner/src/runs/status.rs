@@ -67,18 +67,19 @@ pub(crate) struct Held {
 impl Store {
     /// How a run stands: as it was closed, or else counted.
     pub(crate) async fn status(&self, summary: Summary) -> Result<RunStatus> {
-        let Summary { record, closed, cancelled } = summary;
-        let cancelling = cancelled.is_some();
-        let (done, failed, moved) = if let Some(closed) = &closed {
-            (closed.done, closed.failed, closed.at)
-        } else {
-            let mut tally = Tally::of(self, &record.run).await?;
-            tally.refresh(&self.bucket).await?;
-            let moved = Timestamp::from_second(tally.moved()).unwrap_or_default();
-            (tally.done() as u64, tally.failed() as u64, moved.max(record.created))
+        let Some(closed) = &summary.closed else {
+            let tally = self.tally(&summary.record.run).await?;
+            return Ok(summary.counted(&tally));
         };
-        let RunRecord { run, job, created, count: items, retry_of, .. } = record;
-        Ok(RunStatus { run, job, created, items, done, failed, closed, cancelling, retry_of, moved })
+        let counts = (closed.done, closed.failed, closed.at);
+        Ok(summary.standing(counts))
+    }
+
+    /// What is done and failed of a run by now.
+    pub(super) async fn tally(&self, run: &RunId) -> Result<Tally> {
+        let mut tally = Tally::of(self, run).await?;
+        tally.refresh(&self.bucket).await?;
+        Ok(tally)
     }
 
     /// Everything about a run, of which the pods `alive` are running.
@@ -100,5 +101,20 @@ impl Store {
         let mut in_flight: Vec<Held> = held.collect();
         in_flight.sort_by_key(|held| held.item.since);
         Ok(Details { status, by, workers, running, in_flight, failures, reasons: Vec::new() })
+    }
+}
+
+impl Summary {
+    /// How an open run stands by a count of its items.
+    pub(super) fn counted(self, tally: &Tally) -> RunStatus {
+        let moved = Timestamp::from_second(tally.moved()).unwrap_or_default().max(self.record.created);
+        self.standing((tally.done() as u64, tally.failed() as u64, moved))
+    }
+
+    fn standing(self, (done, failed, moved): (u64, u64, Timestamp)) -> RunStatus {
+        let Self { record, closed, cancelled } = self;
+        let cancelling = cancelled.is_some();
+        let RunRecord { run, job, created, count: items, retry_of, .. } = record;
+        RunStatus { run, job, created, items, done, failed, closed, cancelling, retry_of, moved }
     }
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clients::{Bucket, Listed};
 use contract::{Outcome, RunId, layout};
 use futures::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
 
 use super::store::Store;
 
@@ -25,6 +26,7 @@ pub(crate) struct Tally {
     open: BTreeMap<String, Shard>,
     closed: (usize, usize),
     moved: i64,
+    last_receipt: i64,
 }
 
 /// The items whose hash begins with the same two digits.
@@ -63,7 +65,7 @@ impl Tally {
         for line in &items {
             open.entry(line.item.shard()).or_default().items += 1;
         }
-        Ok(Self { run: run.clone(), items: items.len(), open, closed: (0, 0), moved: 0 })
+        Ok(Self { run: run.clone(), items: items.len(), open, closed: (0, 0), moved: 0, last_receipt: 0 })
     }
 
     /// Items with a receipt.
@@ -88,11 +90,27 @@ impl Tally {
         self.moved
     }
 
+    /// When the last receipt was written; none before the first.
+    pub(super) fn last_receipt(&self) -> Option<Timestamp> {
+        Timestamp::from_second(self.last_receipt).ok().filter(|_| self.last_receipt > 0)
+    }
+
+    /// The shards that have items with neither a receipt nor a failure.
+    pub(super) fn open_shards(&self) -> impl Iterator<Item = &str> {
+        self.open.iter().filter(|(_, shard)| !shard.is_complete()).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether an item, by its shard and the name of its records, has neither a receipt nor a failure.
+    pub(super) fn is_open(&self, shard: &str, record_name: &str) -> bool {
+        let file = format!("{record_name}.json");
+        self.open.get(shard).is_some_and(|shard| !shard.done.contains(&file) && !shard.failed.contains(&file))
+    }
+
     /// Looks again: at the shards that are open, or at all of them together where that is fewer pages.
     pub(crate) async fn refresh(&mut self, bucket: &Bucket) -> Result<()> {
         let (receipts, failures) = (layout::receipts(&self.run), layout::failures(&self.run));
         if self.open.len() > self.items.div_ceil(PAGE) {
-            bucket.each(&receipts, |found| self.learn(&found, Shard::done)).await?;
+            bucket.each(&receipts, |found| self.learn_receipt(&found)).await?;
         } else {
             let shards: Vec<String> = self.open.keys().cloned().collect();
             let listings = shards.iter().map(|shard| {
@@ -104,9 +122,7 @@ impl Tally {
             });
             let mut listings = futures::stream::iter(listings).buffer_unordered(PARALLEL);
             while let Some(found) = listings.try_next().await? {
-                for found in &found {
-                    self.learn(found, Shard::done);
-                }
+                found.iter().for_each(|found| self.learn_receipt(found));
             }
         }
         // Failures are few.
@@ -115,6 +131,11 @@ impl Tally {
         }
         self.close_shards();
         Ok(())
+    }
+
+    fn learn_receipt(&mut self, found: &Listed) {
+        self.last_receipt = self.last_receipt.max(found.created_ms / 1000);
+        self.learn(found, Shard::done);
     }
 
     fn learn(&mut self, found: &Listed, of: fn(&mut Shard) -> &mut HashSet<String>) {
@@ -158,7 +179,7 @@ mod tests {
     fn tally() -> Tally {
         let shard = |items| Shard { items, ..Shard::default() };
         let open = BTreeMap::from([("aa".to_owned(), shard(2)), ("bb".to_owned(), shard(1))]);
-        Tally { run: RunId("r".into()), items: 3, open, closed: (0, 0), moved: 0 }
+        Tally { run: RunId("r".into()), items: 3, open, closed: (0, 0), moved: 0, last_receipt: 0 }
     }
 
     #[test]
