@@ -12,8 +12,10 @@ use tonic::service::Routes;
 use crate::access::{self, Access};
 use crate::activity::Activity;
 use crate::admin::Admin;
+use crate::artifact_registry::ArtifactRegistry;
 use crate::calls::Calls;
 use crate::clock::Clock;
+use crate::compute::Compute;
 use crate::container::{Container, Surroundings};
 use crate::environment::Endpoints;
 use crate::folder;
@@ -86,6 +88,7 @@ impl Cloud {
         let storage = Storage::open(&journal, &mut tables, &clock, &iam, &folder)?;
         storage.serve_at(endpoints.url.clone());
         let secrets = SecretManager::open(&journal, &mut tables, &clock, &iam, &projects)?;
+        let registry = ArtifactRegistry::open(&journal, &mut tables, &clock, &folder)?;
         let usage = ServiceUsage::open(&journal, &mut tables, &clock)?;
         let surroundings = Surroundings {
             folder,
@@ -101,12 +104,21 @@ impl Cloud {
         let stop_asked = CancellationToken::new();
         let admin = Admin::new(&token, &endpoints, &container, &pubsub, &stop_asked);
         let steered = calls.admin(&clock).merge(container.admin()).merge(iam.admin()).merge(storage.admin());
+        let compute = {
+            let (running, ordered) = (container.clone(), container.clone());
+            Compute {
+                machines: Arc::new(move |project: &str, region: &str| running.machines(project, region)),
+                quotas: Arc::new(move || ordered.orders().quotas),
+            }
+        };
         let rest = axum::Router::new()
             .merge(iam.rest())
             .merge(projects.rest())
             .merge(usage.rest())
             .merge(pubsub.rest())
             .merge(secrets.rest())
+            .merge(registry.rest())
+            .merge(compute.rest())
             .merge(storage.rest())
             .merge(container.rest())
             .merge(admin.rest(steered));

@@ -13,6 +13,7 @@ use crate::observe::{self, Observed};
 use crate::preflight::{self, Finding, Level, Unready};
 use crate::resource::{Address, Desired, Live, Owner};
 use crate::stack::{Project, Stack, nearest};
+use crate::{images, places, quota};
 
 /// What would make the cloud match the stack.
 #[derive(Debug)]
@@ -77,8 +78,11 @@ pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud, delete_adopted: bool)
 }
 
 async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Asked) -> Result<Plan> {
-    let mut observed = observe::all(desired, cloud).await?;
-    let known = observed.known(desired);
+    let looks =
+        tokio::join!(observe::all(desired, cloud), images::look(cloud, desired), quota::look(cloud, desired));
+    let (mut observed, images, quotas) = (looks.0?, looks.1, looks.2);
+    let mut known = observed.known(desired);
+    images.pin(&mut known, &observed.wanted);
     if desired.is_empty() && !observed.unseen.is_empty() {
         // Nothing is left behind because it could not be seen.
         bail!(Unready(preflight::of(cloud, &observed.unseen, &[]).await));
@@ -97,7 +101,10 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
     let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
     let unseen = std::mem::take(&mut observed.unseen);
     let billed = Some(cost::billed(desired, &known, &observed));
-    let changes = match diff::between(&known, observed, fixed, asked) {
+    let mut findings = images.findings(desired, &known, &observed.wanted, cloud.project.local);
+    findings.extend(quotas.findings(&known, &observed.wanted));
+    findings.extend(places::findings(&known, &observed.wanted));
+    let mut changes = match diff::between(&known, observed, fixed, asked) {
         Ok(changes) => changes,
         Err(conflicts) => {
             let told = conflicts.iter().map(ToString::to_string);
@@ -105,7 +112,9 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
             bail!("{}", told.chain(findings.iter().map(ToString::to_string)).collect::<Vec<_>>().join("\n"))
         }
     };
-    let findings = preflight::of(cloud, &unseen, &changes).await;
+    images::tell_moved_tags(&mut changes);
+    findings.extend(preflight::of(cloud, &unseen, &changes).await);
+    findings.sort_by_key(|finding| finding.level);
     Ok(Plan {
         stack: stack.owner().to_owned(),
         project: cloud.project.id.clone(),

@@ -193,3 +193,149 @@ fn a_run_whose_publishing_was_interrupted_is_named_with_that_reason() {
     scenario.expect(0, &["runs", "watch", "--local", &cut]);
     assert!(scenario.expect(0, &["status", "--local"]).contains("no open run"));
 }
+
+/// What a registry is pushed to, by the API that docker speaks.
+struct Registry<'a>(&'a Scenario);
+
+impl Registry<'_> {
+    const PATH: &'static str = "/v2/local-cloud/images/worker";
+
+    fn create(&self) {
+        let repositories = "/v1/projects/local-cloud/locations/europe-west1/repositories";
+        self.0.call("POST", &format!("{repositories}?repositoryId=images"), &json!({ "format": "DOCKER" }));
+    }
+
+    /// Pushes an image of one platform; its digest.
+    fn push(&self, tag: &str, architecture: &str, version: u32) -> String {
+        let config = json!({ "os": "linux", "architecture": architecture, "version": version }).to_string();
+        let blob =
+            self.send("POST", &format!("{}/blobs/uploads/?digest={}", Self::PATH, digest(&config)), &config);
+        assert_eq!(blob, digest(&config));
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": { "digest": blob, "size": config.len() },
+            "layers": [],
+        });
+        self.send("PUT", &format!("{}/manifests/{tag}", Self::PATH), &manifest.to_string())
+    }
+
+    /// Pushes a list of images of several platforms; its digest.
+    fn push_list(&self, tag: &str, images: &[(&str, &str)]) -> String {
+        let listed = images.iter().map(|(digest, architecture)| {
+            json!({ "digest": digest, "platform": { "os": "linux", "architecture": architecture } })
+        });
+        let list = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": listed.collect::<Vec<_>>(),
+        });
+        self.send("PUT", &format!("{}/manifests/{tag}", Self::PATH), &list.to_string())
+    }
+
+    /// The digest that the registry gives what is sent.
+    fn send(&self, method: &str, path: &str, body: &str) -> String {
+        let (status, head, said) = self.0.request(method, path, body);
+        assert_eq!(status, 201, "{method} {path}: {said}");
+        let mut lines = head.lines();
+        let digest = lines.find_map(|line| line.strip_prefix("docker-content-digest: "));
+        digest.expect("a digest").trim().to_owned()
+    }
+}
+
+fn digest(text: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    format!("sha256:{}", hex::encode(Sha256::digest(text)))
+}
+
+/// What a plan says stands in the way, but for permissions.
+fn findings(scenario: &Scenario) -> Vec<String> {
+    let plan = scenario.json(0, &["plan", "--local"]);
+    let text = |finding: &Value, field: &str| finding[field].as_str().expect("text").to_owned();
+    let found = plan["preflight"].as_array().expect("findings").iter();
+    found.map(|finding| format!("{}: {}", text(finding, "level"), text(finding, "what"))).collect()
+}
+
+#[test]
+fn a_tag_is_bound_to_its_digest_and_one_that_moved_is_a_change() {
+    let scenario = Scenario::fx_on_a_fast_cloud();
+    let image = "europe-west1-docker.pkg.dev/local-cloud/images/worker:1";
+    scenario.edit("[job.fx]", &format!("[job.fx]\nimage = \"{image}\""));
+    // The local cloud pulls nothing: an image that its registry does not hold is nobody's mistake there.
+    scenario.expect(0, &["local", "up"]);
+    assert!(findings(&scenario).is_empty());
+    let registry = Registry(&scenario);
+    registry.create();
+    assert_eq!(findings(&scenario), [format!("error: job.fx: there is no image {image}")]);
+    let refused = scenario.provision(&["apply", "--local", "--yes"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("nothing was changed"), "{}", refused.stderr);
+
+    let first = registry.push("1", "amd64", 1);
+    assert!(findings(&scenario).is_empty());
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
+
+    let arm = registry.push("arm", "arm64", 1);
+    let second = registry.push_list("1", &[(&first, "amd64"), (&arm, "arm64")]);
+    let plan = scenario.json(2, &["plan", "--local", "--detailed-exitcode"]);
+    let changes = plan["changes"].as_array().expect("changes");
+    let told: Vec<Value> = changes.iter().map(|c| json!([c["address"], c["action"], c["reason"]])).collect();
+    assert_eq!(told, [json!(["job.fx", "update", "the tag 1 was moved"])]);
+    let field = &changes[0]["fields"][0];
+    assert_eq!(
+        (&field["before"], &field["after"]),
+        (&json!(format!("{image}@{first}")), &json!(format!("{image}@{second}")))
+    );
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
+
+    // A run is bound to what was applied.
+    scenario.expect(0, &["run", "--local", "--yes", "--", "USD"]);
+    let run = scenario.only_run(BUCKET);
+    let record =
+        std::fs::read_to_string(scenario.object(BUCKET, &format!("runs/{run}/run.json"))).expect("a record");
+    let record: Value = serde_json::from_str(&record).expect("JSON");
+    assert_eq!(record["image"], json!(format!("{image}@{second}")));
+
+    // Machines of another architecture need an image for them.
+    scenario.edit("e2-standard-2", "t2a-standard-2");
+    assert!(findings(&scenario).is_empty());
+    scenario.edit("worker:1", "worker:only-amd");
+    registry.push("only-amd", "amd64", 2);
+    assert_eq!(
+        findings(&scenario),
+        [
+            "error: job.fx: image europe-west1-docker.pkg.dev/local-cloud/images/worker:only-amd is built for linux/amd64, and the machines of the pool main/workers (t2a-standard-2) are linux/arm64"
+        ]
+    );
+}
+
+#[test]
+fn quotas_and_places_are_told_before_anything_is_made() {
+    let scenario = Scenario::fx_on_a_fast_cloud();
+    scenario.expect(0, &["local", "up"]);
+    assert!(findings(&scenario).is_empty());
+    scenario.expect(0, &["local", "quota", "set", "PREEMPTIBLE_CPUS", "8"]);
+    let short = "warning: node_pool.main/workers: takes 20 PREEMPTIBLE_CPUS of europe-west1 at max_nodes, and the quota is 8 (0 in use); runs get fewer nodes";
+    assert_eq!(findings(&scenario), [short]);
+    scenario.expect(0, &["local", "quota", "set", "CPUS", "1", "--region", "europe-west1"]);
+    assert_eq!(
+        findings(&scenario),
+        [
+            "error: node_pool.main/steady: takes 2 CPUS of europe-west1 from the beginning, and of 1 there are 1 left",
+            short
+        ]
+    );
+    scenario.expect(0, &["local", "quota", "restore"]);
+    assert!(findings(&scenario).is_empty());
+    scenario.edit("[bucket.data]", "[bucket.data]\nlocation = \"EU\"");
+    assert!(findings(&scenario).is_empty());
+    scenario.edit("location = \"EU\"", "location = \"US\"");
+    assert_eq!(
+        findings(&scenario),
+        [
+            "warning: bucket.data lies in US, and cluster.main in europe-west1: whatever job.fx reads and writes there crosses between them, which is slow and billed"
+        ]
+    );
+}

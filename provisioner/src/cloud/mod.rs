@@ -26,9 +26,11 @@ pub(crate) mod errors;
 mod identity;
 mod kubernetes;
 mod policies;
+mod web;
 
 pub(crate) use kubernetes::{Kubernetes, MANAGED_BY as KUBERNETES_MANAGED_BY, PART_OF};
 pub(crate) use policies::{PolicyOf, grants};
+pub(crate) use web::Answer;
 
 /// Longest that one idempotent call is retried by its client; what changes things is retried by
 /// `apply`, by evidence.

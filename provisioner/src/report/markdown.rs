@@ -58,7 +58,11 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
 /// What stands in the way, as far as there is room.
 fn findings(plan: &Plan, page: &mut Page) {
     for finding in &plan.findings {
-        let level = if finding.level == Level::Error { "error" } else { "warning" };
+        let level = match finding.level {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Note => "note",
+        };
         let told = plain_html(&format!("{}; {}", finding.what, finding.help));
         page.fits(&format!("\n**{level}**: {told}\n"));
     }

@@ -102,7 +102,7 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     let place = if plan.local { " (local cloud)" } else { "" };
     let mut text = format!("stack {}, project {}{place}\n", plan.stack, plan.project);
     if plan.is_empty() {
-        text.push_str(match plan.findings.is_empty() {
+        text.push_str(match plan.unseen.is_empty() && plan.is_ready().is_ok() {
             true => "no changes: the cloud is as the file says\n",
             false => "no changes in what can be seen\n",
         });

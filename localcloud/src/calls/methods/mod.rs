@@ -1,11 +1,13 @@
 //! The table of all methods that the local cloud serves: what each is called, where it stands on
 //! the wires, and where a request says what it is about. What has no row is not served.
 
+mod compute;
 mod container;
 mod iam;
 pub(super) mod kubernetes;
 mod projects;
 mod pubsub;
+mod registry;
 mod secrets;
 mod services;
 mod storage;
@@ -46,7 +48,7 @@ enum On {
     Grpc(&'static str),
 }
 
-const TABLES: [&[Method]; 7] = [
+const TABLES: [&[Method]; 9] = [
     pubsub::METHODS,
     storage::METHODS,
     container::METHODS,
@@ -54,6 +56,8 @@ const TABLES: [&[Method]; 7] = [
     projects::METHODS,
     services::METHODS,
     secrets::METHODS,
+    registry::METHODS,
+    compute::METHODS,
 ];
 
 const fn method(name: &'static str, routes: &'static [Route]) -> Method {
