@@ -45,27 +45,43 @@ struct Region {
 
 /// The quotas of each region that pools are in, or why they are unknown.
 #[derive(Debug, Default)]
-pub(crate) struct Quotas(BTreeMap<String, Result<Vec<Quota>, String>>);
+pub(crate) struct Quotas(BTreeMap<String, Result<Vec<Quota>, Unknown>>);
+
+/// Why a quota is unknown, and what to do.
+#[derive(Debug)]
+struct Unknown {
+    why: String,
+    help: &'static str,
+}
 
 /// Reads the quotas of the regions that the stack's pools are in.
 pub(crate) async fn look(cloud: &Cloud, desired: &[Desired]) -> Quotas {
     let regions: BTreeSet<&str> = pools(desired).map(region).collect();
     let looks = regions.into_iter().map(|region| async move {
-        (region.to_owned(), of_region(cloud, region).await.map_err(|error| format!("{error:#}")))
+        let answer = of_region(cloud, region).await;
+        let unknown = |error| Unknown { why: format!("{error:#}"), help: "plan again" };
+        (region.to_owned(), answer.unwrap_or_else(|error| Err(unknown(error))))
     });
     Quotas(join_all(looks).await.into_iter().collect())
 }
 
-async fn of_region(cloud: &Cloud, region: &str) -> Result<Vec<Quota>> {
+async fn of_region(cloud: &Cloud, region: &str) -> Result<Result<Vec<Quota>, Unknown>> {
     let path = format!("/compute/v1/projects/{}/regions/{region}", cloud.project.id);
     let answer = cloud.read(HOST, &path, "application/json").await?;
     match answer.status {
         200 => {}
-        401 | 403 => bail!("{} may not read it: compute.regions.get", cloud.caller),
+        403 if String::from_utf8_lossy(&answer.body).contains("SERVICE_DISABLED") => {
+            let why = "the API of Compute Engine is not enabled yet".to_owned();
+            return Ok(Err(Unknown { why, help: "plan again when apply has enabled it" }));
+        }
+        401 | 403 => {
+            let why = format!("{} may not read it: compute.regions.get", cloud.caller);
+            return Ok(Err(Unknown { why, help: "roles/compute.viewer lets a plan look" }));
+        }
         status => bail!("{HOST} answers {status}"),
     }
     let region: Region = serde_json::from_slice(&answer.body).context("the answer cannot be read")?;
-    Ok(region.quotas)
+    Ok(Ok(region.quotas))
 }
 
 /// What pools of one region ask of one quota.
@@ -85,18 +101,18 @@ impl Quotas {
         for (region, quotas) in &self.0 {
             match quotas {
                 Ok(quotas) => findings.extend(of_quotas(region, quotas, desired, wanted)),
-                Err(why) => findings.push(unknown(region, why)),
+                Err(Unknown { why, help }) => findings.push(unknown(region, why, help)),
             }
         }
         findings
     }
 }
 
-fn unknown(region: &str, why: &str) -> Finding {
+fn unknown(region: &str, why: &str, help: &str) -> Finding {
     Finding {
         level: Level::Note,
         what: format!("quota unknown: whether {region} leaves room for the pools cannot be told ({why})"),
-        help: "roles/compute.viewer lets a plan look".to_owned(),
+        help: help.to_owned(),
     }
 }
 
@@ -127,8 +143,7 @@ fn of_quotas(region: &str, quotas: &[Quota], desired: &[Desired], wanted: &[Opti
     let mut findings: Vec<Finding> = found.collect();
     if !untold.is_empty() {
         let why = format!("regions do not tell that of {}", untold.join(", "));
-        findings
-            .push(Finding { help: "see the quotas page of the console".to_owned(), ..unknown(region, &why) });
+        findings.push(unknown(region, &why, "see the quotas page of the console"));
     }
     findings
 }

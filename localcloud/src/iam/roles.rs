@@ -62,15 +62,7 @@ pub(super) const ROLES: &[Role] = &[
     ),
     role(
         "compute.viewer",
-        &[
-            "compute.*.get",
-            "compute.*.list",
-            "resourcemanager.projects.get",
-            "resourcemanager.projects.list",
-            "serviceusage.quotas.get",
-            "serviceusage.services.get",
-            "serviceusage.services.list",
-        ],
+        &["compute.*.get", "compute.*.list", "resourcemanager.projects.get", "resourcemanager.projects.list"],
     ),
     role(
         "container.admin",

@@ -236,3 +236,112 @@ fn architecture(machine_type: &str) -> &'static str {
     let series = machine_type.split('-').next().unwrap_or_default();
     if ARM.contains(&series) { "arm64" } else { "amd64" }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::resource::{Address, Owner, Revision};
+
+    const IMAGE: &str = "gcr.io/p/worker:1";
+
+    fn fields(image: &str) -> Value {
+        let pods = json!({ "containers": [{ "image": image }], "nodeSelector": { POOL: "workers" } });
+        json!({ "manifest": { "spec": { "jobTemplate": { "spec": { "template": { "spec": pods } } } } } })
+    }
+
+    fn desired(kind: &'static str, key: &str, id: &str, fields: Value) -> Desired {
+        Desired {
+            address: Address::new(kind, key),
+            id: id.into(),
+            fields,
+            needs: Vec::new(),
+            inside: None,
+            implied_by: None,
+            existing: false,
+            spec: None,
+        }
+    }
+
+    /// A job with an image, in a pool of a machine type.
+    fn stack(image: &str, machine_type: &str) -> Vec<Desired> {
+        vec![
+            desired("job", "fx", "c/namespaces/fx/cronjobs/fx", fields(image)),
+            desired(
+                "node_pool",
+                "main/workers",
+                "c/nodePools/workers",
+                json!({ "machine_type": machine_type }),
+            ),
+        ]
+    }
+
+    fn live(image: &str) -> Vec<Option<Live>> {
+        let job = Live {
+            address: Address::new("job", "fx"),
+            id: String::new(),
+            fields: fields(image),
+            owner: Owner::Ours,
+            holds: None,
+            inside: None,
+            revision: Revision::default(),
+        };
+        vec![Some(job), None]
+    }
+
+    fn found(digest: &str, architecture: &str) -> Look {
+        let platform = Platform { os: "linux".into(), architecture: architecture.into() };
+        Look::Found { digest: digest.into(), platforms: vec![platform] }
+    }
+
+    fn pinned(look: Look, there: &[Option<Live>]) -> String {
+        let mut stack = stack(IMAGE, "e2-standard-2");
+        Images([(IMAGE.to_owned(), look)].into()).pin(&mut stack, there);
+        names(&stack[0].fields).collect()
+    }
+
+    #[test]
+    fn who_may_not_look_leaves_an_image_bound_as_it_is() {
+        let there = live("gcr.io/p/worker:1@sha256:old");
+        assert_eq!(pinned(found("sha256:new", "amd64"), &there), "gcr.io/p/worker:1@sha256:new");
+        for look in [Look::Denied, Look::Missing { repository: true }, Look::Unknown("no".into())] {
+            assert_eq!(pinned(look, &there), "gcr.io/p/worker:1@sha256:old");
+        }
+        assert_eq!(pinned(Look::Denied, &live("gcr.io/p/worker:2@sha256:old")), IMAGE);
+        assert_eq!(pinned(Look::Denied, &[None, None]), IMAGE);
+    }
+
+    fn told(image: &str, machine_type: &str, look: Option<Look>, local: bool) -> String {
+        let stack = stack(image, machine_type);
+        let images = Images(look.map(|look| (image.to_owned(), look)).into_iter().collect());
+        let found = images.findings(&stack, &stack, &[None, None], local);
+        found.iter().map(|found| format!("{:?}: {}", found.level, found.what)).collect()
+    }
+
+    #[test]
+    fn what_is_told_of_an_image() {
+        let at_google = |look, local| told(IMAGE, "t2a-standard-4", Some(look), local);
+        assert_eq!(at_google(found("sha256:ab", "arm64"), false), "");
+        assert_eq!(
+            at_google(found("sha256:ab", "amd64"), false),
+            "Error: job.fx: image gcr.io/p/worker:1 is built for linux/amd64, and the machines of the pool main/workers (t2a-standard-4) are linux/arm64"
+        );
+        assert_eq!(
+            at_google(Look::Denied, false),
+            "Note: job.fx: image gcr.io/p/worker:1 is not checked: these credentials may not read its repository, or there is none"
+        );
+        let missing = Look::Missing { repository: false };
+        assert_eq!(at_google(missing.clone(), true), "");
+        assert_eq!(
+            at_google(missing, false),
+            "Error: job.fx: there is no image gcr.io/p/worker:1, nor its repository"
+        );
+        let elsewhere = |local| told("python:3.13", "e2-standard-2", None, local);
+        assert_eq!(
+            elsewhere(false),
+            "Note: job.fx: image python:3.13 is not checked: docker.io is no registry of Google's"
+        );
+        assert_eq!(elsewhere(true), "");
+    }
+}

@@ -86,13 +86,12 @@ async fn found(cloud: &Cloud, image: &Reference) -> Result<Look> {
         let kind = answer.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         format!("its manifest cannot be read ({})", kind.unwrap_or("of no kind"))
     })?;
-    let platforms = match &manifest.config {
-        Some(config) => vec![of_config(cloud, image, &config.digest).await?],
-        None => {
-            let listed = manifest.manifests.into_iter().filter_map(|listed| listed.platform);
-            // What attests how an image was built stands in the list, too.
-            listed.filter(|platform| platform.architecture != "unknown").collect()
-        }
+    let platforms = if let Some(config) = &manifest.config {
+        vec![of_config(cloud, image, &config.digest).await?]
+    } else {
+        let listed = manifest.manifests.into_iter().filter_map(|listed| listed.platform);
+        // What attests how an image was built stands in the list, too.
+        listed.filter(|platform| platform.architecture != "unknown").collect()
     };
     Ok(Look::Found { digest, platforms })
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::grant::Grant;
 use super::node_pool::{NodePool, PoolSpec};
 use super::service_account::{ServiceAccount, account_problem};
-use super::{Found, Kind, Place, Table, operation};
+use super::{Found, Kind, Place, Table, health, operation};
 use crate::cloud::{Cloud, errors, limited, marks};
 use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, PoolFacts, Scope};
@@ -191,12 +191,7 @@ impl Kind for Cluster {
     }
 
     async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
-        let Some(live) = cloud.cluster(id).await? else { return Ok(None) };
-        Ok(Some(Health {
-            is_well: matches!(live.status, Status::Provisioning | Status::Running | Status::Reconciling),
-            state: live.status.to_string(),
-            conditions: conditions(&live.conditions),
-        }))
+        Ok(cloud.cluster(id).await?.as_ref().map(health::of_cluster))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -317,12 +312,7 @@ pub(super) async fn running(
 
 /// What GKE says of a cluster's state.
 fn said(live: &model::Cluster) -> String {
-    conditions(&live.conditions).join("; ")
-}
-
-/// What GKE says of the state of a cluster or a pool.
-pub(super) fn conditions(all: &[model::StatusCondition]) -> Vec<String> {
-    all.iter().map(|condition| condition.message.clone()).filter(|message| !message.is_empty()).collect()
+    health::conditions(&live.conditions).join("; ")
 }
 
 /// Whether a deletion of the cluster is under way.

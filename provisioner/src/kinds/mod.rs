@@ -22,6 +22,7 @@ mod cluster;
 mod command;
 mod etl;
 mod grant;
+mod health;
 mod in_cluster;
 mod job;
 mod kubernetes_service_account;

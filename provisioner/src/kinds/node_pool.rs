@@ -13,7 +13,7 @@ use kube::api::{Api, ListParams};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Found, Kind, Place, cluster, operation};
+use super::{Found, Kind, Place, cluster, health, operation};
 use crate::cloud::{Cloud, errors, limited};
 use crate::cost::{Billed, Machines};
 use crate::resource::{Address, Health, Owner, Revision};
@@ -174,16 +174,11 @@ impl Kind for NodePool {
     }
 
     async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
-        use model::node_pool::Status;
         let (cluster_id, name) = id.split_once("/nodePools/").unwrap_or((id, ""));
         let cluster = cloud.cluster(cluster_id).await?;
         let pools = cluster.map(|cluster| cluster.node_pools).unwrap_or_default();
         let live = pools.into_iter().find(|pool| pool.name == name);
-        Ok(live.map(|live| Health {
-            is_well: matches!(live.status, Status::Provisioning | Status::Running | Status::Reconciling),
-            state: live.status.to_string(),
-            conditions: cluster::conditions(&live.conditions),
-        }))
+        Ok(live.as_ref().map(health::of_pool))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {

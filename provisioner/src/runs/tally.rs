@@ -122,7 +122,9 @@ impl Tally {
             });
             let mut listings = futures::stream::iter(listings).buffer_unordered(PARALLEL);
             while let Some(found) = listings.try_next().await? {
-                found.iter().for_each(|found| self.learn_receipt(found));
+                for found in &found {
+                    self.learn_receipt(found);
+                }
             }
         }
         // Failures are few.
