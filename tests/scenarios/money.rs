@@ -184,11 +184,12 @@ fn a_run_whose_publishing_was_interrupted_is_named_with_that_reason() {
         scenario.call("POST", &upload, &Value::from(text));
     }
     let status = scenario.expect(0, &["status", "--local"]);
-    let told = format!(": 0 of 2 items are in the queue; `provision runs watch {cut}` publishes the rest\n");
-    let told = status.lines().find(|line| line.contains("publishing was interrupted")).map(|line| {
-        assert!(format!("{line}\n").ends_with(&told), "{status}");
-    });
-    assert!(told.is_some(), "{status}");
+    let told = format!(
+        "  publishing was interrupted: the same command continues it, and so does `provision runs watch {cut}`\n"
+    );
+    assert!(status.contains(&told), "{status}");
+    let json = scenario.json(0, &["status", "--local"]);
+    assert_eq!(json["runs"][0]["reasons"][0], told.trim(), "{json:#}");
     // It does: the run is followed to its end.
     scenario.expect(0, &["runs", "watch", "--local", &cut]);
     assert!(scenario.expect(0, &["status", "--local"]).contains("no open run"));

@@ -19,9 +19,9 @@ use crate::diff::Action;
 use crate::exit::Exit;
 use crate::kinds;
 use crate::plan::{self, Plan};
-use crate::report::{self, Format, standing_json, status_text};
+use crate::report::{self, Format, publishing_interrupted, standing_json, status_text};
 use crate::resource::{Address, Health};
-use crate::runs::{OpenRun, Queue, publishing_interrupted};
+use crate::runs::{OpenRun, Queue};
 use crate::stack::PoolFacts;
 
 /// Resources whose health is asked for at the same time.
@@ -195,15 +195,12 @@ async fn open_runs(session: &Session) -> Result<Vec<OpenRun>> {
     for store in session.stores().await? {
         for summary in store.runs().await?.into_iter().filter(|run| run.closed.is_none()) {
             let record = summary.record.clone();
-            let is_cancelled = summary.cancelled.is_some();
             let pods = match session.cluster_of(&record).await? {
                 Some(cluster) => cluster.pods(&record.run).await?,
                 None => Vec::new(),
             };
             let mut run = store.open_run(summary, &pods).await?;
-            if !is_cancelled {
-                run.reasons.extend(publishing_interrupted(&store, &record, Timestamp::now()).await?);
-            }
+            run.reasons.extend(publishing_interrupted(&run.status, Timestamp::now()));
             run.reasons.extend(reasons(session, &record, &run.status).await?);
             open.push(run);
         }

@@ -44,7 +44,7 @@ pub(crate) use permissions::{findings_text, permissions_json, permissions_text};
 pub(crate) use plain::plain;
 pub(crate) use plan::{moved_text, plan_text};
 pub(crate) use progress::{RunProgress, run_json, run_text};
-pub(crate) use runs::{old_runs, run_show, runs_list};
+pub(crate) use runs::{old_runs, publishing_interrupted, run_show, runs_list};
 pub(crate) use stack::{stack_json, stack_toml};
 pub(crate) use stacks::stacks_text;
 pub(crate) use stale::survey_text;

@@ -50,7 +50,6 @@ pub(crate) use history::{Ended, ItemHistory, PodLog, Tried};
 pub(crate) use items::Items;
 pub(crate) use logs::{Heard, Said, Wanted, add_logs, listen};
 pub(crate) use prune::{Old, old, remove};
-pub(crate) use publish::interrupted as publishing_interrupted;
 pub(crate) use queue::{OpenRun, Pods, Queue};
 pub(crate) use range::expand as expand_range;
 pub(crate) use sources::Sources;

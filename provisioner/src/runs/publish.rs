@@ -1,5 +1,5 @@
 //! Publishes a run's items in batches, with a checkpoint after each. A crash may publish one batch
-//! twice; effects stay once. Tells, too, whether somebody stopped halfway.
+//! twice; effects stay once.
 
 use std::collections::HashSet;
 
@@ -8,10 +8,8 @@ use bytes::Bytes;
 use clients::{Metadata, Target};
 use contract::{ItemLine, Message, RunRecord, layout};
 use google_cloud_pubsub::model::Message as PubsubMessage;
-use jiff::{SignedDuration, Timestamp};
 
 use super::store::Store;
-use super::watch::STILL;
 
 /// Items between two checkpoints.
 const BATCH: usize = 1000;
@@ -48,24 +46,4 @@ pub(crate) async fn all(store: &Store, pubsub: &Target, record: &RunRecord) -> R
     }
     bucket.create(&layout::published(&record.run), Bytes::from_static(b"{}"), Metadata::new()).await?;
     Ok(())
-}
-
-/// Why items of an open run are in no queue, if whoever published them has stopped before the end.
-pub(crate) async fn interrupted(store: &Store, record: &RunRecord, now: Timestamp) -> Result<Option<String>> {
-    if store.bucket.stat(&layout::published(&record.run)).await?.is_some() {
-        return Ok(None);
-    }
-    let checkpoints = store.bucket.list(&layout::batches(&record.run)).await?;
-    let last = checkpoints.iter().filter_map(|stored| Timestamp::from_second(stored.created).ok()).max();
-    let since = now.duration_since(last.unwrap_or(record.created).max(record.created));
-    if since <= STILL.try_into().unwrap_or(SignedDuration::MAX) {
-        return Ok(None);
-    }
-    let published = ((checkpoints.len() * BATCH) as u64).min(record.count);
-    Ok(Some(format!(
-        "publishing was interrupted {} s ago: {published} of {} items are in the queue; `provision runs watch {}` publishes the rest",
-        since.as_secs(),
-        record.count,
-        record.run
-    )))
 }

@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
-use clients::{Bucket, Listed};
+use clients::Bucket;
 use contract::layout::AttemptRecord;
 use contract::{RunId, WorkerProgress, layout};
-use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Serialize;
@@ -17,9 +16,6 @@ use super::status::RunStatus;
 use super::store::{Store, Summary};
 use super::tally::{SMALL, Tally};
 use super::workers::is_running;
-
-/// Shards listed at the same time.
-const PARALLEL: usize = 16;
 
 /// Items that wait or are worked on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -90,6 +86,7 @@ impl Store {
         let run = summary.record.run.clone();
         let running = pods.iter().filter(|pod| phase(pod) == "Running");
         let alive: HashSet<String> = running.filter_map(|pod| pod.metadata.name.clone()).collect();
+        let publishing = self.publishing(&summary).await?;
         let tally = self.tally(&run).await?;
         let mut workers: Vec<WorkerProgress> = self.all(&layout::workers(&run)).await?;
         workers.retain(|worker| is_running(worker, &alive));
@@ -99,7 +96,7 @@ impl Store {
         } else {
             Tries::default()
         };
-        let status = summary.counted(&tally);
+        let status = summary.counted(&tally, publishing);
         let open = status.items.saturating_sub(status.done + status.failed);
         let queue = Queue {
             open,
@@ -128,8 +125,8 @@ struct Tries(BTreeMap<Named, (u32, bool)>);
 
 impl Tries {
     /// Takes the record of an attempt for what its name says.
-    fn learn(&mut self, object: &Listed) {
-        let mut parts = object.name.rsplitn(4, '/');
+    fn learn(&mut self, object: &str) {
+        let mut parts = object.rsplitn(4, '/');
         let (file, item, shard) = (parts.next(), parts.next(), parts.next());
         let (Some(file), Some(item), Some(shard)) = (file, item, shard) else { return };
         let Some((number, record)) = layout::attempt_record(file) else { return };
@@ -154,18 +151,11 @@ impl Tries {
 async fn tries(bucket: &Bucket, run: &RunId, items: u64, tally: &Tally) -> Result<Tries> {
     let (attempts, mut tries) = (layout::attempts(run), Tries::default());
     if items <= SMALL {
-        bucket.each(&attempts, |found| tries.learn(&found)).await?;
+        bucket.each(&attempts, |found| tries.learn(&found.name)).await?;
         return Ok(tries);
     }
     let prefixes: Vec<String> = tally.open_shards().map(|shard| format!("{attempts}{shard}/")).collect();
-    let listings = prefixes.iter().map(|prefix| async move {
-        let mut of_shard = Tries::default();
-        bucket.each(prefix, |found| of_shard.learn(&found)).await.map(|()| of_shard)
-    });
-    let mut listings = futures::stream::iter(listings).buffer_unordered(PARALLEL);
-    while let Some(of_shard) = listings.try_next().await? {
-        tries.0.extend(of_shard.0);
-    }
+    bucket.each_of(prefixes, |found| tries.learn(&found.name)).await?;
     Ok(tries)
 }
 
@@ -176,8 +166,7 @@ mod tests {
     fn tries(names: &[&str]) -> Tries {
         let mut tries = Tries::default();
         for name in names {
-            let name = format!("runs/r/attempts/{name}");
-            tries.learn(&Listed { name, created_ms: 0, metadata: BTreeMap::new() });
+            tries.learn(&format!("runs/r/attempts/{name}"));
         }
         tries
     }

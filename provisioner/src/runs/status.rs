@@ -29,9 +29,20 @@ pub(crate) struct RunStatus {
     pub retry_of: Option<RunId>,
     /// When an item was last done or failed, or else when the run began. Of a closed run, its end.
     pub moved: Timestamp,
+    /// Of an open run whose items are not all published: when publishing was last heard of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publishing: Option<Timestamp>,
 }
 
+/// A batch is published in less; without one for so long, whoever published is not there any more.
+const BATCH: SignedDuration = SignedDuration::from_secs(10);
+
 impl RunStatus {
+    /// Whether whoever published the items left before all were.
+    pub(crate) fn publishing_was_interrupted(&self, now: Timestamp) -> bool {
+        self.publishing.is_some_and(|last| now.duration_since(last) > BATCH)
+    }
+
     /// Whether the run is open, and nothing has moved for so long that people wonder why.
     pub(crate) fn stands_still(&self, now: Timestamp) -> bool {
         let is_open = self.closed.is_none() && self.done + self.failed < self.items;
@@ -67,12 +78,13 @@ pub(crate) struct Held {
 impl Store {
     /// How a run stands: as it was closed, or else counted.
     pub(crate) async fn status(&self, summary: Summary) -> Result<RunStatus> {
+        let publishing = self.publishing(&summary).await?;
         let Some(closed) = &summary.closed else {
             let tally = self.tally(&summary.record.run).await?;
-            return Ok(summary.counted(&tally));
+            return Ok(summary.counted(&tally, publishing));
         };
         let counts = (closed.done, closed.failed, closed.at);
-        Ok(summary.standing(counts))
+        Ok(summary.standing(counts, publishing))
     }
 
     /// What is done and failed of a run by now.
@@ -80,6 +92,20 @@ impl Store {
         let mut tally = Tally::of(self, run).await?;
         tally.refresh(&self.bucket).await?;
         Ok(tally)
+    }
+
+    /// When publishing an open run's items was last heard of; none once all are published.
+    pub(super) async fn publishing(&self, summary: &Summary) -> Result<Option<Timestamp>> {
+        let record = &summary.record;
+        if !summary.is_open() || self.bucket.stat(&layout::published(&record.run)).await?.is_some() {
+            return Ok(None);
+        }
+        let mut last = record.created;
+        let see = |batch: clients::Listed| {
+            last = last.max(Timestamp::from_millisecond(batch.created_ms).unwrap_or_default());
+        };
+        self.bucket.each(&layout::batches(&record.run), see).await?;
+        Ok(Some(last))
     }
 
     /// Everything about a run, of which the pods `alive` are running.
@@ -106,15 +132,19 @@ impl Store {
 
 impl Summary {
     /// How an open run stands by a count of its items.
-    pub(super) fn counted(self, tally: &Tally) -> RunStatus {
+    pub(super) fn counted(self, tally: &Tally, publishing: Option<Timestamp>) -> RunStatus {
         let moved = Timestamp::from_second(tally.moved()).unwrap_or_default().max(self.record.created);
-        self.standing((tally.done() as u64, tally.failed() as u64, moved))
+        self.standing((tally.done() as u64, tally.failed() as u64, moved), publishing)
     }
 
-    fn standing(self, (done, failed, moved): (u64, u64, Timestamp)) -> RunStatus {
+    fn standing(
+        self,
+        (done, failed, moved): (u64, u64, Timestamp),
+        publishing: Option<Timestamp>,
+    ) -> RunStatus {
         let Self { record, closed, cancelled } = self;
         let cancelling = cancelled.is_some();
         let RunRecord { run, job, created, count: items, retry_of, .. } = record;
-        RunStatus { run, job, created, items, done, failed, closed, cancelling, retry_of, moved }
+        RunStatus { run, job, created, items, done, failed, closed, cancelling, retry_of, moved, publishing }
     }
 }
