@@ -211,8 +211,8 @@ mod tests {
         Billed::cluster("cluster.main".into(), CLUSTER.into())
     }
 
-    fn rounded(hourly: &Hourly) -> [f64; 2] {
-        [&hourly.idle, &hourly.at_max_nodes].map(|amount| (amount.dollars * 1000.0).round() / 1000.0)
+    fn rounded(hourly: &Hourly) -> [String; 2] {
+        [&hourly.idle, &hourly.at_max_nodes].map(|amount| format!("{:.3}", amount.dollars))
     }
 
     fn one(action: Action, kind: &'static str, key: &str, id: &str, fields: Value) -> Change {
@@ -254,7 +254,7 @@ mod tests {
             pool("steady", "e2-medium", false, (1, 1)),
             pool("w", "e2-standard-2", true, (0, 10)),
         ];
-        assert_eq!(rounded(&Hourly::of(&all)), [0.134, 0.401]);
+        assert_eq!(rounded(&Hourly::of(&all)), ["0.134", "0.401"].map(String::from));
     }
 
     #[test]
@@ -262,10 +262,8 @@ mod tests {
         let hourly = Hourly::of(&[cluster(), pool("odd", "z9-strange-2", true, (0, 3))]);
         assert!(hourly.idle.is_whole());
         let named = ["node_pool.main/odd (no price of z9-strange-2 in us-central1)"];
-        assert_eq!(
-            (hourly.at_max_nodes.dollars, hourly.at_max_nodes.without.as_slice()),
-            (0.1, &named.map(String::from)[..])
-        );
+        assert_eq!(hourly.at_max_nodes.without, named);
+        assert_eq!(rounded(&hourly), ["0.100", "0.100"]);
     }
 
     #[test]
@@ -275,7 +273,10 @@ mod tests {
         let id = format!("{CLUSTER}/nodePools/w");
         let resize = one(Action::Update, "node_pool", "main/w", &id, fields);
         let resized = change(&billed, &[resize]);
-        assert_eq!((rounded(&resized.before), rounded(&resized.after)), ([0.1, 0.368], [0.1, 0.636]));
+        assert_eq!(
+            (rounded(&resized.before), rounded(&resized.after)),
+            (["0.100", "0.368"].map(String::from), ["0.100", "0.636"].map(String::from))
+        );
         let end = one(Action::Delete, "cluster", "main", CLUSTER, json!({}));
         assert!(change(&billed, &[end]).after.is_nothing());
     }
@@ -286,7 +287,10 @@ mod tests {
         let fields = json!({"machine_type": "e2-standard-2", "spot": true, "min_nodes": 1, "max_nodes": 1});
         let id = format!("{CLUSTER}/nodePools/w");
         let replaced = change(&billed, &[one(Action::Replace, "node_pool", "main/w", &id, fields)]);
-        assert_eq!((rounded(&replaced.before), rounded(&replaced.after)), ([0.067, 0.067], [0.027, 0.027]));
+        assert_eq!(
+            (rounded(&replaced.before), rounded(&replaced.after)),
+            (["0.067", "0.067"].map(String::from), ["0.027", "0.027"].map(String::from))
+        );
     }
 
     #[test]

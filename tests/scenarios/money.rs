@@ -140,7 +140,7 @@ fn status_tells_the_queue_the_workers_and_what_is_unknown_of_the_cost() {
     assert_eq!((&status["queue"]["open"], &status["queue"]["oldest"]), (&json!(2), &open["created"]));
     let unknown = json!(["node_pool.main/workers (no price of c3-standard-4 in europe-west1)"]);
     assert_eq!(status["cost"]["idle"]["unknown"], unknown);
-    let states: Vec<Value> = status["resources"]
+    let told: Vec<Value> = status["resources"]
         .as_array()
         .expect("resources")
         .iter()
@@ -148,7 +148,7 @@ fn status_tells_the_queue_the_workers_and_what_is_unknown_of_the_cost() {
         .map(|resource| json!([resource["address"], resource["is"], resource["health"]["state"]]))
         .collect();
     assert_eq!(
-        states,
+        told,
         [
             json!(["cluster.main", "as_declared", "RUNNING"]),
             json!(["node_pool.main/steady", "as_declared", "RUNNING"]),

@@ -316,7 +316,9 @@ mod tests {
         let stack = stack(image, machine_type);
         let images = Images(look.map(|look| (image.to_owned(), look)).into_iter().collect());
         let found = images.findings(&stack, &stack, &[None, None], local);
-        found.iter().map(|found| format!("{:?}: {}", found.level, found.what)).collect()
+        let lines: Vec<String> =
+            found.iter().map(|found| format!("{:?}: {}", found.level, found.what)).collect();
+        lines.join("\n")
     }
 
     #[test]
