@@ -207,18 +207,28 @@ impl Scenario {
     /// # Panics
     /// If it is refused.
     pub fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+        let (status, _, said) = self.request(method, path, &body);
+        assert_eq!(status, 200, "{method} {path}: {said}");
+        serde_json::from_str(&said).expect("JSON")
+    }
+
+    /// Calls Google's API of the local cloud: the status, the head and the body of the answer.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub fn request(&self, method: &str, path: &str, body: &str) -> (u16, String, String) {
         use std::io::{Read as _, Write as _};
         let status = self.json(0, &["local", "status"]);
         let authority = status["url"].as_str().expect("a url").trim_start_matches("http://").to_owned();
         let mut stream = std::net::TcpStream::connect(&authority).expect("connected");
-        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
         let head = format!("Host: {authority}\r\nContent-Length: {}\r\nConnection: close", body.len());
         write!(stream, "{method} {path} HTTP/1.0\r\n{head}\r\n\r\n{body}").expect("written");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("read");
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
-        assert!(head.starts_with("HTTP/1.0 200"), "{method} {path}: {answer}");
-        serde_json::from_str(body).expect("JSON")
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.expect("a status"), head.to_owned(), body.to_owned())
     }
 
     /// Runs `provision … --format json`, which must end with `code`.

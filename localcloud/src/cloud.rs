@@ -12,8 +12,10 @@ use tonic::service::Routes;
 use crate::access::{self, Access};
 use crate::activity::Activity;
 use crate::admin::Admin;
+use crate::artifact_registry::ArtifactRegistry;
 use crate::calls::Calls;
 use crate::clock::Clock;
+use crate::compute::Compute;
 use crate::container::{Container, Surroundings};
 use crate::environment::Endpoints;
 use crate::folder;
@@ -92,6 +94,7 @@ impl Cloud {
             let backlogs = move || pubsub.status().into_iter().map(|of| (of.name, of.undelivered)).collect();
             Monitoring::new(&clock, Arc::new(backlogs))
         };
+        let registry = ArtifactRegistry::open(&journal, &mut tables, &clock, &folder)?;
         let usage = ServiceUsage::open(&journal, &mut tables, &clock)?;
         let surroundings = Surroundings {
             folder,
@@ -107,6 +110,13 @@ impl Cloud {
         let stop_asked = CancellationToken::new();
         let admin = Admin::new(&token, &endpoints, &container, &pubsub, &stop_asked);
         let steered = calls.admin(&clock).merge(container.admin()).merge(iam.admin()).merge(storage.admin());
+        let compute = {
+            let (running, ordered) = (container.clone(), container.clone());
+            Compute {
+                machines: Arc::new(move |project: &str, region: &str| running.machines(project, region)),
+                quotas: Arc::new(move || ordered.orders().quotas),
+            }
+        };
         let rest = axum::Router::new()
             .merge(iam.rest())
             .merge(projects.rest())
@@ -114,6 +124,8 @@ impl Cloud {
             .merge(pubsub.rest())
             .merge(monitoring.rest())
             .merge(secrets.rest())
+            .merge(registry.rest())
+            .merge(compute.rest())
             .merge(storage.rest())
             .merge(container.rest())
             .merge(admin.rest(steered));

@@ -15,6 +15,8 @@ mod access;
 mod admin;
 
 // The services.
+mod artifact_registry;
+mod compute;
 mod container;
 mod iam;
 mod kubernetes;
@@ -45,6 +47,7 @@ pub use iam::{Propagation, Use};
 
 /// What the owner of a folder may order of its GKE, beside the API.
 pub mod gke {
+    pub use crate::compute::Quota;
     pub use crate::container::{OperationFailure, Operations, Order, Orders};
     pub use crate::kubernetes::{BrokenImage, Shortage, Stockout};
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::diff::{Action, Change};
+use crate::images::are_checked;
 use crate::resource::{Address, Desired};
 
 /// The permissions that a kind's calls ask for, by what is done. A grant's depend on what it is on.
@@ -43,6 +44,8 @@ pub(crate) struct Role {
 const CONNECT: &str = "container.clusters.connect";
 const ACT_AS: &str = "iam.serviceAccounts.actAs";
 const OPERATION: &str = "container.operations.get";
+const READ_QUOTA: &str = "compute.regions.get";
+const READ_IMAGE: &str = "artifactregistry.repositories.downloadArtifacts";
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
@@ -189,6 +192,8 @@ const ROLES: &[(&str, &[&str])] = &[
         "iam.serviceAccountViewer",
         &["iam.serviceAccounts.get", "iam.serviceAccounts.list", "iam.serviceAccounts.getIamPolicy"],
     ),
+    ("artifactregistry.reader", &[READ_IMAGE]),
+    ("compute.viewer", &[READ_QUOTA]),
     ("iam.serviceAccountUser", &["iam.serviceAccounts.actAs"]),
     ("container.clusterViewer", &["container.clusters.get", "container.clusters.list"]),
     ("iam.securityReviewer", &["*.getIamPolicy"]),
@@ -268,7 +273,19 @@ pub(crate) fn of(doing: Doing, desired: &[Desired]) -> BTreeSet<&'static str> {
     if doing == Doing::Run {
         all.extend(RUN);
     }
+    if doing != Doing::Teardown {
+        all.extend(preflight(desired));
+    }
     all
+}
+
+/// What a plan looks at beside what it changes. Without it a plan is made all the same, and says what
+/// is unknown.
+fn preflight(desired: &[Desired]) -> impl Iterator<Item = &'static str> {
+    let own = || desired.iter().filter(|want| !want.existing);
+    let quota = own().any(|want| want.address.kind == "node_pool").then_some(READ_QUOTA);
+    let image = own().any(|want| want.address.kind == "job" && are_checked(want)).then_some(READ_IMAGE);
+    [quota, image].into_iter().flatten()
 }
 
 /// The permissions that changes ask for, each with the first resource that needs it and whether that
@@ -345,7 +362,7 @@ mod tests {
     #[test]
     fn every_permission_of_the_table_is_in_a_role() {
         let all = ROWS.iter().flat_map(|row| [row.read, row.create, row.update, row.delete]);
-        for permission in all.flatten().chain(ALWAYS).chain(RUN) {
+        for permission in all.flatten().chain(ALWAYS).chain(RUN).chain(&[READ_QUOTA, READ_IMAGE]) {
             let is_held = ROLES.iter().any(|(_, holds)| holds.iter().any(|held| matches(held, permission)));
             assert!(is_held, "no role holds {permission}");
         }

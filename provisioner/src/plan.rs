@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use crate::backlog;
 use crate::cause::may_be_drift;
 use crate::cloud::{Cloud, PROTECT};
+use crate::cost::{self, Billed, CostChange};
 use crate::diff::{self, Action, Asked, Change};
 use crate::fingerprint::digest;
 use crate::graph::Graph;
@@ -14,6 +15,7 @@ use crate::observe::{self, Observed};
 use crate::preflight::{self, Finding, Level, Unready};
 use crate::resource::{Address, Desired, Live, Owner};
 use crate::stack::{Project, Stack, nearest};
+use crate::{images, places, quota};
 
 /// What would make the cloud match the stack.
 #[derive(Debug)]
@@ -36,6 +38,10 @@ pub(crate) struct Plan {
     pub kept: Vec<String>,
     /// What apply refuses without leave, where that was looked for.
     pub refused: Vec<String>,
+    /// What of it the caller may not look at.
+    pub unseen: Vec<Address>,
+    /// What of the stack is billed by the hour at present; of a plan that was read from a file, unknown.
+    billed: Option<Vec<Billed>>,
     protected: Vec<String>,
     /// Whether there is no file, so that only labels tell what is protected.
     by_labels: bool,
@@ -78,8 +84,11 @@ pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud, delete_adopted: bool)
 }
 
 async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Asked) -> Result<Plan> {
-    let mut observed = observe::all(desired, cloud).await?;
-    let known = observed.known(desired);
+    let looks =
+        tokio::join!(observe::all(desired, cloud), images::look(cloud, desired), quota::look(cloud, desired));
+    let (mut observed, images, quotas) = (looks.0?, looks.1, looks.2);
+    let mut known = observed.known(desired);
+    images.pin(&mut known, &observed.wanted);
     if desired.is_empty() && !observed.unseen.is_empty() {
         // Nothing is left behind because it could not be seen.
         bail!(Unready(preflight::of(cloud, &observed.unseen, &[]).await));
@@ -97,7 +106,11 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
     let strangers = told.collect();
     let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
     let unseen = std::mem::take(&mut observed.unseen);
-    let changes = match diff::between(&known, observed, fixed, asked) {
+    let billed = Some(cost::billed(desired, &known, &observed));
+    let mut findings = images.findings(desired, &known, &observed.wanted, cloud.project.local);
+    findings.extend(quotas.findings(&known, &observed.wanted));
+    findings.extend(places::findings(&known, &observed.wanted));
+    let mut changes = match diff::between(&known, observed, fixed, asked) {
         Ok(changes) => changes,
         Err(conflicts) => {
             let told = conflicts.iter().map(ToString::to_string);
@@ -105,10 +118,12 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
             bail!("{}", told.chain(findings.iter().map(ToString::to_string)).collect::<Vec<_>>().join("\n"))
         }
     };
-    let mut findings = preflight::of(cloud, &unseen, &changes).await;
+    images::tell_moved_tags(&mut changes);
+    findings.extend(preflight::of(cloud, &unseen, &changes).await);
     let Spared { mut changes, kept, findings: told } = neighbours::spared(cloud, changes).await?;
     findings.extend(told);
     findings.extend(backlog::weighed(cloud, &mut changes).await);
+    findings.sort_by_key(|finding| finding.level);
     Ok(Plan {
         stack: stack.owner().to_owned(),
         project: cloud.project.id.clone(),
@@ -119,6 +134,8 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         findings,
         kept,
         refused: Vec::new(),
+        unseen: unseen.into_iter().filter_map(|one| one.address).collect(),
+        billed,
         protected: stack.header.protect.clone(),
         by_labels: stack.is_unwritten(),
     })
@@ -179,7 +196,7 @@ impl Plan {
     ) -> Self {
         let (graph, strangers, findings) = (ordered(changes), Vec::new(), Vec::new());
         let (kept, refused) = (Vec::new(), Vec::new());
-        let (protected, by_labels) = (Vec::new(), false);
+        let (unseen, billed, protected, by_labels) = (Vec::new(), None, Vec::new(), false);
         Self {
             stack,
             project,
@@ -190,6 +207,8 @@ impl Plan {
             findings,
             kept,
             refused,
+            unseen,
+            billed,
             protected,
             by_labels,
         }
@@ -209,6 +228,11 @@ impl Plan {
     #[must_use]
     pub(crate) fn changes(&self) -> &[Change] {
         &self.graph.changes
+    }
+
+    /// What an hour costs before the changes and after them, if the plan knows what there is.
+    pub(crate) fn cost(&self) -> Option<CostChange> {
+        self.billed.as_ref().map(|billed| cost::change(billed, self.changes()))
     }
 
     /// The last of the changes that the one at `at` waits for, for people.
@@ -308,6 +332,8 @@ impl Plan {
             findings: Vec::new(),
             kept: Vec::new(),
             refused: Vec::new(),
+            unseen: Vec::new(),
+            billed: None,
             protected: Vec::new(),
             by_labels: false,
         }

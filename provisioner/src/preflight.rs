@@ -22,6 +22,8 @@ pub(crate) enum Level {
     Error,
     /// It may go well.
     Warning,
+    /// It could not be looked at, and may be as it should.
+    Note,
 }
 
 /// Something that stands in the way.
@@ -120,7 +122,7 @@ async fn missing_permissions(cloud: &Cloud, changes: &[Change]) -> Vec<Finding> 
         let names: Vec<&str> = permissions.iter().copied().collect();
         let scope = match level {
             Level::Error => "",
-            Level::Warning => ", unless policies of the resources themselves say so",
+            Level::Warning | Level::Note => ", unless policies of the resources themselves say so",
         };
         Some(Finding {
             level,

@@ -97,6 +97,17 @@ impl Live {
     }
 }
 
+/// How a live resource is, in its service's words.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Health {
+    /// `RUNNING`, `ACTIVE`.
+    pub state: String,
+    /// Whether it does what it is there for.
+    pub is_well: bool,
+    /// What its service says of it beside.
+    pub conditions: Vec<String>,
+}
+
 /// Whose a live resource is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cloud::{Cloud, EXPIRES, STACK, limited};
+use crate::cost::{Billed, Hourly};
 use crate::runs::Store;
 use crate::stack::{Labels, parse_time};
 
@@ -27,8 +28,17 @@ pub(crate) struct Standing {
     pub resources: BTreeMap<&'static str, usize>,
     /// Its runs that have not ended.
     pub open_runs: Vec<RunId>,
+    /// What an hour of its clusters and of their pools costs.
+    #[serde(serialize_with = "cost_as_data")]
+    pub cost: Hourly,
     #[serde(skip)]
     buckets: Vec<String>,
+    #[serde(skip)]
+    billed: Vec<Billed>,
+}
+
+fn cost_as_data<S: serde::Serializer>(cost: &Hourly, serializer: S) -> Result<S::Ok, S::Error> {
+    crate::report::standing_json(cost).serialize(serializer)
 }
 
 impl Standing {
@@ -49,6 +59,7 @@ struct Marked {
     name: String,
     marks: Labels,
     created: Option<Timestamp>,
+    billed: Vec<Billed>,
 }
 
 /// Every stack in the cloud's project, by name, with its open runs.
@@ -72,7 +83,7 @@ pub(crate) async fn all(cloud: &Cloud) -> Result<Vec<Standing>> {
 
 fn grouped(marked: impl Iterator<Item = Marked>) -> Vec<Standing> {
     let mut stacks: BTreeMap<String, Standing> = BTreeMap::new();
-    for Marked { kind, name, marks, created } in marked {
+    for Marked { kind, name, marks, created, billed } in marked {
         let Some(stack) = marks.get(STACK) else { continue };
         let standing = stacks.entry(stack.clone()).or_insert_with(|| Standing {
             stack: stack.clone(),
@@ -80,19 +91,25 @@ fn grouped(marked: impl Iterator<Item = Marked>) -> Vec<Standing> {
             expires_seconds: None,
             resources: BTreeMap::new(),
             open_runs: Vec::new(),
+            cost: Hourly::default(),
             buckets: Vec::new(),
+            billed: Vec::new(),
         });
         let lives = marks.get(EXPIRES).and_then(|text| parse_time(text)).map(|time| time.as_secs());
         standing.created = standing.created.into_iter().chain(created).min();
         standing.expires_seconds = standing.expires_seconds.into_iter().chain(lives).min();
         *standing.resources.entry(kind).or_default() += 1;
         standing.buckets.extend((kind == "bucket").then_some(name));
+        standing.billed.extend(billed);
+    }
+    for standing in stacks.values_mut() {
+        standing.cost = Hourly::of(&standing.billed);
     }
     stacks.into_values().collect()
 }
 
 fn marked(kind: &'static str, name: String, labels: impl IntoIterator<Item = (String, String)>) -> Marked {
-    Marked { kind, name, marks: labels.into_iter().collect(), created: None }
+    Marked { kind, name, marks: labels.into_iter().collect(), created: None, billed: Vec::new() }
 }
 
 async fn topics(cloud: &Cloud) -> Result<Vec<Marked>> {
@@ -137,6 +154,7 @@ async fn clusters(cloud: &Cloud) -> Result<Vec<Marked>> {
     let clusters = limited("list clusters", list.send()).await?.clusters;
     let found = clusters.into_iter().map(|cluster| Marked {
         created: cluster.create_time.parse().ok(),
+        billed: crate::kinds::billed(&cluster, &cloud.project.id),
         ..marked("cluster", cluster.name, cluster.resource_labels)
     });
     Ok(found.collect())

@@ -31,6 +31,7 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 fn diff_graph_plan_and_the_stack_file_know_no_cloud_crate() {
     let pure = [
         "fingerprint.rs",
+        "cost.rs",
         "diff.rs",
         "graph.rs",
         "permissions.rs",

@@ -23,6 +23,7 @@ mod hundred_thousand;
 mod least_privilege;
 mod logs;
 mod manifests;
+mod money;
 mod mutants;
 mod permissions;
 mod runs;

@@ -34,12 +34,23 @@ macro_rules! needs {
 
 /// By method.
 const NEEDS: &[(&str, &[Need])] = needs![
+    "artifactregistry.docker.getBlob" => It "artifactregistry.repositories.downloadArtifacts",
+    "artifactregistry.docker.getManifest" => It "artifactregistry.repositories.downloadArtifacts",
+    "artifactregistry.docker.getVersion" => Nothing "tells the version of the API",
+    "artifactregistry.docker.listTags" => It "artifactregistry.repositories.downloadArtifacts",
+    "artifactregistry.docker.putBlob" => It "artifactregistry.repositories.uploadArtifacts",
+    "artifactregistry.docker.putManifest" => It "artifactregistry.repositories.uploadArtifacts",
+    "artifactregistry.repositories.create" => Parent "artifactregistry.repositories.create",
+    "artifactregistry.repositories.delete" => It "artifactregistry.repositories.delete",
+    "artifactregistry.repositories.get" => It "artifactregistry.repositories.get",
+    "artifactregistry.repositories.list" => It "artifactregistry.repositories.list",
     "cloudresourcemanager.projects.get" => It "resourcemanager.projects.get",
     "cloudresourcemanager.projects.getIamPolicy" => It "resourcemanager.projects.getIamPolicy",
     "cloudresourcemanager.projects.list" => Nothing "lists what the caller may see",
     "cloudresourcemanager.projects.search" => Nothing "lists what the caller may see",
     "cloudresourcemanager.projects.setIamPolicy" => It "resourcemanager.projects.setIamPolicy",
     "cloudresourcemanager.projects.testIamPermissions" => Nothing "tells the caller about itself",
+    "compute.regions.get" => It "compute.regions.get",
     "container.clusters.completeIpRotation" => It "container.clusters.update",
     "container.clusters.create" => Parent "container.clusters.create",
     "container.clusters.delete" => It "container.clusters.delete",

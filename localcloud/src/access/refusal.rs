@@ -43,6 +43,12 @@ fn respond(wire: Wire, error: ApiError) -> Response {
     match wire {
         Wire::Grpc => tonic::Status::from(error).into_http(),
         Wire::Rest | Wire::Kubernetes => error.into_response(),
+        Wire::Registry => {
+            let code = if error.http() == 401 { "UNAUTHORIZED" } else { "DENIED" };
+            let body = json!({"errors": [{"code": code, "message": error.message}]});
+            let status = StatusCode::from_u16(error.http()).unwrap_or(StatusCode::FORBIDDEN);
+            (status, Json(body)).into_response()
+        }
         Wire::Storage => {
             let entry = json!({"message": error.message, "domain": "global", "reason": "forbidden"});
             (StatusCode::FORBIDDEN, Json(older_body(error.http(), &entry))).into_response()
@@ -62,6 +68,13 @@ impl From<Denied> for ApiError {
             "secretmanager" => {
                 format!("Permission '{permission}' denied for resource '{resource}' (or it may not exist).")
             }
+            "artifactregistry" => {
+                let repository = resource.split("/dockerImages/").next().unwrap_or_default();
+                format!(
+                    "Permission \"{permission}\" denied on resource \"{repository}\" (or it may not exist)"
+                )
+            }
+            "compute" => format!("Required '{permission}' permission for '{resource}'"),
             "serviceusage" => format!("Permission denied: '{permission}' on '{resource}'."),
             "resourcemanager" => format!(
                 "Permission '{permission}' denied on resource '//cloudresourcemanager.googleapis.com/{resource}' (or it may not exist)."

@@ -229,6 +229,7 @@ impl Failure {
             Wire::Rest => {
                 json!({"error": {"code": self.status, "message": message, "status": code, "errors": [entry]}})
             }
+            Wire::Registry => json!({"errors": [{"code": code, "message": message}]}),
             Wire::Kubernetes => json!({
                 "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
                 "message": message, "reason": self.kubernetes_reason(), "code": self.status,

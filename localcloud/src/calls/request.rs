@@ -24,8 +24,18 @@ const LARGEST_DESCRIPTION: usize = 1 << 20;
 /// How long the first message of a request, or its JSON body, may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Where APIs stand. What is asked of them and has no row in the table is not served.
-const APIS: [&str; 9] =
-    ["/v1/", "/v1beta1/", "/v2/", "/v3/", "/storage/", "/upload/", "/resumable/", "/download/", "/batch/"];
+const APIS: [&str; 10] = [
+    "/v1/",
+    "/v1beta1/",
+    "/v2/",
+    "/v3/",
+    "/compute/",
+    "/storage/",
+    "/upload/",
+    "/resumable/",
+    "/download/",
+    "/batch/",
+];
 
 /// What a request is.
 pub(super) struct Told {

@@ -14,15 +14,18 @@ pub(crate) enum Wire {
     Storage,
     Grpc,
     Kubernetes,
+    /// A registry of images, as docker speaks to it.
+    Registry,
 }
 
 impl Wire {
     /// Of a call of one of Google's services.
     pub(super) fn of(headers: &HeaderMap, method: &Method) -> Self {
-        match method.name.starts_with("storage.") {
+        match method.name {
             _ if is_grpc(headers) => Self::Grpc,
-            true => Self::Storage,
-            false => Self::Rest,
+            name if name.starts_with("storage.") => Self::Storage,
+            name if name.starts_with("artifactregistry.docker.") => Self::Registry,
+            _ => Self::Rest,
         }
     }
 }

@@ -10,6 +10,7 @@ use google_cloud_container_v1::model::{
 use super::Container;
 use super::names::ClusterName;
 use super::state::{Record, was_made};
+use crate::compute::Running;
 use crate::error::ApiError;
 use crate::kubernetes::{self, Autoscaling, ClusterSettings, LocationPolicy, Pool, PoolStatus, Taint};
 
@@ -57,6 +58,33 @@ impl Container {
             Some(live) => with_access(shown, &live),
             None => shown,
         }
+    }
+
+    /// The machines of a project that run in a region.
+    pub(crate) fn machines(&self, project: &str, region: &str) -> Vec<Running> {
+        let records: Vec<Record> = self.state().records().cloned().collect();
+        let there = records.iter().filter(|record| {
+            let location = &record.name.location;
+            location.project == project
+                && location
+                    .name
+                    .strip_prefix(region)
+                    .is_some_and(|zone| zone.is_empty() || zone.starts_with('-'))
+        });
+        let mut running = Vec::new();
+        for record in there {
+            let Some(live) = self.live().get(&record.name).cloned() else { continue };
+            for status in live.pools() {
+                let pool = record.cluster.node_pools.iter().find(|pool| pool.name == status.name);
+                let Some(config) = pool.and_then(|pool| pool.config.as_ref()) else { continue };
+                running.push(Running {
+                    machine_type: config.machine_type.clone(),
+                    spot: config.spot || config.preemptible,
+                    processors: kubernetes::processors(&config.machine_type) * u64::from(status.nodes),
+                });
+            }
+        }
+        running
     }
 
     pub(super) fn shown_pool(&self, name: &ClusterName, pool: &str) -> Result<NodePool, ApiError> {

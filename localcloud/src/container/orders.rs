@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::operation::Operation;
+use crate::compute::Quota;
 use crate::kubernetes::{BrokenImage, Stockout};
 
 /// One order. Orders that last are kept over restarts until they are taken back.
@@ -29,6 +30,10 @@ pub enum Order {
     BreakImage(BrokenImage),
     /// All images can be pulled.
     MendImages,
+    /// A region has only so many of a kind of CPU.
+    Quota(Quota),
+    /// Takes back all limits that were ordered.
+    RestoreQuotas,
     /// Ends a running pod's container, or all of its containers, as the kernel does for want of memory.
     Starve {
         /// The pod's namespace.
@@ -86,6 +91,8 @@ pub struct Orders {
     pub stockouts: Vec<Stockout>,
     /// Images that can't be pulled.
     pub broken_images: Vec<BrokenImage>,
+    /// Limits of CPUs.
+    pub quotas: Vec<Quota>,
 }
 
 fn internal() -> i32 {
@@ -133,6 +140,8 @@ impl Orders {
             Order::RestockAll => self.stockouts.clear(),
             Order::BreakImage(image) => self.broken_images.push(image.clone()),
             Order::MendImages => self.broken_images.clear(),
+            Order::Quota(quota) => self.quotas.push(quota.clone()),
+            Order::RestoreQuotas => self.quotas.clear(),
             Order::Starve { .. } | Order::CutPower { .. } => return false,
         }
         true

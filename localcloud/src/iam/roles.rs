@@ -61,6 +61,10 @@ pub(super) const ROLES: &[Role] = &[
         &["resourcemanager.*.get", "resourcemanager.projects.getIamPolicy", "resourcemanager.*.list"],
     ),
     role(
+        "compute.viewer",
+        &["compute.*.get", "compute.*.list", "resourcemanager.projects.get", "resourcemanager.projects.list"],
+    ),
+    role(
         "container.admin",
         &["container.*", "resourcemanager.projects.get", "resourcemanager.projects.list"],
     ),
@@ -390,7 +394,12 @@ pub(super) const ROLES: &[Role] = &[
     ),
     Role {
         name: "viewer",
-        allows: &["*.get", "*.list", "resourcemanager.projects.getIamPolicy"],
+        allows: &[
+            "*.get",
+            "*.list",
+            "artifactregistry.repositories.downloadArtifacts",
+            "resourcemanager.projects.getIamPolicy",
+        ],
         but_not: OBJECTS,
     },
 ];

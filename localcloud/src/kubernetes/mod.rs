@@ -53,7 +53,7 @@ use kubelet::leftovers::Running;
 use kubelet::logs::Logs;
 pub(crate) use kubelet::{Attendant, BoxedAttendant, Identities, PodAccount};
 use nodes::{Autoscaler, Nodes, TaintEviction};
-pub(crate) use nodes::{Autoscaling, LocationPolicy, Pool, PoolStatus, Shortfall, Taint};
+pub(crate) use nodes::{Autoscaling, LocationPolicy, Pool, PoolStatus, Shortfall, Taint, processors};
 pub use nodes::{Shortage, Stockout};
 use scheduler::Scheduler;
 use store::{Key, Store};

@@ -75,6 +75,8 @@ impl Gate {
 fn service_of(method: &str) -> Option<&'static str> {
     // What is enabled must be found out, and changed, whatever is enabled.
     match method.split('.').next()? {
+        "artifactregistry" => Some("artifactregistry.googleapis.com"),
+        "compute" => Some("compute.googleapis.com"),
         "cloudresourcemanager" => Some("cloudresourcemanager.googleapis.com"),
         "container" => Some("container.googleapis.com"),
         "iam" => Some("iam.googleapis.com"),

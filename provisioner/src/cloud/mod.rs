@@ -28,11 +28,13 @@ mod homes;
 mod identity;
 mod kubernetes;
 mod policies;
+mod web;
 
 pub(crate) use backlog::Count;
 pub(crate) use homes::{Dark, Home, Homes};
 pub(crate) use kubernetes::{Kubernetes, MANAGED_BY as KUBERNETES_MANAGED_BY, PART_OF};
 pub(crate) use policies::{PolicyOf, grants};
+pub(crate) use web::Answer;
 
 /// Longest that one idempotent call is retried by its client; what changes things is retried by
 /// `apply`, by evidence.

@@ -9,10 +9,11 @@ use contract::{Closed, Fleet, Outcome, RunId, RunRecord};
 use super::apply::{carry_out, interrupted};
 use super::session::{Gone, Session};
 use crate::exit::Exit;
+use crate::kinds::JobSpec;
 use crate::plan::{self, Allowed, Refused};
 use crate::prices::parse_dollars;
 use crate::report::{self, Format, RunProgress, Style, plan_text, run_json, run_text};
-use crate::runs::{self, Begun, DeadLetters, Items, Pins, RunRequest, Store};
+use crate::runs::{self, Begun, Cluster, DeadLetters, Items, Pins, RunRequest, Store};
 
 /// How long a local cloud takes to be known to be gone, at most.
 const MOMENT: Duration = Duration::from_secs(2);
@@ -67,7 +68,7 @@ impl LaunchArgs {
             return Ok(exit);
         }
         let store = session.store(session.job(job)?.1);
-        let begun = runs::start(&store, items, self.request(session, job, retry_of)?).await?;
+        let begun = runs::start(&store, items, self.request(session, job, retry_of).await?).await?;
         tell(&begun);
         self.tell_of_bounds(&begun);
         tokio::select! {
@@ -77,9 +78,10 @@ impl LaunchArgs {
     }
 
     /// What a run of the job would pin that started now.
-    pub(super) fn pins(session: &Session, job: &str) -> Result<Pins> {
-        let (_, job) = session.job(Some(job))?;
-        Ok(Pins { config_sha256: job.config(&session.scope())?.sha256(), image: job.image.clone() })
+    pub(super) async fn pins(session: &Session, job: &str) -> Result<Pins> {
+        let (key, job) = session.job(Some(job))?;
+        let image = pinned_image(session, key, job).await?;
+        Ok(Pins { config_sha256: job.config(&session.scope())?.sha256(), image })
     }
 
     /// An open run is gone on with as it was started.
@@ -97,7 +99,12 @@ impl LaunchArgs {
         }
     }
 
-    fn request(&self, session: &Session, job: Option<&str>, retry_of: Option<RunId>) -> Result<RunRequest> {
+    async fn request(
+        &self,
+        session: &Session,
+        job: Option<&str>,
+        retry_of: Option<RunId>,
+    ) -> Result<RunRequest> {
         let scope = session.scope();
         let (key, job) = session.job(job)?;
         let topic = scope.topic_of.get(&job.subscription).context("the job's subscription has no topic")?;
@@ -108,7 +115,7 @@ impl LaunchArgs {
             job: key.to_owned(),
             stack: scope.owner.clone(),
             config,
-            image: job.image.clone(),
+            image: pinned_image(session, key, job).await?,
             topic: scope.topic(topic),
             subscription: scope.subscription(&job.subscription),
             concurrency: job.concurrency,
@@ -126,6 +133,20 @@ impl LaunchArgs {
             retry_of,
         })
     }
+}
+
+/// The image of a job, as the plan that was applied last bound it: the file may name a tag.
+async fn pinned_image(session: &Session, key: &str, job: &JobSpec) -> Result<Option<String>> {
+    if job.image.is_none() {
+        return Ok(None);
+    }
+    let cluster = job.pool.split('/').next().unwrap_or_default();
+    let cluster = Cluster::found(&session.cloud, &session.scope().cluster(cluster)).await?;
+    let applied = match cluster {
+        Some(cluster) => cluster.image_of(key).await?,
+        None => None,
+    };
+    Ok(applied.or(job.image.clone()))
 }
 
 /// Applies what is missing. A run never deletes or replaces: that is `apply`'s.

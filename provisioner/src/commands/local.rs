@@ -83,6 +83,8 @@ enum Command {
     Stockout(gke::StockoutCommand),
     /// Let an image be one that can't be pulled.
     Image(gke::ImageCommand),
+    /// Set limits of CPUs, which plans are told of; no machine is refused for them.
+    Quota(gke::QuotaCommand),
     /// End a pod's containers as the kernel does when they use too much memory.
     Starve(gke::StarveCommand),
     /// Take a node away without a word.
@@ -144,6 +146,7 @@ impl Local {
             Command::Operations(command) => command.run().await?,
             Command::Stockout(command) => command.run().await?,
             Command::Image(command) => command.run().await?,
+            Command::Quota(command) => command.run().await?,
             Command::Starve(command) => command.run().await?,
             Command::CutPower(command) => command.run().await?,
             Command::Env(folder) => {

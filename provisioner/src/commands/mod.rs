@@ -31,7 +31,7 @@ mod stacks;
 mod status;
 mod teardown;
 
-pub(crate) use status::StackStatus;
+pub(crate) use status::{Is, PoolStatus, ResourceStatus, StackStatus};
 
 /// Plans, applies and runs fault-tolerant batch stacks on cheap machines that may vanish.
 #[derive(Parser)]

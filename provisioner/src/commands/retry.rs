@@ -71,7 +71,7 @@ impl Retry {
     }
 
     async fn stale(&self, session: &Session, store: &Store, record: &RunRecord) -> Result<Survey> {
-        let pins = LaunchArgs::pins(session, &record.job)?;
+        let pins = LaunchArgs::pins(session, &record.job).await?;
         let folder = session.cloud.project.local.then(|| session.stack.folder().to_owned());
         let http = match &record.config.handler {
             Handler::Etl(etl) => etl.http.clone(),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use clap::Args;
+use futures::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
@@ -11,15 +13,21 @@ use serde::Serialize;
 
 use super::runs::reasons;
 use super::session::{Session, StackArgs};
-use crate::cloud::limited;
+use crate::cloud::{Cloud, limited};
+use crate::cost::Hourly;
 use crate::diff::Action;
 use crate::exit::Exit;
 use crate::kinds;
-use crate::plan;
-use crate::report::{self, Format, status_text};
-use crate::runs::RunStatus;
+use crate::plan::{self, Plan};
+use crate::report::{self, Format, publishing_interrupted, standing_json, status_text};
+use crate::resource::{Address, Health};
+use crate::runs::{OpenRun, Queue};
+use crate::stack::PoolFacts;
 
-/// Shows the stack's resources, nodes and open runs.
+/// Resources whose health is asked for at the same time.
+const PARALLEL: usize = 32;
+
+/// Shows the stack's resources, nodes, queue, open runs and cost.
 #[derive(Args)]
 pub(super) struct Status {
     #[command(flatten)]
@@ -34,26 +42,60 @@ pub(super) struct Status {
 pub(crate) struct StackStatus {
     pub stack: String,
     pub project: String,
+    /// All that the file declares or implies, and what has left it.
+    pub resources: Vec<ResourceStatus>,
     /// Resources that are not as the file says, with what apply would do.
     pub differences: BTreeMap<String, Action>,
-    /// Nodes of each pool: ready, and at most.
+    /// The file's pools, by `CLUSTER/POOL`.
     pub pools: BTreeMap<String, PoolStatus>,
+    /// The items of all open runs.
+    pub queue: Queue,
     /// Runs that have not ended.
     pub runs: Vec<OpenRun>,
+    /// What an hour of it costs as it is.
+    #[serde(serialize_with = "as_data")]
+    pub cost: Hourly,
 }
 
+fn as_data<S: serde::Serializer>(cost: &Hourly, serializer: S) -> Result<S::Ok, S::Error> {
+    standing_json(cost).serialize(serializer)
+}
+
+/// One resource.
 #[derive(Serialize)]
+pub(crate) struct ResourceStatus {
+    pub address: Address,
+    /// What the cloud calls it.
+    pub id: String,
+    pub is: Is,
+    /// What its service says of it, where it says something.
+    pub health: Option<Health>,
+}
+
+/// A resource beside its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Is {
+    /// There, and as the file says.
+    AsDeclared,
+    /// There, and otherwise.
+    Different,
+    /// Not there.
+    Missing,
+    /// There, and not in the file any more.
+    Undeclared,
+    /// Not to be seen with these credentials.
+    Unknown,
+}
+
+/// The nodes of a pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct PoolStatus {
     pub ready: usize,
+    /// With those that are not ready.
+    pub nodes: usize,
+    pub min: u32,
     pub max: u32,
-}
-
-#[derive(Serialize)]
-pub(crate) struct OpenRun {
-    #[serde(flatten)]
-    pub status: RunStatus,
-    /// Why nothing moves, if nothing has moved for a while.
-    pub reasons: Vec<String>,
 }
 
 impl Status {
@@ -61,7 +103,7 @@ impl Status {
         let session = self.stack.open().await?;
         let status = status(&session).await?;
         match self.format {
-            Format::Text => report::data(&status_text(&status)),
+            Format::Text => report::data(&status_text(&status, Timestamp::now())),
             Format::Json => report::json(&status),
         }
         Ok(Exit::Done)
@@ -71,34 +113,72 @@ impl Status {
 async fn status(session: &Session) -> Result<StackStatus> {
     session.take_dead_letters().await?;
     let plan = plan::of(&session.stack, &session.cloud).await?;
+    let runs = open_runs(session).await?;
     Ok(StackStatus {
         stack: session.stack.owner().to_owned(),
         project: session.cloud.project.id.clone(),
+        resources: resources(session, &plan).await?,
         differences: plan
             .changes()
             .iter()
             .map(|change| (change.address.to_string(), change.action))
             .collect(),
         pools: pools(session).await?,
-        runs: open_runs(session).await?,
+        queue: runs.iter().fold(Queue::default(), |sum, run| sum.and(&run.queue)),
+        runs,
+        cost: plan.cost().map(|cost| cost.before).unwrap_or_default(),
     })
+}
+
+async fn resources(session: &Session, plan: &Plan) -> Result<Vec<ResourceStatus>> {
+    let desired = plan::wanted(&session.stack, &session.cloud.project)?;
+    let action = |address: &Address| {
+        plan.changes().iter().find(|change| change.address == *address).map(|change| change.action)
+    };
+    let declared = desired.iter().map(|want| {
+        let is = match action(&want.address) {
+            _ if plan.unseen.contains(&want.address) => Is::Unknown,
+            Some(Action::Create) => Is::Missing,
+            Some(_) => Is::Different,
+            None => Is::AsDeclared,
+        };
+        (want.address.clone(), want.id.clone(), is)
+    });
+    let left = plan.changes().iter().filter(|change| change.desired.is_none());
+    let left = left.filter_map(|change| Some((change.address.clone(), change.live.as_ref()?.id.clone())));
+    let left = left.map(|(address, id)| (address, id, Is::Undeclared));
+    let all = declared.chain(left).map(|(address, id, is)| async move {
+        let health = health(&session.cloud, &address, &id, is).await?;
+        anyhow::Ok(ResourceStatus { address, id, is, health })
+    });
+    futures::stream::iter(all).buffered(PARALLEL).try_collect().await
+}
+
+async fn health(cloud: &Cloud, address: &Address, id: &str, is: Is) -> Result<Option<Health>> {
+    match kinds::named(address.kind) {
+        Some(kind) if !matches!(is, Is::Missing | Is::Unknown) => kind.health(cloud, id).await,
+        _ => Ok(None),
+    }
 }
 
 async fn pools(session: &Session) -> Result<BTreeMap<String, PoolStatus>> {
     let scope = session.scope();
-    let mut pools: BTreeMap<String, PoolStatus> = scope
-        .pools
-        .iter()
-        .map(|(key, facts)| (key.clone(), PoolStatus { ready: 0, max: facts.max_nodes }))
-        .collect();
+    let empty = |facts: &PoolFacts| PoolStatus {
+        min: facts.min_nodes,
+        max: facts.max_nodes,
+        ..PoolStatus::default()
+    };
+    let mut pools: BTreeMap<String, PoolStatus> =
+        scope.pools.iter().map(|(key, facts)| (key.clone(), empty(facts))).collect();
     for key in scope.keys("cluster") {
         let Some(kubernetes) = session.cloud.kubernetes(&scope.cluster(key)).await? else { continue };
         let nodes =
             limited("list nodes", Api::<Node>::all(kubernetes.0).list(&ListParams::default())).await?;
-        for node in nodes.items.iter().filter(|node| is_ready(node)) {
+        for node in &nodes.items {
             let pool = node.labels().get(kinds::POOL).map(|pool| format!("{key}/{pool}"));
             if let Some(pool) = pool.and_then(|pool| pools.get_mut(&pool)) {
-                pool.ready += 1;
+                pool.nodes += 1;
+                pool.ready += usize::from(is_ready(node));
             }
         }
     }
@@ -115,9 +195,14 @@ async fn open_runs(session: &Session) -> Result<Vec<OpenRun>> {
     for store in session.stores().await? {
         for summary in store.runs().await?.into_iter().filter(|run| run.closed.is_none()) {
             let record = summary.record.clone();
-            let status = store.status(summary).await?;
-            let reasons = reasons(session, &record, &status).await?;
-            open.push(OpenRun { status, reasons });
+            let pods = match session.cluster_of(&record).await? {
+                Some(cluster) => cluster.pods(&record.run).await?,
+                None => Vec::new(),
+            };
+            let mut run = store.open_run(summary, &pods).await?;
+            run.reasons.extend(publishing_interrupted(&run.status, Timestamp::now()));
+            run.reasons.extend(reasons(session, &record, &run.status).await?);
+            open.push(run);
         }
     }
     Ok(open)

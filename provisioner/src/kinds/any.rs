@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Found, Kind, Place, Table};
 use crate::cloud::Cloud;
-use crate::resource::{Address, Desired, Live};
+use crate::resource::{Address, Desired, Health, Live};
 use crate::stack::{FieldProblem, Reference, Scope};
 
 /// A declared table whose type is forgotten.
@@ -71,6 +71,7 @@ pub(crate) trait AnyKind: Sync {
     fn forget<'a>(&self, cloud: &'a Cloud, id: &'a str) -> BoxFuture<'a, ()>;
     fn observe<'a>(&self, cloud: &'a Cloud, want: &'a Desired) -> BoxFuture<'a, Result<Option<Live>>>;
     fn owned<'a>(&self, cloud: &'a Cloud) -> BoxFuture<'a, Result<Vec<Live>>>;
+    fn health<'a>(&self, cloud: &'a Cloud, id: &'a str) -> BoxFuture<'a, Result<Option<Health>>>;
     fn create<'a>(&self, cloud: &'a Cloud, fields: &'a Value, at: &'a Place<'a>)
     -> BoxFuture<'a, Result<()>>;
     fn update<'a>(
@@ -166,6 +167,10 @@ impl<T: Kind> AnyKind for Of<T> {
 
     fn owned<'a>(&self, cloud: &'a Cloud) -> BoxFuture<'a, Result<Vec<Live>>> {
         Box::pin(async move { T::owned(cloud).await?.into_iter().map(erased).collect() })
+    }
+
+    fn health<'a>(&self, cloud: &'a Cloud, id: &'a str) -> BoxFuture<'a, Result<Option<Health>>> {
+        Box::pin(T::health(cloud, id))
     }
 
     fn create<'a>(

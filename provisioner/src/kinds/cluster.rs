@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::grant::Grant;
 use super::node_pool::{NodePool, PoolSpec};
 use super::service_account::{ServiceAccount, account_problem};
-use super::{Found, Kind, Place, Table, operation, others};
+use super::{Found, Kind, Place, Table, health, operation, others};
 use crate::cloud::{Cloud, errors, limited, marks};
-use crate::resource::{Address, Desired, Owner, Revision};
+use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, PoolFacts, Scope};
 
 /// Roles of the account that nodes run as: what a node needs, and reading the workers' image.
@@ -90,6 +90,7 @@ impl Table for ClusterSpec {
             let facts = PoolFacts {
                 machine_type: pool.machine_type.clone(),
                 spot: pool.spot,
+                min_nodes: pool.fewest(),
                 max_nodes: pool.most(),
             };
             scope.pools.insert(format!("{key}/{name}"), facts);
@@ -187,6 +188,10 @@ impl Kind for Cluster {
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
         Ok(owned(cloud).await?.into_iter().map(|(id, live)| found(cloud, &id, live)).collect())
+    }
+
+    async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
+        Ok(cloud.cluster(id).await?.as_ref().map(health::of_cluster))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -320,8 +325,7 @@ pub(super) async fn running(
 
 /// What GKE says of a cluster's state.
 fn said(live: &model::Cluster) -> String {
-    let messages: Vec<&str> = live.conditions.iter().map(|condition| condition.message.as_str()).collect();
-    messages.join("; ")
+    health::conditions(&live.conditions).join("; ")
 }
 
 /// Whether a deletion of the cluster is under way.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cloud::{Cloud, MARK};
-use crate::resource::{Address, Desired, Owner, Revision};
+use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Reference, Scope};
 
 mod any;
@@ -23,6 +23,7 @@ mod command;
 mod emptying;
 mod etl;
 mod grant;
+mod health;
 mod in_cluster;
 mod job;
 mod kubernetes_service_account;
@@ -42,7 +43,7 @@ pub(crate) use any::{AnyDeclared, AnyKind, AnyTable};
 pub(crate) use api::with_apis;
 pub(crate) use job::{JOB, JobSpec};
 pub(crate) use machine::shape;
-pub(crate) use node_pool::POOL;
+pub(crate) use node_pool::{POOL, billed};
 pub(crate) use others::told;
 pub(crate) use secret::{Kept, SecretSpec};
 pub(crate) use service_account::marks_in as account_marks;
@@ -114,6 +115,11 @@ pub(crate) trait Kind: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Everything of this kind that the stack owns, whether or not it is still declared; and of what
     /// lies on its resources, what nobody here speaks of.
     fn owned(cloud: &Cloud) -> impl Future<Output = Result<Vec<Found<Self>>>> + Send;
+
+    /// How a live one is, where its service tells.
+    fn health(_cloud: &Cloud, _id: &str) -> impl Future<Output = Result<Option<Health>>> + Send {
+        async { Ok(None) }
+    }
 
     /// Creates it, and returns when it can be used.
     fn create(&self, cloud: &Cloud, at: &Place<'_>) -> impl Future<Output = Result<()>> + Send;

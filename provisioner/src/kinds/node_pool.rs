@@ -13,9 +13,10 @@ use kube::api::{Api, ListParams};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Found, Kind, Place, cluster, operation};
+use super::{Found, Kind, Place, cluster, health, operation};
 use crate::cloud::{Cloud, errors, limited};
-use crate::resource::{Address, Owner, Revision};
+use crate::cost::{Billed, Machines};
+use crate::resource::{Address, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels};
 
 /// The label and taint of GKE's Spot nodes.
@@ -77,12 +78,17 @@ impl PoolSpec {
         self.nodes.or(self.max_nodes).unwrap_or(1)
     }
 
+    /// Fewest nodes that the pool may have.
+    pub(super) fn fewest(&self) -> u32 {
+        self.nodes.or(self.min_nodes).unwrap_or(0)
+    }
+
     /// The pool with its node account.
     pub(super) fn resolved(&self, email: &str) -> NodePool {
         NodePool {
             machine_type: self.machine_type.clone(),
             spot: self.spot,
-            min_nodes: self.nodes.or(self.min_nodes).unwrap_or(0),
+            min_nodes: self.fewest(),
             max_nodes: self.most(),
             disk_gb: self.disk_gb,
             service_account: email.to_owned(),
@@ -165,6 +171,14 @@ impl Kind for NodePool {
             cluster.node_pools.into_iter().map(found).collect::<Vec<_>>()
         });
         Ok(pools.filter(|found| found.owner == Owner::Ours).collect())
+    }
+
+    async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
+        let (cluster_id, name) = id.split_once("/nodePools/").unwrap_or((id, ""));
+        let cluster = cloud.cluster(cluster_id).await?;
+        let pools = cluster.map(|cluster| cluster.node_pools).unwrap_or_default();
+        let live = pools.into_iter().find(|pool| pool.name == name);
+        Ok(live.as_ref().map(health::of_pool))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -312,6 +326,36 @@ fn found(cloud: &Cloud, cluster_id: &str, live: model::NodePool, inside: Option<
     };
     let id = format!("{cluster_id}/nodePools/{}", live.name);
     Found { id, key, owner, fields, holds: None, inside, revision }
+}
+
+/// What is billed of a cluster by the hour: itself, and each of its pools.
+pub(crate) fn billed(live: &model::Cluster, project: &str) -> Vec<Billed> {
+    let id = format!("projects/{project}/locations/{}/clusters/{}", live.location, live.name);
+    let pool = |pool: &model::NodePool| {
+        let config = pool.config.clone().unwrap_or_default();
+        let machines = Machines {
+            machine_type: config.machine_type,
+            spot: config.spot || config.preemptible,
+            between: bounds(pool),
+        };
+        let name = format!("node pool {}/{}", live.name, pool.name);
+        Billed::machines(name, format!("{id}/nodePools/{}", pool.name), machines)
+    };
+    let own = Billed::cluster(format!("cluster {}", live.name), id.clone());
+    [own].into_iter().chain(live.node_pools.iter().map(pool)).collect()
+}
+
+/// Fewest and most nodes of a pool in all of its zones, whoever made it.
+fn bounds(pool: &model::NodePool) -> (u32, u32) {
+    let zones = u32::try_from(pool.locations.len().max(1)).unwrap_or(1);
+    let each = |of_zone: i32| count(of_zone).saturating_mul(zones);
+    match pool.autoscaling.as_ref().filter(|scaling| scaling.enabled) {
+        Some(scaling) if scaling.total_max_node_count > 0 => {
+            (count(scaling.total_min_node_count), count(scaling.total_max_node_count))
+        }
+        Some(scaling) => (each(scaling.min_node_count), each(scaling.max_node_count)),
+        None => (each(pool.initial_node_count), each(pool.initial_node_count)),
+    }
 }
 
 fn whole(count: u32) -> i32 {

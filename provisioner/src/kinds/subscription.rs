@@ -14,7 +14,7 @@ use super::grant::Grant;
 use super::topic::Topic;
 use super::{Found, Kind, Place, Table};
 use crate::cloud::{Cloud, errors, limited, marks};
-use crate::resource::{Address, Desired, Owner, Revision};
+use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Reference, Scope, Seconds};
 
 /// A Pub/Sub pull subscription that never expires.
@@ -215,6 +215,20 @@ impl Kind for Subscription {
             owned.extend(Some(found(cloud, one)).filter(|found| found.owner == Owner::Ours));
         }
         Ok(owned)
+    }
+
+    async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
+        let get = cloud.subscriptions.get_subscription().set_subscription(id);
+        let live = errors::found(limited("look up the subscription", get.send()).await)?;
+        Ok(live.map(|live| Health {
+            is_well: live.state == model::subscription::State::Active,
+            state: live.state.to_string(),
+            // Of a topic that was deleted Pub/Sub only says so in its place.
+            conditions: (live.topic == "_deleted-topic_")
+                .then(|| "its topic was deleted: nothing reaches it any more".to_owned())
+                .into_iter()
+                .collect(),
+        }))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::subscription::Subscription;
 use super::{Found, Kind, Place, Table};
 use crate::cloud::{Cloud, errors, limited, marks};
-use crate::resource::{Desired, Owner, Revision};
+use crate::resource::{Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope, Seconds};
 
 /// A Pub/Sub topic.
@@ -62,6 +62,17 @@ impl Kind for Topic {
             owned.extend(Some(found(cloud, topic)).filter(|found| found.owner == Owner::Ours));
         }
         Ok(owned)
+    }
+
+    async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
+        let get = cloud.topics.get_topic().set_topic(id);
+        let live = errors::found(limited("look up the topic", get.send()).await)?;
+        let told = live.filter(|live| live.state != model::topic::State::Unspecified);
+        Ok(told.map(|live| Health {
+            is_well: live.state == model::topic::State::Active,
+            state: live.state.to_string(),
+            conditions: Vec::new(),
+        }))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::Style;
 use super::plan::{FOLDED, Summary, folder, loses, push_field, remark, same_folder};
+use super::{Style, cost};
 use crate::diff::{Action, Change};
 use crate::plan::Plan;
 use crate::preflight::Level;
@@ -33,6 +33,9 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
     for refused in &plan.refused {
         page.fits(&format!("\n**refused without leave**: {}\n", plain_html(refused)));
     }
+    if let Some(cost) = plan.cost().as_ref().and_then(cost::change) {
+        page.push(&format!("\n{}\n", plain_lines(&cost)));
+    }
     findings(plan, &mut page);
     let changes = plan.changes();
     let mut hidden = 0;
@@ -60,7 +63,11 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
 /// What stands in the way, as far as there is room.
 fn findings(plan: &Plan, page: &mut Page) {
     for finding in &plan.findings {
-        let level = if finding.level == Level::Error { "error" } else { "warning" };
+        let level = match finding.level {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Note => "note",
+        };
         let told = plain_html(&format!("{}; {}", finding.what, finding.help));
         page.fits(&format!("\n**{level}**: {told}\n"));
     }
@@ -189,6 +196,12 @@ fn fence(text: &str) -> String {
 /// A name as code, in HTML: no character of it means anything to Markdown.
 fn code(name: &str) -> String {
     format!("<code>{}</code>", plain_html(name))
+}
+
+/// A few lines of our own, as they are.
+fn plain_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| plain_html(line.trim())).collect();
+    lines.join("<br>\n")
 }
 
 /// Everything but plain characters as entities.

@@ -31,6 +31,7 @@ pub(super) fn push_findings(text: &mut String, findings: &[Finding], style: Styl
         let level = match finding.level {
             Level::Error => style.red("error"),
             Level::Warning => style.yellow("warning"),
+            Level::Note => style.dim("note"),
         };
         let _ = writeln!(text, "\n{level}: {}\n  {}", finding.what, finding.help);
     }

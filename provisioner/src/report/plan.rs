@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use super::Style;
 use super::permissions::push_findings;
+use super::{Style, cost};
 use crate::cause::UNKNOWN;
 use crate::diff::{Action, Change, FieldChange};
 use crate::kinds;
@@ -89,6 +89,7 @@ pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
         "undeclared_grants": plan.strangers,
         "preflight": plan.findings,
         "refused": plan.refused,
+        "cost": plan.cost().as_ref().map(cost::change_json),
         "summary": Summary::of(plan),
     })
 }
@@ -102,7 +103,7 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     let place = if plan.local { " (local cloud)" } else { "" };
     let mut text = format!("stack {}, project {}{place}\n", plan.stack, plan.project);
     if plan.is_empty() {
-        text.push_str(match plan.findings.is_empty() {
+        text.push_str(match plan.unseen.is_empty() && plan.is_ready().is_ok() {
             true => "no changes: the cloud is as the file says\n",
             false => "no changes in what can be seen\n",
         });
@@ -128,6 +129,9 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     push_findings(&mut text, &plan.findings, style);
     push_refused(&mut text, plan, style);
     let _ = writeln!(text, "\n{}", Summary::of(plan));
+    if let Some(cost) = plan.cost().as_ref().and_then(cost::change) {
+        let _ = writeln!(text, "{cost}");
+    }
     text
 }
 

@@ -18,13 +18,14 @@ pub(crate) fn runs_list(runs: &[RunStatus]) -> String {
         return "no run yet: start one with `provision run --items FILE`\n".to_owned();
     }
     let now = Timestamp::now();
-    let told = |run: &RunStatus| [Some(line(run)), interrupted(run, now).map(|said| format!("  {said}"))];
+    let told =
+        |run: &RunStatus| [Some(line(run)), publishing_interrupted(run, now).map(|said| format!("  {said}"))];
     let lines: Vec<String> = runs.iter().flat_map(told).flatten().collect();
     lines.join("\n") + "\n"
 }
 
 /// That publishing a run's items was interrupted, if it was, and what to do.
-fn interrupted(run: &RunStatus, now: Timestamp) -> Option<String> {
+pub(crate) fn publishing_interrupted(run: &RunStatus, now: Timestamp) -> Option<String> {
     run.publishing_was_interrupted(now).then(|| {
         format!(
             "publishing was interrupted: the same command continues it, and so does `provision runs watch {}`",
@@ -64,7 +65,7 @@ pub(crate) fn run_show(details: &Details) -> String {
         let _ = writeln!(text, "{} workers are running", details.running);
     }
     let now = Timestamp::now();
-    if let Some(said) = interrupted(&details.status, now) {
+    if let Some(said) = publishing_interrupted(&details.status, now) {
         let _ = writeln!(text, "{said}");
     }
     if !details.reasons.is_empty() {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::cost::{hourly, left_out};
 use crate::stacks::Standing;
 
 /// A line for each stack.
@@ -11,7 +12,11 @@ pub(crate) fn stacks_text(stacks: &[Standing], project: &str, now: Timestamp) ->
     if stacks.is_empty() {
         return format!("no stack in the project {project}\n");
     }
-    stacks.iter().map(|standing| line(standing, now)).collect()
+    let mut text: String = stacks.iter().map(|standing| line(standing, now)).collect();
+    if let Some(left_out) = left_out(stacks.iter().map(|standing| &standing.cost)) {
+        text.push_str(&left_out);
+    }
+    text
 }
 
 fn line(standing: &Standing, now: Timestamp) -> String {
@@ -28,6 +33,9 @@ fn line(standing: &Standing, now: Timestamp) -> String {
             None => write!(text, ", meant to live {} h", seconds / 3600),
         };
     }
+    if !standing.cost.is_nothing() {
+        let _ = write!(text, ", {}", hourly(&standing.cost));
+    }
     let _ = writeln!(text, ": {}", resources.join(", "));
     for run in &standing.open_runs {
         let _ = writeln!(text, "  open run {run}");
@@ -36,7 +44,7 @@ fn line(standing: &Standing, now: Timestamp) -> String {
 }
 
 /// The time between two instants, in the two largest units that say something.
-fn span(from: Timestamp, to: Timestamp) -> String {
+pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
     let seconds = to.duration_since(from).as_secs().max(0);
     match seconds {
         0..60 => format!("{seconds} s"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use clients::{Bucket, Stored};
+use contract::layout::AttemptRecord;
 use contract::{AttemptEnd, RunId, layout};
 use jiff::Timestamp;
 
@@ -14,10 +15,18 @@ pub(crate) async fn backing_off(bucket: &Bucket, run: &RunId) -> Result<Option<S
 }
 
 fn sentence(attempts: &[Stored], now: Timestamp) -> Option<String> {
-    // Names are in order, so the last of an item's objects is of its latest attempt.
-    let latest: BTreeMap<&str, &Stored> =
-        attempts.iter().filter_map(|object| Some((object.name.rsplit_once('/')?.0, object))).collect();
-    let rests = latest.values().filter_map(|object| {
+    let mut latest: BTreeMap<&str, (u32, bool, &Stored)> = BTreeMap::new();
+    for object in attempts {
+        let Some((item, file)) = object.name.rsplit_once('/') else { continue };
+        let Some((number, record)) = layout::attempt_record(file) else { continue };
+        // In the order of names the end of an attempt stands before its beginning.
+        let told = (number, record != AttemptRecord::Begun, object);
+        let had = latest.entry(item).or_insert(told);
+        if (told.0, told.1) > (had.0, had.1) {
+            *had = told;
+        }
+    }
+    let rests = latest.values().filter_map(|(_, _, object)| {
         let at: Timestamp = object.metadata.get(AttemptEnd::META_NOT_BEFORE)?.parse().ok()?;
         (at > now).then_some(at)
     });
@@ -57,8 +66,9 @@ mod tests {
             stored("aa/over/0001.failed.json", Some("2026-01-31T11:59:59Z")),
         ];
         assert_eq!(sentence(&attempts, now), None);
-        attempts.push(stored("bb/b/0001.json", None));
+        // As a listing orders them.
         attempts.push(stored("bb/b/0001.failed.json", Some("2026-01-31T12:03:00Z")));
+        attempts.push(stored("bb/b/0001.json", None));
         let one = "one item has failed and is backing off until 12:03:00 UTC";
         assert_eq!(sentence(&attempts, now).as_deref(), Some(one));
         attempts.push(stored("cc/c/0001.failed.json", Some("2026-01-31T12:01:00Z")));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 use contract::{RunId, exit};
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, ListParams, LogParams};
 
@@ -68,6 +68,15 @@ impl Cluster {
             }
         }
         Ok(owners)
+    }
+
+    /// The image that the template of a job names: as apply bound it.
+    pub(crate) async fn image_of(&self, job: &str) -> Result<Option<String>> {
+        let templates: Api<CronJob> = Api::namespaced(self.kubernetes.0.clone(), &self.namespace);
+        let template = self.kubernetes.get(&templates, job).await?;
+        let job = template.and_then(|template| template.spec?.job_template.spec);
+        let pod = job.and_then(|job| job.template.spec);
+        Ok(pod.and_then(|pod| pod.containers.into_iter().next()?.image))
     }
 
     /// Deletes the run's Job and its pods; one that is not there is deleted already.

@@ -27,6 +27,7 @@ mod close;
 
 // What is told of it.
 mod status;
+mod queue;
 mod history;
 mod logs;
 mod pod_log;
@@ -50,6 +51,7 @@ pub(crate) use history::{Ended, ItemHistory, PodLog, Tried};
 pub(crate) use items::Items;
 pub(crate) use logs::{Heard, Said, Wanted, add_logs, listen};
 pub(crate) use prune::{Old, old, remove};
+pub(crate) use queue::{OpenRun, Pods, Queue};
 pub(crate) use range::expand as expand_range;
 pub(crate) use sift::{Sifted, sift};
 pub(crate) use sources::Sources;

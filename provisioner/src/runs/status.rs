@@ -78,39 +78,26 @@ pub(crate) struct Held {
 impl Store {
     /// How a run stands: as it was closed, or else counted.
     pub(crate) async fn status(&self, summary: Summary) -> Result<RunStatus> {
-        let Summary { record, closed, cancelled } = summary;
-        let cancelling = cancelled.is_some();
-        let publishing = match (&closed, &cancelled) {
-            (None, None) => self.publishing(&record).await?,
-            _ => None,
+        let publishing = self.publishing(&summary).await?;
+        let Some(closed) = &summary.closed else {
+            let tally = self.tally(&summary.record.run).await?;
+            return Ok(summary.counted(&tally, publishing));
         };
-        let (done, failed, moved) = if let Some(closed) = &closed {
-            (closed.done, closed.failed, closed.at)
-        } else {
-            let mut tally = Tally::of(self, &record.run).await?;
-            tally.refresh(&self.bucket).await?;
-            let moved = Timestamp::from_second(tally.moved()).unwrap_or_default();
-            (tally.done() as u64, tally.failed() as u64, moved.max(record.created))
-        };
-        let RunRecord { run, job, created, count: items, retry_of, .. } = record;
-        Ok(RunStatus {
-            run,
-            job,
-            created,
-            items,
-            done,
-            failed,
-            closed,
-            cancelling,
-            retry_of,
-            moved,
-            publishing,
-        })
+        let counts = (closed.done, closed.failed, closed.at);
+        Ok(summary.standing(counts, publishing))
     }
 
-    /// When publishing a run's items was last heard of; none once all are published.
-    async fn publishing(&self, record: &RunRecord) -> Result<Option<Timestamp>> {
-        if self.bucket.stat(&layout::published(&record.run)).await?.is_some() {
+    /// What is done and failed of a run by now.
+    pub(super) async fn tally(&self, run: &RunId) -> Result<Tally> {
+        let mut tally = Tally::of(self, run).await?;
+        tally.refresh(&self.bucket).await?;
+        Ok(tally)
+    }
+
+    /// When publishing an open run's items was last heard of; none once all are published.
+    pub(super) async fn publishing(&self, summary: &Summary) -> Result<Option<Timestamp>> {
+        let record = &summary.record;
+        if !summary.is_open() || self.bucket.stat(&layout::published(&record.run)).await?.is_some() {
             return Ok(None);
         }
         let mut last = record.created;
@@ -140,5 +127,24 @@ impl Store {
         let mut in_flight: Vec<Held> = held.collect();
         in_flight.sort_by_key(|held| held.item.since);
         Ok(Details { status, by, workers, running, in_flight, failures, reasons: Vec::new() })
+    }
+}
+
+impl Summary {
+    /// How an open run stands by a count of its items.
+    pub(super) fn counted(self, tally: &Tally, publishing: Option<Timestamp>) -> RunStatus {
+        let moved = Timestamp::from_second(tally.moved()).unwrap_or_default().max(self.record.created);
+        self.standing((tally.done() as u64, tally.failed() as u64, moved), publishing)
+    }
+
+    fn standing(
+        self,
+        (done, failed, moved): (u64, u64, Timestamp),
+        publishing: Option<Timestamp>,
+    ) -> RunStatus {
+        let Self { record, closed, cancelled } = self;
+        let cancelling = cancelled.is_some();
+        let RunRecord { run, job, created, count: items, retry_of, .. } = record;
+        RunStatus { run, job, created, items, done, failed, closed, cancelling, retry_of, moved, publishing }
     }
 }

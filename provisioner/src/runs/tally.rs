@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use anyhow::Result;
 use clients::{Bucket, Listed};
 use contract::{Outcome, RunId, layout};
+use jiff::Timestamp;
 
 use super::store::Store;
 
@@ -22,6 +23,7 @@ pub(crate) struct Tally {
     open: BTreeMap<String, Shard>,
     closed: (usize, usize),
     moved: i64,
+    last_receipt: i64,
 }
 
 /// The items whose hash begins with the same two digits.
@@ -60,7 +62,7 @@ impl Tally {
         for line in &items {
             open.entry(line.item.shard()).or_default().items += 1;
         }
-        Ok(Self { run: run.clone(), items: items.len(), open, closed: (0, 0), moved: 0 })
+        Ok(Self { run: run.clone(), items: items.len(), open, closed: (0, 0), moved: 0, last_receipt: 0 })
     }
 
     /// Items with a receipt.
@@ -85,16 +87,30 @@ impl Tally {
         self.moved
     }
 
+    /// When the last receipt was written; none before the first.
+    pub(super) fn last_receipt(&self) -> Option<Timestamp> {
+        Timestamp::from_second(self.last_receipt).ok().filter(|_| self.last_receipt > 0)
+    }
+
+    /// The shards that have items with neither a receipt nor a failure.
+    pub(super) fn open_shards(&self) -> impl Iterator<Item = &str> {
+        self.open.iter().filter(|(_, shard)| !shard.is_complete()).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether an item, by its shard and the name of its records, has neither a receipt nor a failure.
+    pub(super) fn is_open(&self, shard: &str, record_name: &str) -> bool {
+        let file = format!("{record_name}.json");
+        self.open.get(shard).is_some_and(|shard| !shard.done.contains(&file) && !shard.failed.contains(&file))
+    }
+
     /// Looks again: at the shards that are open, or at all of them together where that is fewer pages.
     pub(crate) async fn refresh(&mut self, bucket: &Bucket) -> Result<()> {
         let (receipts, failures) = (layout::receipts(&self.run), layout::failures(&self.run));
         if self.open.len() > self.items.div_ceil(PAGE) {
-            bucket
-                .each(&receipts, |found| self.learn(&found.name, found.created_ms / 1000, Shard::done))
-                .await?;
+            bucket.each(&receipts, |found| self.learn_receipt(&found.name, found.created_ms / 1000)).await?;
         } else {
             let shards: Vec<String> = self.open.keys().map(|shard| format!("{receipts}{shard}/")).collect();
-            bucket.each_of(shards, |found| self.learn(&found.name, found.created, Shard::done)).await?;
+            bucket.each_of(shards, |found| self.learn_receipt(&found.name, found.created)).await?;
         }
         // Failures are few.
         if !self.open.is_empty() {
@@ -103,6 +119,11 @@ impl Tally {
         }
         self.close_shards();
         Ok(())
+    }
+
+    fn learn_receipt(&mut self, record: &str, stored: i64) {
+        self.last_receipt = self.last_receipt.max(stored);
+        self.learn(record, stored, Shard::done);
     }
 
     /// Takes in a record that was stored at that second.
@@ -146,7 +167,7 @@ mod tests {
     fn tally() -> Tally {
         let shard = |items| Shard { items, ..Shard::default() };
         let open = BTreeMap::from([("aa".to_owned(), shard(2)), ("bb".to_owned(), shard(1))]);
-        Tally { run: RunId("r".into()), items: 3, open, closed: (0, 0), moved: 0 }
+        Tally { run: RunId("r".into()), items: 3, open, closed: (0, 0), moved: 0, last_receipt: 0 }
     }
 
     #[test]

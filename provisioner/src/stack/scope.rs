@@ -94,6 +94,8 @@ pub(crate) struct PoolFacts {
     pub machine_type: String,
     /// Whether its nodes may vanish.
     pub spot: bool,
+    /// Fewest nodes that it may have.
+    pub min_nodes: u32,
     /// Most nodes that it may have.
     pub max_nodes: u32,
 }

@@ -1,12 +1,14 @@
 //! The table of all methods that the local cloud serves: what each is called, where it stands on
 //! the wires, and where a request says what it is about. What has no row is not served.
 
+mod compute;
 mod container;
 mod iam;
 pub(super) mod kubernetes;
 mod monitoring;
 mod projects;
 mod pubsub;
+mod registry;
 mod secrets;
 mod services;
 mod storage;
@@ -47,7 +49,7 @@ enum On {
     Grpc(&'static str),
 }
 
-const TABLES: [&[Method]; 8] = [
+const TABLES: [&[Method]; 10] = [
     pubsub::METHODS,
     storage::METHODS,
     container::METHODS,
@@ -56,6 +58,8 @@ const TABLES: [&[Method]; 8] = [
     services::METHODS,
     secrets::METHODS,
     monitoring::METHODS,
+    registry::METHODS,
+    compute::METHODS,
 ];
 
 const fn method(name: &'static str, routes: &'static [Route]) -> Method {

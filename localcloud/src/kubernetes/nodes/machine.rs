@@ -106,6 +106,11 @@ impl Machine {
     }
 }
 
+/// How many CPUs a machine of that type counts for; 0 if there is no such type.
+pub(crate) fn processors(machine_type: &str) -> u64 {
+    Machine::parse(machine_type).map_or(0, |machine| machine.processors)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,6 +30,7 @@ use crate::journal::{Journal, Tables};
 pub(crate) use autoscaler::Autoscaler;
 pub(crate) use eviction::TaintEviction;
 use leaving::is_leaving;
+pub(crate) use machine::processors;
 pub(crate) use pool::{Autoscaling, LocationPolicy, NODE_ACCOUNT, Pool, PoolStatus, Taint};
 use pool::{MACHINE_LABEL, POOL_LABEL, ZONE_LABEL};
 pub use stock::{Shortage, Stockout};

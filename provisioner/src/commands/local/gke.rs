@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use localcloud::gke::{BrokenImage, OperationFailure, Operations, Order, Shortage, Stockout};
+use localcloud::gke::{BrokenImage, OperationFailure, Operations, Order, Quota, Shortage, Stockout};
 
 use super::Folder;
 use crate::report;
@@ -188,6 +188,47 @@ impl ImageCommand {
                 (folder, Order::BreakImage(BrokenImage { image, error }))
             }
             ImageAction::Mend(folder) => (folder, Order::MendImages),
+        };
+        give(&folder, &order).await
+    }
+}
+
+/// Set limits of CPUs, which plans are told of; no machine is refused for them.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  provision local quota set PREEMPTIBLE_CPUS 8
+  provision local quota set N2D_CPUS 24 --region europe-west1
+  provision local quota restore")]
+pub(super) struct QuotaCommand {
+    #[command(subcommand)]
+    action: QuotaAction,
+}
+
+#[derive(Subcommand)]
+enum QuotaAction {
+    /// There are only so many.
+    Set {
+        #[command(flatten)]
+        folder: Folder,
+        /// As Compute Engine names it: `CPUS`, `PREEMPTIBLE_CPUS`, `N2D_CPUS` …
+        metric: String,
+        /// How many CPUs.
+        limit: u32,
+        /// Only in this region.
+        #[arg(long)]
+        region: Option<String>,
+    },
+    /// There are as many as in the beginning, which is plenty.
+    Restore(Folder),
+}
+
+impl QuotaCommand {
+    pub(super) async fn run(self) -> Result<()> {
+        let (folder, order) = match self.action {
+            QuotaAction::Set { folder, metric, limit, region } => {
+                (folder, Order::Quota(Quota { metric, region, limit }))
+            }
+            QuotaAction::Restore(folder) => (folder, Order::RestoreQuotas),
         };
         give(&folder, &order).await
     }

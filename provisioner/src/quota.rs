@@ -1,0 +1,278 @@
+//! Whether a region's quotas of CPUs leave room for the stack's pools. What cannot be read is unknown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, bail};
+use futures::future::join_all;
+use serde::Deserialize;
+
+use crate::cloud::Cloud;
+use crate::cost::region_of;
+use crate::preflight::{Finding, Level};
+use crate::resource::{Desired, Live};
+
+/// Who tells quotas.
+const HOST: &str = "compute.googleapis.com";
+/// The quota that each series' CPUs count towards. Those of newer series stand in no region.
+/// Source: Compute Engine's allocation quotas.
+const METRICS: [(&str, &str); 9] = [
+    ("e2", "CPUS"),
+    ("n1", "CPUS"),
+    ("n2", "N2_CPUS"),
+    ("n2d", "N2D_CPUS"),
+    ("c2", "C2_CPUS"),
+    ("c2d", "C2D_CPUS"),
+    ("c3", "C3_CPUS"),
+    ("t2d", "T2D_CPUS"),
+    ("t2a", "T2A_CPUS"),
+];
+/// That of Spot machines of any series. A project that was given none counts them as the others.
+const PREEMPTIBLE: &str = "PREEMPTIBLE_CPUS";
+
+/// A limit, and what of it is taken.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct Quota {
+    metric: String,
+    limit: f64,
+    usage: f64,
+}
+
+#[derive(Deserialize)]
+struct Region {
+    #[serde(default)]
+    quotas: Vec<Quota>,
+}
+
+/// The quotas of each region that pools are in, or why they are unknown.
+#[derive(Debug, Default)]
+pub(crate) struct Quotas(BTreeMap<String, Result<Vec<Quota>, Unknown>>);
+
+/// Why a quota is unknown, and what to do.
+#[derive(Debug)]
+struct Unknown {
+    why: String,
+    help: &'static str,
+}
+
+/// Reads the quotas of the regions that the stack's pools are in.
+pub(crate) async fn look(cloud: &Cloud, desired: &[Desired]) -> Quotas {
+    let regions: BTreeSet<&str> = pools(desired).map(region).collect();
+    let looks = regions.into_iter().map(|region| async move {
+        let answer = of_region(cloud, region).await;
+        let unknown = |error| Unknown { why: format!("{error:#}"), help: "plan again" };
+        (region.to_owned(), answer.unwrap_or_else(|error| Err(unknown(error))))
+    });
+    Quotas(join_all(looks).await.into_iter().collect())
+}
+
+async fn of_region(cloud: &Cloud, region: &str) -> Result<Result<Vec<Quota>, Unknown>> {
+    let path = format!("/compute/v1/projects/{}/regions/{region}", cloud.project.id);
+    let answer = cloud.read(HOST, &path, "application/json").await?;
+    match answer.status {
+        200 => {}
+        403 if String::from_utf8_lossy(&answer.body).contains("SERVICE_DISABLED") => {
+            let why = "the API of Compute Engine is not enabled yet".to_owned();
+            return Ok(Err(Unknown { why, help: "plan again when apply has enabled it" }));
+        }
+        401 | 403 => {
+            let why = format!("{} may not read it: compute.regions.get", cloud.caller);
+            return Ok(Err(Unknown { why, help: "roles/compute.viewer lets a plan look" }));
+        }
+        status => bail!("{HOST} answers {status}"),
+    }
+    let region: Region = serde_json::from_slice(&answer.body).context("the answer cannot be read")?;
+    Ok(Ok(region.quotas))
+}
+
+/// What pools of one region ask of one quota.
+#[derive(Debug, Default, PartialEq)]
+struct Need {
+    /// With every pool at its most nodes.
+    most: u64,
+    /// The fewest nodes of the pools that are not there yet.
+    at_once: u64,
+    pools: Vec<String>,
+}
+
+impl Quotas {
+    /// Where they leave no room. `wanted` is what there is in place of each of `desired`.
+    pub(crate) fn findings(&self, desired: &[Desired], wanted: &[Option<Live>]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (region, quotas) in &self.0 {
+            match quotas {
+                Ok(quotas) => findings.extend(of_quotas(region, quotas, desired, wanted)),
+                Err(Unknown { why, help }) => findings.push(unknown(region, why, help)),
+            }
+        }
+        findings
+    }
+}
+
+fn unknown(region: &str, why: &str, help: &str) -> Finding {
+    Finding {
+        level: Level::Note,
+        what: format!("quota unknown: whether {region} leaves room for the pools cannot be told ({why})"),
+        help: help.to_owned(),
+    }
+}
+
+fn of_quotas(region: &str, quotas: &[Quota], desired: &[Desired], wanted: &[Option<Live>]) -> Vec<Finding> {
+    let is_there = |pool: &Desired| {
+        let mut both = desired.iter().zip(wanted);
+        both.any(|(want, live)| want.address == pool.address && live.is_some())
+    };
+    let mut needs: BTreeMap<&str, Need> = BTreeMap::new();
+    let mut untold = Vec::new();
+    for pool in pools(desired).filter(|pool| self::region(pool) == region) {
+        let machine_type = pool.fields["machine_type"].as_str().unwrap_or_default();
+        let nodes = |field: &str| pool.fields[field].as_u64().unwrap_or_default();
+        let quota = metric(machine_type, pool.fields["spot"] == true, quotas);
+        let (Some(metric), Some(cpus)) = (quota, cpus(machine_type)) else {
+            untold.push(format!("{} ({machine_type})", pool.address));
+            continue;
+        };
+        let need = needs.entry(metric).or_default();
+        need.most += cpus * nodes("max_nodes");
+        need.at_once += if is_there(pool) { 0 } else { cpus * nodes("min_nodes") };
+        need.pools.push(pool.address.to_string());
+    }
+    let found = needs.iter().filter_map(|(metric, need)| {
+        let quota = quotas.iter().find(|quota| quota.metric == **metric)?;
+        short(region, quota, need)
+    });
+    let mut findings: Vec<Finding> = found.collect();
+    if !untold.is_empty() {
+        let why = format!("regions do not tell that of {}", untold.join(", "));
+        findings.push(unknown(region, &why, "see the quotas page of the console"));
+    }
+    findings
+}
+
+/// What a quota does not leave room for.
+#[expect(clippy::cast_precision_loss, reason = "counts of CPUs are far below 2^53")]
+fn short(region: &str, quota: &Quota, need: &Need) -> Option<Finding> {
+    let Quota { metric, limit, usage } = quota;
+    let pools = need.pools.join(", ");
+    let help = "ask for more quota (IAM & Admin, Quotas), or make the pools smaller".to_owned();
+    if need.at_once as f64 > limit - usage {
+        let what = format!(
+            "{pools}: takes {} {metric} of {region} from the beginning, and of {limit} there are {} left",
+            need.at_once,
+            (limit - usage).max(0.0)
+        );
+        return Some(Finding { level: Level::Error, what, help });
+    }
+    (need.most as f64 > *limit).then(|| Finding {
+        level: Level::Warning,
+        what: format!(
+            "{pools}: takes {} {metric} of {region} at max_nodes, and the quota is {limit} ({usage} in use); runs get fewer nodes",
+            need.most
+        ),
+        help,
+    })
+}
+
+/// The pools that the stack makes.
+fn pools(desired: &[Desired]) -> impl Iterator<Item = &Desired> {
+    desired.iter().filter(|want| want.address.kind == "node_pool" && !want.existing)
+}
+
+fn region(pool: &Desired) -> &str {
+    let location = pool.id.split("/locations/").nth(1).and_then(|rest| rest.split('/').next());
+    region_of(location.unwrap_or_default())
+}
+
+/// The quota that a machine counts towards, if a region tells it.
+fn metric(machine_type: &str, spot: bool, quotas: &[Quota]) -> Option<&'static str> {
+    let has = |metric: &str| quotas.iter().find(|quota| quota.metric == metric);
+    if spot && has(PREEMPTIBLE).is_some_and(|quota| quota.limit > 0.0) {
+        return Some(PREEMPTIBLE);
+    }
+    let series = machine_type.split('-').next().unwrap_or_default();
+    let (_, metric) = METRICS.into_iter().find(|(known, _)| *known == series)?;
+    has(metric).map(|_| metric)
+}
+
+/// How many CPUs a machine counts for: those that share a core count as two.
+fn cpus(machine_type: &str) -> Option<u64> {
+    let parts: Vec<&str> = machine_type.split('-').collect();
+    match parts.as_slice() {
+        ["e2", "micro" | "small" | "medium"] => Some(2),
+        ["custom", count, ..] | [_, _, count, ..] => count.parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::resource::Address;
+
+    fn pool(name: &str, machine_type: &str, spot: bool, nodes: (u32, u32)) -> Desired {
+        Desired {
+            address: Address::new("node_pool", format!("main/{name}")),
+            id: format!("projects/p/locations/europe-west1-b/clusters/fx/nodePools/{name}"),
+            fields: json!({ "machine_type": machine_type, "spot": spot, "min_nodes": nodes.0, "max_nodes": nodes.1 }),
+            needs: Vec::new(),
+            inside: None,
+            implied_by: None,
+            existing: false,
+            spec: None,
+        }
+    }
+
+    fn quota(metric: &str, limit: f64, usage: f64) -> Quota {
+        Quota { metric: metric.into(), limit, usage }
+    }
+
+    fn told(quotas: Vec<Quota>) -> Vec<String> {
+        let pools =
+            [pool("steady", "e2-medium", false, (1, 1)), pool("workers", "n2d-standard-4", true, (0, 20))];
+        let all = Quotas([("europe-west1".to_owned(), Ok(quotas))].into());
+        all.findings(&pools, &[None, None])
+            .into_iter()
+            .map(|found| format!("{:?}: {}", found.level, found.what))
+            .collect()
+    }
+
+    #[test]
+    fn a_quota_that_leaves_room_is_not_told() {
+        assert!(told(vec![quota("CPUS", 24.0, 0.0), quota("PREEMPTIBLE_CPUS", 100.0, 0.0)]).is_empty());
+    }
+
+    #[test]
+    fn spot_machines_count_as_the_others_where_they_have_no_quota_of_their_own() {
+        assert_eq!(
+            told(vec![
+                quota("CPUS", 24.0, 0.0),
+                quota("N2D_CPUS", 24.0, 3.0),
+                quota("PREEMPTIBLE_CPUS", 0.0, 0.0)
+            ]),
+            [
+                "Warning: node_pool.main/workers: takes 80 N2D_CPUS of europe-west1 at max_nodes, and the quota is 24 (3 in use); runs get fewer nodes"
+            ]
+        );
+    }
+
+    #[test]
+    fn nodes_that_cannot_come_at_all_are_an_error() {
+        assert_eq!(
+            told(vec![quota("CPUS", 24.0, 23.0), quota("PREEMPTIBLE_CPUS", 100.0, 0.0)]),
+            [
+                "Error: node_pool.main/steady: takes 2 CPUS of europe-west1 from the beginning, and of 24 there are 1 left"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_region_does_not_tell_is_unknown() {
+        assert_eq!(
+            told(vec![quota("CPUS", 24.0, 0.0), quota("PREEMPTIBLE_CPUS", 0.0, 0.0)]),
+            [
+                "Note: quota unknown: whether europe-west1 leaves room for the pools cannot be told (regions do not tell that of node_pool.main/workers (n2d-standard-4))"
+            ]
+        );
+    }
+}
