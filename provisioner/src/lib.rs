@@ -12,6 +12,7 @@ mod fingerprint;
 mod cause;
 mod diff;
 mod graph;
+mod target;
 mod permissions;
 mod preflight;
 mod plan;

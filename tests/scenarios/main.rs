@@ -26,3 +26,4 @@ mod stacks;
 mod several;
 mod secrets;
 mod vanishing;
+mod walk;

@@ -14,6 +14,7 @@ mod check;
 mod completions;
 mod failed;
 mod graph;
+mod grow;
 mod guard;
 mod items;
 mod launch;
@@ -149,9 +150,14 @@ pub fn main() -> ExitCode {
     result
         .unwrap_or_else(|error| {
             report::error(&error);
-            if error.is::<Refused>() { Exit::Refused } else { Exit::Error }
+            exit_of(&error)
         })
         .into()
+}
+
+/// What an error comes to.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    if error.is::<Refused>() { Exit::Refused } else { Exit::Error }
 }
 
 async fn run(command: Command) -> anyhow::Result<Exit> {

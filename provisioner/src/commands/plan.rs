@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::apply::permit;
+use super::grow::with_growths;
 use super::session::StackArgs;
 use crate::diff::Asked;
 use crate::exit::Exit;
@@ -65,12 +66,15 @@ pub(super) struct AskedArgs {
     /// Take back grants on the stack's resources that the file says nothing of.
     #[arg(long)]
     prune_grants: bool,
+    /// Only this resource, and what it needs. May be given again.
+    #[arg(long, value_name = "ADDRESS")]
+    target: Vec<String>,
 }
 
 impl AskedArgs {
     pub(super) fn asked(&self) -> Asked {
-        let Self { adopt, delete_adopted, prune_grants } = self.clone();
-        Asked { adopt, delete_adopted, prune_grants }
+        let Self { adopt, delete_adopted, prune_grants, target: targets } = self.clone();
+        Asked { adopt, delete_adopted, prune_grants, targets }
     }
 }
 
@@ -79,7 +83,7 @@ impl Plan {
         let session = self.stack.open().await?;
         session.stack.secrets_are_here()?;
         let plan = plan::asked(&session.stack, &session.cloud, &self.asked.asked()).await?;
-        let plan = if self.drift_only { plan.only_drift() } else { plan };
+        let plan = if self.drift_only { plan.only_drift() } else { with_growths(&session, plan).await };
         report::plan(&plan, self.format);
         let LeaveInFile { delete_data, interrupt_runs } = self.leave;
         let allowed = Allowed { delete_data, interrupt_runs };
@@ -92,6 +96,6 @@ impl Plan {
             std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
             report::note(&format!("`provision apply{} {}` does exactly this", session.words, path.display()));
         }
-        Ok(if self.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
+        Ok(if self.detailed_exitcode && !plan.is_idle() { Exit::Changes } else { Exit::Done })
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::Style;
-use super::plan::{FOLDED, Summary, folder, loses, push_field, remark, same_folder};
+use super::plan::{FOLDED, Summary, folder, growths, left_out, loses, push_field, remark, same_folder};
 use crate::diff::{Action, Change};
 use crate::plan::Plan;
 use crate::preflight::Level;
@@ -24,11 +24,17 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
     let mut page =
         Page::new(format!("### Stack {}, project {}{place}\n\n", code(&plan.stack), code(&plan.project)));
     if plan.is_empty() {
-        page.text.push_str("**No changes**: the cloud is as the file says.\n");
+        page.text.push_str(&match left_out(plan) {
+            Some(left_out) => format!("**No changes** of what was asked for, {left_out}.\n"),
+            None => "**No changes**: the cloud is as the file says.\n".to_owned(),
+        });
         findings(plan, &mut page);
         return page.text;
     }
     page.push(&format!("**{}**\n", Summary::of(plan)));
+    for line in left_out(plan).into_iter().chain(growths(plan)) {
+        page.push(&format!("\n{line}\n"));
+    }
     findings(plan, &mut page);
     let changes = plan.changes();
     let mut hidden = 0;

@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use super::Style;
 use super::permissions::push_findings;
+use super::{Style, counted};
 use crate::cause::UNKNOWN;
 use crate::diff::{Action, Change, FieldChange};
 use crate::kinds;
-use crate::plan::Plan;
+use crate::plan::{Growth, Plan};
 use crate::resource::Address;
 
 /// More files of one folder than this are shown as one line.
@@ -80,7 +80,7 @@ pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
         })
     };
     let changes: Vec<Value> = plan.changes().iter().enumerate().map(change).collect();
-    serde_json::json!({
+    let mut whole = serde_json::json!({
         "format_version": FORMAT_VERSION,
         "stack": plan.stack,
         "project": plan.project,
@@ -89,7 +89,17 @@ pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
         "undeclared_grants": plan.strangers,
         "preflight": plan.findings,
         "summary": Summary::of(plan),
-    })
+    });
+    if !plan.targets.is_empty() {
+        whole["targets"] = plan.targets.clone().into();
+        whole["left_out"] = plan.left_out.into();
+    }
+    if !plan.growths.is_empty() {
+        let one =
+            |Growth { run, from, to }: &Growth| serde_json::json!({ "run": run, "from": from, "to": to });
+        whole["open_runs"] = plan.growths.iter().map(one).collect();
+    }
+    whole
 }
 
 pub(super) fn loses(change: &Change) -> Option<&str> {
@@ -101,10 +111,12 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     let place = if plan.local { " (local cloud)" } else { "" };
     let mut text = format!("stack {}, project {}{place}\n", plan.stack, plan.project);
     if plan.is_empty() {
-        text.push_str(match plan.findings.is_empty() {
-            true => "no changes: the cloud is as the file says\n",
-            false => "no changes in what can be seen\n",
+        text.push_str(match (plan.left_out, plan.findings.is_empty()) {
+            (1.., _) => "no changes of what was asked for\n",
+            (0, true) => "no changes: the cloud is as the file says\n",
+            (0, false) => "no changes in what can be seen\n",
         });
+        push_more(&mut text, plan);
         push_strangers(&mut text, plan, style);
         push_findings(&mut text, &plan.findings, style);
         return text;
@@ -126,7 +138,27 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     push_strangers(&mut text, plan, style);
     push_findings(&mut text, &plan.findings, style);
     let _ = writeln!(text, "\n{}", Summary::of(plan));
+    push_more(&mut text, plan);
     text
+}
+
+/// What `--target` leaves out, in one line.
+pub(super) fn left_out(plan: &Plan) -> Option<String> {
+    (plan.left_out > 0).then(|| format!("{} left out by --target", counted(plan.left_out as u64, "change")))
+}
+
+/// What becomes of open runs, a line each.
+pub(super) fn growths(plan: &Plan) -> impl Iterator<Item = String> {
+    let one = |Growth { run, from, to }: &Growth| {
+        format!("run {run} is open: it gets {to} workers instead of {from}")
+    };
+    plan.growths.iter().map(one)
+}
+
+fn push_more(text: &mut String, plan: &Plan) {
+    for line in left_out(plan).into_iter().chain(growths(plan)) {
+        let _ = writeln!(text, "{line}");
+    }
 }
 
 /// Grants to others, which stay.
