@@ -21,14 +21,14 @@ pub(crate) struct Unknown {
 /// The addresses that are asked for, each one of `known`.
 pub(crate) fn resolved(targets: &[String], known: &[Address]) -> Result<HashSet<Address>, Unknown> {
     let names: Vec<String> = known.iter().map(ToString::to_string).collect();
-    let one = |target: &String| match names.iter().position(|name| name == target) {
-        Some(at) => Ok(known[at].clone()),
-        None => {
+    let one = |target: &String| {
+        let found = names.iter().position(|name| name == target);
+        found.map(|at| known[at].clone()).ok_or_else(|| {
             let near = nearest(target, names.iter().map(String::as_str));
             let of_kind = || same_kind(target, &names);
             let help = near.map(|near| format!("; did you mean {near}?")).or_else(of_kind);
-            Err(Unknown { address: target.clone(), help: help.unwrap_or_default() })
-        }
+            Unknown { address: target.clone(), help: help.unwrap_or_default() }
+        })
     };
     targets.iter().map(one).collect()
 }
@@ -61,7 +61,9 @@ pub(crate) fn meant(graph: &Graph, targets: &HashSet<Address>) -> Vec<bool> {
             change.action == Action::Replace && lies_in == Some(&change.address)
         });
         let more: Vec<usize> = needed.chain(inside).filter(|&other| !meant[other]).collect();
-        more.iter().for_each(|&other| meant[other] = true);
+        for &other in &more {
+            meant[other] = true;
+        }
         left.extend(more);
     }
     meant
@@ -75,7 +77,9 @@ pub(crate) fn ending(live: &[Live], targets: &HashSet<Address>) -> Vec<bool> {
         let gone = &live[at];
         let goes = |other: &Live| other.inside.as_ref() == Some(&gone.address) || speaks_of(other, &gone.id);
         let more: Vec<usize> = (0..live.len()).filter(|&other| !ends[other] && goes(&live[other])).collect();
-        more.iter().for_each(|&other| ends[other] = true);
+        for &other in &more {
+            ends[other] = true;
+        }
         left.extend(more);
     }
     ends

@@ -33,6 +33,8 @@ fn diff_graph_plan_and_the_stack_file_know_no_cloud_crate() {
         "fingerprint.rs",
         "diff.rs",
         "graph.rs",
+        "target.rs",
+        "apply/walk.rs",
         "permissions.rs",
         "recheck.rs",
         "resource.rs",

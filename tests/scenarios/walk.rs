@@ -161,8 +161,8 @@ fn hold_topics(cloud: &Cloud, pattern: &str) -> u64 {
 
 #[test]
 fn as_many_changes_are_made_at_once_as_asked_for() {
-    let many: String = (0..6).map(|n| format!("[topic.t{n}]\n")).collect();
-    let scenario = Scenario::with(&format!("[stack]\nname = 'demo'\nregion = 'europe-west1'\n{many}"));
+    let topics = ["t0", "t1", "t2", "t3", "t4", "t5"].map(|key| format!("[topic.{key}]")).join("\n");
+    let scenario = Scenario::with(&format!("[stack]\nname = 'demo'\nregion = 'europe-west1'\n{topics}\n"));
     scenario.expect(0, &["local", "up"]);
     let cloud = Cloud::of(&scenario);
     for (args, at_once) in [(&["--parallelism", "2"][..], 2), (&[], 6)] {
@@ -420,17 +420,23 @@ fn a_pool_grows_under_an_open_run_and_the_new_nodes_take_work() {
     until("the only worker works", || (!attempts().is_empty()).then_some(()));
     let id = scenario.only_run(DATA);
 
-    scenario.edit("max_nodes = 1", "max_nodes = 3");
+    scenario.edit("max_nodes = 1", "max_nodes = 2");
     let text = scenario.expect(0, &["plan", "--local"]);
-    assert!(text.contains(&format!("run {id} is open: it gets 3 workers instead of 1")), "{text}");
+    assert!(text.contains(&format!("run {id} is open: it gets 2 workers instead of 1")), "{text}");
     let said = scenario.provision(&["apply", "--local", "--yes", "--format", "json"]);
     assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
     let grown = events(&said).into_iter().find(|event| event["type"] == "grown").expect("the run grew");
-    assert_eq!((&grown["run"], &grown["from"], &grown["to"]), (&json!(id.0), &json!(1), &json!(3)));
+    assert_eq!((&grown["run"], &grown["from"], &grown["to"]), (&json!(id.0), &json!(1), &json!(2)));
     scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
 
-    let status = until("the run ends", || run.try_wait().expect("a child"));
-    assert!(status.success(), "{}", log(&scenario));
+    // Whoever goes on with the run does the same.
+    assert!(scenarios::kill(run.id()));
+    run.wait().expect("it is gone");
+    scenario.edit("max_nodes = 2", "max_nodes = 3");
+    let said = scenario.provision(&["run", "--local", "--yes", "--items", "items.txt"]);
+    assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
+    assert!(said.stderr.contains(&format!("run {id}: 3 workers instead of 2")), "{}", said.stderr);
+    assert!(said.stdout.contains("0 items lost, 12 of 12 done"), "{}", said.stdout);
     let nodes: BTreeSet<String> = attempts().into_iter().map(|attempt| attempt.node).collect();
     println!("{} nodes took work", nodes.len());
     assert_eq!(nodes.len(), 3, "{nodes:?}\n{}", log(&scenario));

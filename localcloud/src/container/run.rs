@@ -115,8 +115,9 @@ impl Container {
                 self.tell_pools(name).await?;
                 if let Change::SetPoolSize { pool, .. } = &operation.change {
                     // The same size as it was last set to may not be the one that it has.
-                    let live = self.live().get(name).cloned();
-                    live.iter().for_each(|live| live.resize(pool));
+                    if let Some(live) = self.live().get(name).cloned() {
+                        live.resize(pool);
+                    }
                 }
             }
         }

@@ -11,7 +11,7 @@ use super::write::Work;
 use crate::cloud::{Cloud, errors};
 use crate::diff::Change;
 use crate::events::{Event, Watch, What};
-use crate::kinds;
+use crate::kinds::{self, AnyKind};
 use crate::plan::Allowed;
 use crate::stack::AnyTime;
 
@@ -43,7 +43,7 @@ pub(super) struct Tries<'a> {
 impl<'a> Tries<'a> {
     /// Not begun yet. `timeout` is what the file says.
     pub(super) fn new(change: &'a Change, timeout: Option<&Duration>, watch: &'a Watch<'a>) -> Self {
-        let of_kind = || kinds::named(change.address.kind).map_or(LONGEST_PAUSE, |kind| kind.longest());
+        let of_kind = || kinds::named(change.address.kind).map_or(LONGEST_PAUSE, AnyKind::longest);
         let limit = timeout.copied().unwrap_or_else(of_kind);
         Self { change, limit, watch, began: OnceLock::new(), waits_for: Mutex::default() }
     }

@@ -108,7 +108,9 @@ impl Teardown {
         let again = format!("this remains; `provision teardown{}` deletes it:", session.words);
         report::note(&again);
         report::note(&plan_text(&left, Style::of_stderr()));
-        left.changes().iter().for_each(|change| stream.remains(&change.address));
+        for change in left.changes() {
+            stream.remains(&change.address);
+        }
         Ok(Exit::Remains)
     }
 }

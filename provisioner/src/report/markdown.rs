@@ -24,10 +24,9 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
     let mut page =
         Page::new(format!("### Stack {}, project {}{place}\n\n", code(&plan.stack), code(&plan.project)));
     if plan.is_empty() {
-        page.text.push_str(&match left_out(plan) {
-            Some(left_out) => format!("**No changes** of what was asked for, {left_out}.\n"),
-            None => "**No changes**: the cloud is as the file says.\n".to_owned(),
-        });
+        let but = left_out(plan).map(|left_out| format!(" of what was asked for, {left_out}"));
+        let but = but.as_deref().unwrap_or(": the cloud is as the file says");
+        let _ = writeln!(page.text, "**No changes**{but}.");
         findings(plan, &mut page);
         return page.text;
     }

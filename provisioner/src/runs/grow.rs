@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::cluster::Cluster;
 use super::start::workers;
-use super::store::Store;
+use super::store::{Store, Summary};
 use crate::cloud::{errors, limited};
 use crate::plan::Growth;
 
@@ -34,7 +34,7 @@ pub(crate) async fn growths(store: &Store, cluster: &Cluster, room: &Room<'_>) -
     for job in cluster.jobs().await?.into_iter().filter(is_going_on) {
         let run = RunId(job.name_any());
         let summary = if run.is_valid() { store.run(&run).await? } else { None };
-        let Some(record) = summary.filter(|run| run.is_open()).map(|run| run.record) else { continue };
+        let Some(record) = summary.filter(Summary::is_open).map(|run| run.record) else { continue };
         // What a run may cost was worked out for the workers that it had.
         if record.job != room.job || record.max_cost.is_some() {
             continue;
