@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
+use futures::{StreamExt as _, TryStreamExt as _};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::paginator::ItemPaginator;
 use google_cloud_storage::Error;
@@ -17,6 +18,9 @@ use crate::explain;
 
 /// Largest record that [`Bucket::read`] takes into memory: item lists and records, never data.
 const LARGEST_RECORD: usize = 256 << 20;
+
+/// Listings at the same time, in [`Bucket::each_of`].
+const LISTINGS: usize = 16;
 
 /// Custom metadata of an object.
 pub type Metadata = BTreeMap<String, String>;
@@ -295,6 +299,21 @@ impl Bucket {
         let mut items = self.control.list_objects().set_parent(self.path()).set_prefix(prefix).by_item();
         while let Some(object) = items.next().await {
             see(object.map_err(|e| self.service("list", prefix, e))?.into());
+        }
+        Ok(())
+    }
+
+    /// Every object whose name begins with one of the prefixes, in no order: of so many listings at the
+    /// same time, each is held in memory until it is whole.
+    pub async fn each_of(
+        &self,
+        prefixes: impl IntoIterator<Item = String>,
+        mut see: impl FnMut(Stored),
+    ) -> Result<(), ObjectError> {
+        let listings = prefixes.into_iter().map(|prefix| async move { self.list(&prefix).await });
+        let mut listings = futures::stream::iter(listings).buffer_unordered(LISTINGS);
+        while let Some(found) = listings.try_next().await? {
+            found.into_iter().for_each(&mut see);
         }
         Ok(())
     }

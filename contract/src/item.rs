@@ -75,6 +75,27 @@ impl Item {
         self.shortened(name)
     }
 
+    /// The item of that [spelling](Item::record_name); none if its end gave way to a hash, which does
+    /// not tell the key, or if no item is spelled so.
+    #[must_use]
+    pub fn of_record_name(name: &str) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(name.len());
+        let mut rest = name.as_bytes();
+        while let [first, tail @ ..] = rest {
+            let (byte, after) = match (first, tail) {
+                (b'%', [high, low, after @ ..]) => {
+                    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+                    (u8::try_from(digit(high)? * 16 + digit(low)?).ok()?, after)
+                }
+                _ => (*first, tail),
+            };
+            bytes.push(byte);
+            rest = after;
+        }
+        let item = Self(String::from_utf8(bytes).ok()?);
+        (item.record_name() == name).then_some(item)
+    }
+
     /// The first two hex digits of the key's SHA-256: spreads a run's records over 256 prefixes.
     #[must_use]
     pub fn shard(&self) -> String {
@@ -177,6 +198,18 @@ mod tests {
     fn records_are_one_segment() {
         assert_eq!(Item("a/b".into()).record_name(), "a%2Fb");
         assert_eq!(Item("..".into()).record_name(), "%2E%2E");
+    }
+
+    #[test]
+    fn a_spelling_tells_its_key_unless_it_was_shortened() {
+        for key in ["USD", "a/b:c d", "..", "caf\u{e9}", "100%", "a~b"] {
+            let item = Item(key.to_owned());
+            assert_eq!(Item::of_record_name(&item.record_name()), Some(item));
+        }
+        let long = Item("\u{e9}".repeat(1000)).record_name();
+        for name in [&long[..], "a:b", "%", "%4", "%zz", "%ff", "%3a", "a/b"] {
+            assert_eq!(Item::of_record_name(name), None, "{name}");
+        }
     }
 
     proptest! {

@@ -20,7 +20,7 @@ pub enum Exit {
     Refused = 5,
     /// The run ended, with failed items.
     FailedItems = 6,
-    /// The run stalled, ran out of time or could not start.
+    /// The run stalled, ran out of time or could not start, or what it stands on is gone.
     Stalled = 7,
     /// Interrupted; a run goes on.
     Interrupted = 130,

@@ -286,11 +286,6 @@ impl Plan {
         self.is_empty() && self.growths.is_empty()
     }
 
-    /// Whether a change of these addresses would be meant.
-    pub(crate) fn means(&self, addresses: &[String]) -> bool {
-        self.targets.is_empty() || self.targets.iter().any(|target| addresses.contains(target))
-    }
-
     /// How many changes of a kind there are.
     #[must_use]
     pub(crate) fn count(&self, action: Action) -> usize {

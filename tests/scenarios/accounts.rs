@@ -11,7 +11,13 @@ const BUCKET: &str = "local-cloud-fx-data";
 #[test]
 fn a_run_is_accounted_for_and_what_is_stale_of_it_is_tried_again() {
     let scenario = Scenario::fx_on_a_fast_cloud();
-    let run = ["run", "--local", "--yes", "--max-cost", "5USD", "--", "USD", "GBP", "<script>", "NONE"];
+    // Records spell such a key otherwise.
+    let spelled = std::fs::rename(
+        scenario.path("examples/fx/rates/GBP.csv"),
+        scenario.path("examples/fx/rates/G%3ABP.csv"),
+    );
+    spelled.expect("renamed");
+    let run = ["run", "--local", "--yes", "--max-cost", "5USD", "--", "USD", "G:BP", "<script>", "NONE"];
     scenario.expect(6, &run);
     let id = scenario.only_run(BUCKET);
 
@@ -21,6 +27,10 @@ fn a_run_is_accounted_for_and_what_is_stale_of_it_is_tried_again() {
     assert_eq!(account["attempts"]["made"], 4, "{account:#}");
     assert_eq!(account["attempts"]["failed"], 2, "{account:#}");
     assert_eq!(account["timeline"]["done"].as_array().expect("slots").last(), Some(&json!(2)));
+    let slowest = account["took"]["slowest"].as_array().expect("items");
+    let mut slowest: Vec<&str> = slowest.iter().filter_map(|item| item[0].as_str()).collect();
+    slowest.sort_unstable();
+    assert_eq!(slowest, ["G:BP", "USD"]);
     assert!(account["nodes"]["seconds"].as_f64().expect("a number") > 0.0, "{account:#}");
     assert!(account["cost"]["per_item"].as_f64().expect("a price") > 0.0, "{account:#}");
     scenario.expect(0, &["runs", "report", "--local", &id.0, "--format", "html", "--out", "report.html"]);

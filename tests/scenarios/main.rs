@@ -6,6 +6,7 @@ mod accounts;
 mod architecture;
 mod bad_input;
 mod bound;
+mod calls;
 mod chaos;
 mod command;
 mod crash_points;

@@ -75,9 +75,19 @@ fn failed_items_are_found_by_key_and_error_and_are_done_once_their_input_is_ther
     let shown = scenario.expect(0, &["failed", "show", "--local", "--item", "NEW"]);
     assert!(shown.contains("there is no input gs://local-cloud-fx-data/rates/NEW.csv"), "{shown}");
 
-    // What fails again is listed once, where it failed last.
+    // What fails again is listed once, where it failed last; of each run it can be asked for.
     scenario.expect(6, &["failed", "requeue", "--local", "--yes"]);
     assert_eq!(failed(&[]), Some(1));
+    for at in [0, 1] {
+        let run = run_of(&scenario, at);
+        let run = run["run"].as_str().expect("a run");
+        let of_run = ["failed", "show", "--local", "--item", "NEW", "--run", run];
+        let shown = scenario.json(0, &of_run);
+        assert_eq!(shown.as_array().map(Vec::len), Some(1), "{shown:#}");
+        assert_eq!((&shown[0]["item"], &shown[0]["run"]), (&"NEW".into(), &run.into()), "{shown:#}");
+        let text = scenario.expect(0, &of_run);
+        assert!(text.starts_with(&format!("NEW\n  run {run}, failed ")), "{text}");
+    }
 
     scenario.write("examples/fx/rates/NEW.csv", "date,rate\n2026-01-02,1.5\n");
     scenario.expect(0, &["failed", "requeue", "--local", "--yes"]);
@@ -94,4 +104,58 @@ fn failed_items_are_found_by_key_and_error_and_are_done_once_their_input_is_ther
         scenario.objects(BUCKET, "runs").is_empty().then_some(())
     });
     assert!(scenario.object(BUCKET, "features/NEW.csv").exists());
+}
+
+#[test]
+fn what_a_followed_run_stands_on_may_go_and_whoever_follows_is_told() {
+    let scenario = Scenario::fx_on_a_fast_cloud();
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    scenario.expect(0, &["local", "stockout", "add", "--spot"]);
+    let followed = |args: &[&str]| {
+        let child = scenario.start(args);
+        until("the run is followed", || log(&scenario).contains("0 of 1 done").then_some(()));
+        child
+    };
+    let ended = |mut child: Child, told: &[&str]| {
+        let code = until("its follower is told", || child.try_wait().expect("a child")).code();
+        let log = log(&scenario);
+        assert_eq!(code, Some(7), "{log}");
+        for part in told {
+            assert!(log.contains(part), "no `{part}` in {log}");
+        }
+        assert!(!log.contains("Connection refused"), "{log}");
+    };
+
+    let command = followed(&["run", "--local", "--yes", "--", "USD"]);
+    let pid = scenario.json(0, &["local", "status"])["pid"].as_u64().expect("a process");
+    assert!(scenarios::kill(u32::try_from(pid).expect("a pid")));
+    ended(command, &["the local cloud is gone", "the same command again starts it and goes on"]);
+
+    let watch = followed(&["runs", "watch", "--local"]);
+    scenario.expect(0, &["teardown", "--local", "--yes", "--delete-data", "--interrupt-runs"]);
+    ended(watch, &["is gone", "provision run"]);
+}
+
+#[test]
+fn whose_publishing_was_interrupted_is_told_and_the_same_command_continues_it() {
+    let scenario = Scenario::fx_on_a_fast_cloud();
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    scenario.expect(0, &["local", "stockout", "add", "--spot"]);
+    let denied = ["local", "fault", "add", "pubsub.topics.publish", "--fail", "permission-denied"];
+    scenario.expect(0, &denied);
+    let run = ["run", "--local", "--yes", "--", "USD"];
+    scenario.expect(1, &run);
+    let said = "publishing was interrupted: the same command continues it";
+    until("its publisher is known to be gone", || {
+        scenario.expect(0, &["runs", "list", "--local"]).contains(said).then_some(())
+    });
+    assert!(scenario.expect(0, &["runs", "show", "--local"]).contains(said));
+
+    scenario.expect(0, &["local", "fault", "clear"]);
+    let mut command = scenario.start(&run);
+    until("the run is followed", || log(&scenario).contains("0 of 1 done").then_some(()));
+    interrupt(&command);
+    assert_eq!(command.wait().expect("it ends").code(), Some(130), "{}", log(&scenario));
+    assert!(log(&scenario).contains("open already, going on"), "{}", log(&scenario));
+    assert!(!scenario.expect(0, &["runs", "list", "--local"]).contains(said));
 }

@@ -20,7 +20,7 @@ use crate::output::OutputTail;
 use crate::patience::patiently;
 use crate::protocol::{Beginning, Begun, Failed, Ledger, Loaded, Place, Settled};
 use crate::pull::{Delivery, Lease};
-use crate::redact::Secrets;
+use crate::redact::Hidden;
 use crate::runs::{Known, Run, Runs};
 
 /// Longest that cleaning up after an item may hold its place up.
@@ -312,7 +312,7 @@ impl Workbench {
     ) -> Outcome {
         tracing::error!(?reason, "failed: {error:#}");
         let said = format!("{error:#}");
-        let said = Secrets::of_this_process().hide(&said);
+        let said = Hidden::of_this_process().hide(&said);
         match patiently(self.ledger.fail(run, begun, reason, &said, output)).await {
             Ok(Failed::ForGood(settled)) => {
                 self.board.count(Count::Failed);

@@ -17,7 +17,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry, Scope};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::output::OutputTail;
-use crate::redact::Secrets;
+use crate::redact::Hidden;
 
 /// What is logged unless `RUST_LOG` says otherwise, and what is kept of attempts whatever it says.
 const DEFAULT: &str = "warn,worker=info";
@@ -116,7 +116,7 @@ impl Fields {
 
     /// Texts may come from anywhere.
     fn set_text(&mut self, key: &str, text: &str) {
-        let mut text = Secrets::of_this_process().hide(text).into_owned();
+        let mut text = Hidden::of_this_process().hide(text).into_owned();
         if text.len() > LONGEST {
             let bytes = text.len();
             text.truncate(text.floor_char_boundary(LONGEST));

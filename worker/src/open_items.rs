@@ -6,13 +6,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use anyhow::{Context as _, Result};
 use clients::{Bucket, ObjectError, Stored};
 use contract::{ItemLine, RunId, layout};
-use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::try_join;
 
 use crate::protocol::History;
 
-/// Listings at the same time.
-const PARALLEL: usize = 16;
 /// Runs of at most this many items are listed whole: one page, whatever is settled.
 const SMALL: usize = 1000;
 
@@ -62,11 +59,9 @@ impl OpenItems {
         if self.lines.len() <= SMALL {
             return bucket.list(prefix).await;
         }
-        let shards: Vec<String> = self.open.keys().map(|shard| format!("{prefix}{shard}/")).collect();
-        let listings = shards.iter().map(|shard| bucket.list(shard));
-        let found: Vec<Vec<Stored>> =
-            futures::stream::iter(listings).buffer_unordered(PARALLEL).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        let (shards, mut found) = (self.open.keys().map(|shard| format!("{prefix}{shard}/")), Vec::new());
+        bucket.each_of(shards, |stored| found.push(stored)).await?;
+        Ok(found)
     }
 
     /// Takes out the items that these receipts and failures settle.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::redact::Secrets;
+use crate::redact::Hidden;
 
 /// Bytes that are kept of each attempt.
 const KEPT: usize = OutputTail::KEPT;
@@ -25,17 +25,17 @@ impl OutputTail {
 
     /// Adds bytes at the end; as many leave at the front as do not fit.
     pub fn push(&self, bytes: &[u8]) {
-        self.push_beside(bytes, &Secrets::of_this_process());
+        self.push_beside(bytes, &Hidden::of_this_process());
     }
 
     /// What is kept; bytes that are no UTF-8 are replaced, and secrets hidden.
     #[must_use]
     pub fn text(&self) -> String {
-        self.text_without(&Secrets::of_this_process())
+        self.text_without(&Hidden::of_this_process())
     }
 
     /// More is kept than is shown by the longest secret: so what the cut left of one is not shown.
-    fn push_beside(&self, bytes: &[u8], secrets: &Secrets) {
+    fn push_beside(&self, bytes: &[u8], secrets: &Hidden) {
         let most = KEPT + secrets.longest();
         // Whole after every line, so a panic elsewhere does not spoil it.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,7 +46,7 @@ impl OutputTail {
         kept.bytes.extend(bytes);
     }
 
-    fn text_without(&self, secrets: &Secrets) -> String {
+    fn text_without(&self, secrets: &Hidden) -> String {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let spoiled = if kept.cut { secrets.longest() } else { 0 };
         let shown = secrets.hide_bytes(kept.bytes.make_contiguous());
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_hidden_though_it_came_in_pieces_or_lost_its_front() {
-        let secrets = Secrets::new(["0123456789".to_owned()]);
+        let secrets = Hidden::new(["0123456789".to_owned()]);
         let tail = OutputTail::default();
         for part in ["key 0123", "456", "789 end\n"] {
             tail.push_beside(part.as_bytes(), &secrets);

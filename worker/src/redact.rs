@@ -12,20 +12,21 @@ const HIDDEN: &[u8] = b"***";
 /// Shorter values are not hidden: `true` or `42` would be hidden all over the place.
 const SHORTEST: usize = 6;
 
-/// The secrets that are hidden.
+/// The texts that are hidden.
 #[derive(Clone, Debug, Default)]
-pub struct Secrets(Vec<Finder<'static>>);
+pub struct Hidden(Vec<Finder<'static>>);
 
-/// What this process knows: its environment's, and what it has read since.
-static OURS: LazyLock<RwLock<Arc<Secrets>>> = LazyLock::new(|| {
+/// What this process knows: its environment's, and what it has read since. Of the process as logs and
+/// panics are, which nobody hands a value.
+static OURS: LazyLock<RwLock<Arc<Hidden>>> = LazyLock::new(|| {
     let secret = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         let is_one = name.to_string_lossy().starts_with(SECRET_PREFIX);
         is_one.then(|| value.to_string_lossy().into_owned())
     };
-    RwLock::new(Arc::new(Secrets::new(std::env::vars_os().filter_map(secret))))
+    RwLock::new(Arc::new(Hidden::new(std::env::vars_os().filter_map(secret))))
 });
 
-impl Secrets {
+impl Hidden {
     /// Those of this process's environment, as it was when it was first asked, and those that were
     /// [learned](Self::learn) since.
     #[must_use]
@@ -103,8 +104,8 @@ fn without(secret: &Finder<'_>, text: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn secrets(values: &[&str]) -> Secrets {
-        Secrets::new(values.iter().map(|value| (*value).to_owned()))
+    fn secrets(values: &[&str]) -> Hidden {
+        Hidden::new(values.iter().map(|value| (*value).to_owned()))
     }
 
     #[test]
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_was_read_later_is_hidden_as_well() {
-        Secrets::learn(["canary-of-this-test".to_owned()]);
+        Hidden::learn(["canary-of-this-test".to_owned()]);
         let tail = crate::output::OutputTail::default();
         tail.push(b"token=canary-of-this-test\n");
         assert_eq!(tail.text(), "token=***\n");

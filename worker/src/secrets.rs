@@ -56,7 +56,7 @@ impl Secrets {
             };
             held.insert(key.clone(), text(key, value.to_vec())?);
         }
-        redact::Secrets::learn(held.values().map(|value| value.expose_secret().to_owned()));
+        redact::Hidden::learn(held.values().map(|value| value.expose_secret().to_owned()));
         Ok(Self(Arc::new(held)))
     }
 

@@ -106,8 +106,9 @@ impl Apply {
         session.stack.secrets_are_here()?;
         let allowed = self.leave.allowed();
         let look = || async {
-            let plan = plan::asked(&session.stack, &session.cloud, &self.asked.asked()).await?;
-            Ok::<_, anyhow::Error>(with_growths(&session, plan).await)
+            let asked = self.asked.asked();
+            let planning = plan::asked(&session.stack, &session.cloud, &asked);
+            with_growths(&session, &asked.targets, planning).await
         };
         let mut plan = look().await?;
         report::planned(&plan, self.format, stream);
@@ -158,7 +159,8 @@ async fn read(path: &Path, session: &Session) -> Result<Saved> {
     }
     let plan = plan.protecting(&session.stack.header.protect);
     if plan.desired == plan::hash(&plan::wanted(&session.stack, project)?) {
-        let plan = with_growths(session, plan).await;
+        let targets = plan.targets.clone();
+        let plan = with_growths(session, &targets, async { Ok(plan) }).await?;
         return Ok(Saved { plan, allowed });
     }
     report::warning(&format!(

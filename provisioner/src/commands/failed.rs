@@ -35,6 +35,9 @@ enum Command {
         stack: StackArgs,
         #[command(flatten)]
         filter: Filter,
+        /// How they are written.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
     },
     /// Try failed items again, as a new run for each run that they failed in.
     Requeue {
@@ -84,8 +87,8 @@ impl Failed {
                 list(&filter.failures(&stack.open().await?).await?, *format);
                 Ok(Exit::Done)
             }
-            Command::Show { filter, .. } => {
-                show(&filter.failures(&stack.open().await?).await?);
+            Command::Show { filter, format, .. } => {
+                show(&filter.failures(&stack.open().await?).await?, *format);
                 Ok(Exit::Done)
             }
             Command::Requeue { filter, launch, .. } => {
@@ -126,17 +129,22 @@ impl Filter {
 }
 
 fn list(groups: &[Group], format: Format) {
-    let failures: Vec<&Failure> = groups.iter().flat_map(|group| &group.failures).collect();
-    match format {
-        Format::Text => report::data(&failures_list(&failures)),
-        Format::Json => report::json(&failures),
-    }
+    tell(groups, format, failures_list);
 }
 
-fn show(groups: &[Group]) {
-    let failures = groups.iter().flat_map(|group| &group.failures);
-    let shown: Vec<String> = failures.map(failure_show).collect();
-    report::data(&if shown.is_empty() { failures_list(&[]) } else { shown.join("\n") });
+fn show(groups: &[Group], format: Format) {
+    tell(groups, format, |failures| match failures {
+        [] => failures_list(failures),
+        failures => failures.iter().map(|failure| failure_show(failure)).collect::<Vec<_>>().join("\n"),
+    });
+}
+
+fn tell(groups: &[Group], format: Format, text: impl Fn(&[&Failure]) -> String) {
+    let failures: Vec<&Failure> = groups.iter().flat_map(|group| &group.failures).collect();
+    match format {
+        Format::Text => report::data(&text(&failures)),
+        Format::Json => report::json(&failures),
+    }
 }
 
 /// One run after the other; the worst end is the command's.

@@ -2,19 +2,22 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use clap::Args;
 use contract::{Closed, Fleet, Outcome, RunId, RunRecord};
 
 use super::apply::{Errand, interrupted};
 use super::grow::with_growths;
-use super::session::Session;
+use super::session::{Gone, Session};
 use crate::apply::Pace;
 use crate::exit::Exit;
 use crate::plan::{self, Allowed, Refused};
 use crate::prices::parse_dollars;
 use crate::report::{self, EventStream, Format, RunProgress, Style, plan_text, run_json, run_text};
 use crate::runs::{self, Begun, DeadLetters, Items, Pins, RunRequest, Store};
+
+/// How long a local cloud takes to be known to be gone, at most.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// How a new run is started and followed.
 #[derive(Args)]
@@ -130,7 +133,7 @@ impl LaunchArgs {
 /// Applies what is missing. A run never deletes or replaces: that is `apply`'s.
 async fn bring_up(session: &Session, yes: bool) -> Result<Exit> {
     session.stack.secrets_are_here()?;
-    let plan = with_growths(session, plan::of(&session.stack, &session.cloud).await?).await;
+    let plan = with_growths(session, &[], plan::of(&session.stack, &session.cloud)).await?;
     if plan.is_idle() {
         return Ok(Exit::Done);
     }
@@ -169,16 +172,52 @@ pub(super) async fn follow(
     };
     let letters = session.dead_letters(run).await?;
     // Dropped at any point, the run is as a killed command would leave it.
-    let closed = tokio::select! {
-        closed = to_its_end => Some(closed?),
-        () = interrupted() => None,
+    let followed = tokio::select! {
+        closed = to_its_end => closed.map(Some),
+        () = interrupted() => Ok(None),
+        gone = session.local_cloud_is_gone() => Err(gone.into()),
         never = attend(letters) => match never {},
     };
     progress.finish();
-    match closed {
+    let followed = match followed {
+        Err(error) => return Err(beneath(session, store, run, error).await),
+        Ok(followed) => followed,
+    };
+    match followed {
         Some(closed) => told(store, run, &closed, format).await,
         None => Ok(detached(session, &run.run)),
     }
+}
+
+/// Why a run can be followed no longer: what it stands on may be gone, and then the wires' own words
+/// mean nothing to a person.
+async fn beneath(session: &Session, store: &Store, run: &RunRecord, error: Error) -> Error {
+    if error.is::<Gone>() {
+        return error;
+    }
+    // Connections end a moment before the process that held them does.
+    if let Ok(gone) = tokio::time::timeout(MOMENT, session.local_cloud_is_gone()).await {
+        return gone.into();
+    }
+    let (id, bucket) = (&run.run, store.bucket.name());
+    let told = match store.has_record(id).await {
+        Err(gone) if gone.is_not_found() => format!(
+            "the stack's bucket gs://{bucket} is gone, and with it all that was recorded of run {id}: the stack \
+             was torn down; `provision run` builds it again and starts anew"
+        ),
+        Ok(false) => format!(
+            "the records of run {id} are gone from gs://{bucket}: the stack was torn down, or they were \
+             removed; `provision run` starts anew"
+        ),
+        Ok(true) if matches!(session.cluster_of(run).await, Ok(None)) => format!(
+            "the cluster of job.{} is gone, or is being deleted. As long as gs://{bucket} is there, run {id} stands \
+             as it is recorded: `provision run` with the same items builds the cluster again and goes on, \
+             `provision runs cancel{} {id}` ends it",
+            run.job, session.words
+        ),
+        _ => return error,
+    };
+    Gone(told).into()
 }
 
 /// Has what Pub/Sub gives up count as failed while the run is followed. Without it the run goes on.

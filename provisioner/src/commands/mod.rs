@@ -53,7 +53,7 @@ const EXAMPLES: &str = "Examples:
   provision teardown --yes --delete-data                      leave nothing billing
 
 Exit codes: 0 done, 1 error, 2 changes (plan --detailed-exitcode), 3 out of date:
-plan again, 4 something remains, 5 refused as destructive, 6 failed items, 7 stalled, timed out or cancelled, 130 interrupted (a run goes on).";
+plan again, 4 something remains, 5 refused as destructive, 6 failed items, 7 stalled, timed out, cancelled or gone with what it stands on, 130 interrupted (a run goes on).";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Color {
@@ -157,7 +157,11 @@ pub fn main() -> ExitCode {
 
 /// What an error comes to.
 fn exit_of(error: &anyhow::Error) -> Exit {
-    if error.is::<Refused>() { Exit::Refused } else { Exit::Error }
+    match () {
+        () if error.is::<Refused>() => Exit::Refused,
+        () if error.is::<session::Gone>() => Exit::Stalled,
+        () => Exit::Error,
+    }
 }
 
 async fn run(command: Command) -> anyhow::Result<Exit> {

@@ -82,8 +82,12 @@ impl Plan {
     pub(super) async fn run(self) -> Result<Exit> {
         let session = self.stack.open().await?;
         session.stack.secrets_are_here()?;
-        let plan = plan::asked(&session.stack, &session.cloud, &self.asked.asked()).await?;
-        let plan = if self.drift_only { plan.only_drift() } else { with_growths(&session, plan).await };
+        let asked = self.asked.asked();
+        let planning = plan::asked(&session.stack, &session.cloud, &asked);
+        let plan = match self.drift_only {
+            true => planning.await?.only_drift(),
+            false => with_growths(&session, &asked.targets, planning).await?,
+        };
         report::plan(&plan, self.format);
         let LeaveInFile { delete_data, interrupt_runs } = self.leave;
         let allowed = Allowed { delete_data, interrupt_runs };

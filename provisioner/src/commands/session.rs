@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
@@ -19,6 +20,9 @@ use crate::stack::{Scope, Source, Stack};
 
 /// The project of a local cloud, where nothing names one.
 pub(super) const LOCAL_PROJECT: &str = "local-cloud";
+
+/// How often it is looked whether the local cloud is still there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Which stack, and where.
 #[derive(Args, Clone)]
@@ -87,14 +91,27 @@ impl StackArgs {
         let told = command.await;
         let Some(daemon) = self.cloud.reached.get() else { return told };
         match told {
-            Err(error) if !daemon.is_alive() => Err(error.context(format!(
-                "the local cloud of this folder has ended (process {}, its log is {}): what it acknowledged \
-                 is kept, and the same command again starts it and goes on",
-                daemon.pid(),
-                daemon.log().display()
-            ))),
+            Err(error) if !error.is::<Gone>() && !daemon.is_alive() => {
+                Err(error.context(Gone::local_cloud(daemon).0))
+            }
             told => told,
         }
+    }
+}
+
+/// What a run stands on is gone, so that nobody can follow it: the local cloud, or a part of the stack.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Gone(pub String);
+
+impl Gone {
+    fn local_cloud(daemon: &Daemon) -> Self {
+        Self(format!(
+            "the local cloud is gone (process {}, its log is {}): what it acknowledged is kept, and the same \
+             command again starts it and goes on",
+            daemon.pid(),
+            daemon.log().display()
+        ))
     }
 }
 
@@ -172,6 +189,15 @@ impl Session {
     fn new(stack: Stack, mut cloud: Cloud, daemon: Option<Daemon>, words: String) -> Self {
         cloud.secrets_of_the_file = stack.kept_secrets(&cloud.project);
         Self { stack, cloud, daemon, words }
+    }
+
+    /// Waits until the local cloud is gone. Google's never is.
+    pub(super) async fn local_cloud_is_gone(&self) -> Gone {
+        let Some(daemon) = &self.daemon else { return std::future::pending().await };
+        while daemon.is_alive() {
+            tokio::time::sleep(LOOK).await;
+        }
+        Gone::local_cloud(daemon)
     }
 
     /// The names of the stack in its project.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use contract::Outcome;
 
+use super::plain::plain;
 use crate::prices::Dollars;
 use crate::runs::{Account, Cost};
 
@@ -43,7 +44,7 @@ pub(super) fn rows(account: &Account) -> Vec<(&'static str, String)> {
         Some(least) => format!(", {} at least for the work done", time(least)),
         None => String::new(),
     };
-    let longest = took.slowest.first().map(|(item, _)| format!(" ({item})")).unwrap_or_default();
+    let longest = took.slowest.first().map(|(item, _)| format!(" ({})", plain(&item.0))).unwrap_or_default();
     let mut rows = vec![
         ("speed", format!("{:.2} items/s", account.items_per_second)),
         (

@@ -88,7 +88,7 @@ fn slowest(account: &Account) -> String {
     }
     html.push_str("<h2>Items that took longest</h2>\n<table>\n");
     for (item, seconds) in &account.took.slowest {
-        let _ = writeln!(html, "<tr><td>{}</td><td>{}</td></tr>", escaped(item), time(*seconds));
+        let _ = writeln!(html, "<tr><td>{}</td><td>{}</td></tr>", escaped(&item.0), time(*seconds));
     }
     html.push_str("</table>\n");
     html
@@ -164,7 +164,7 @@ mod tests {
             node: String::new(),
             at: jiff::Timestamp::UNIX_EPOCH,
         }];
-        account.took.slowest = vec![(hostile.into(), 1.0)];
+        account.took.slowest = vec![(Item(hostile.into()), 1.0)];
         account.reason = Some(hostile.into());
         let html = account_html(&account);
         for markup in ["<script", "<img", "\u{202e}", "\u{1b}", "\"f()\""] {

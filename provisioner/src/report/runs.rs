@@ -17,8 +17,20 @@ pub(crate) fn runs_list(runs: &[RunStatus]) -> String {
     if runs.is_empty() {
         return "no run yet: start one with `provision run --items FILE`\n".to_owned();
     }
-    let lines: Vec<String> = runs.iter().map(line).collect();
+    let now = Timestamp::now();
+    let told = |run: &RunStatus| [Some(line(run)), interrupted(run, now).map(|said| format!("  {said}"))];
+    let lines: Vec<String> = runs.iter().flat_map(told).flatten().collect();
     lines.join("\n") + "\n"
+}
+
+/// That publishing a run's items was interrupted, if it was, and what to do.
+fn interrupted(run: &RunStatus, now: Timestamp) -> Option<String> {
+    run.publishing_was_interrupted(now).then(|| {
+        format!(
+            "publishing was interrupted: the same command continues it, and so does `provision runs watch {}`",
+            run.run
+        )
+    })
 }
 
 /// A run in a line.
@@ -52,6 +64,9 @@ pub(crate) fn run_show(details: &Details) -> String {
         let _ = writeln!(text, "{} workers are running", details.running);
     }
     let now = Timestamp::now();
+    if let Some(said) = interrupted(&details.status, now) {
+        let _ = writeln!(text, "{said}");
+    }
     if !details.reasons.is_empty() {
         let seconds = now.duration_since(details.status.moved).as_secs();
         let _ = writeln!(text, "nothing has moved for {seconds} s");

@@ -29,9 +29,20 @@ pub(crate) struct RunStatus {
     pub retry_of: Option<RunId>,
     /// When an item was last done or failed, or else when the run began. Of a closed run, its end.
     pub moved: Timestamp,
+    /// Of an open run whose items are not all published: when publishing was last heard of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publishing: Option<Timestamp>,
 }
 
+/// A batch is published in less; without one for so long, whoever published is not there any more.
+const BATCH: SignedDuration = SignedDuration::from_secs(10);
+
 impl RunStatus {
+    /// Whether whoever published the items left before all were.
+    pub(crate) fn publishing_was_interrupted(&self, now: Timestamp) -> bool {
+        self.publishing.is_some_and(|last| now.duration_since(last) > BATCH)
+    }
+
     /// Whether the run is open, and nothing has moved for so long that people wonder why.
     pub(crate) fn stands_still(&self, now: Timestamp) -> bool {
         let is_open = self.closed.is_none() && self.done + self.failed < self.items;
@@ -69,6 +80,10 @@ impl Store {
     pub(crate) async fn status(&self, summary: Summary) -> Result<RunStatus> {
         let Summary { record, closed, cancelled } = summary;
         let cancelling = cancelled.is_some();
+        let publishing = match (&closed, &cancelled) {
+            (None, None) => self.publishing(&record).await?,
+            _ => None,
+        };
         let (done, failed, moved) = if let Some(closed) = &closed {
             (closed.done, closed.failed, closed.at)
         } else {
@@ -78,7 +93,32 @@ impl Store {
             (tally.done() as u64, tally.failed() as u64, moved.max(record.created))
         };
         let RunRecord { run, job, created, count: items, retry_of, .. } = record;
-        Ok(RunStatus { run, job, created, items, done, failed, closed, cancelling, retry_of, moved })
+        Ok(RunStatus {
+            run,
+            job,
+            created,
+            items,
+            done,
+            failed,
+            closed,
+            cancelling,
+            retry_of,
+            moved,
+            publishing,
+        })
+    }
+
+    /// When publishing a run's items was last heard of; none once all are published.
+    async fn publishing(&self, record: &RunRecord) -> Result<Option<Timestamp>> {
+        if self.bucket.stat(&layout::published(&record.run)).await?.is_some() {
+            return Ok(None);
+        }
+        let mut last = record.created;
+        let see = |batch: clients::Listed| {
+            last = last.max(Timestamp::from_millisecond(batch.created_ms).unwrap_or_default());
+        };
+        self.bucket.each(&layout::batches(&record.run), see).await?;
+        Ok(Some(last))
     }
 
     /// Everything about a run, of which the pods `alive` are running.

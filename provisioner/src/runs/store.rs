@@ -71,6 +71,14 @@ impl Store {
         Ok(ids.collect())
     }
 
+    /// Whether a run is recorded; an error that says "not found" if the bucket itself is not there.
+    pub(crate) async fn has_record(&self, id: &RunId) -> Result<bool, ObjectError> {
+        let name = layout::run(id);
+        let mut is_there = false;
+        self.bucket.each(&name, |listed| is_there |= listed.name == name).await?;
+        Ok(is_there)
+    }
+
     /// One run, or none if it was never recorded whole.
     pub(crate) async fn run(&self, id: &RunId) -> Result<Option<Summary>> {
         let Some((record, _)) = self.bucket.read_json(&layout::run(id)).await? else { return Ok(None) };

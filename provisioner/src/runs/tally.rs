@@ -6,12 +6,9 @@ use std::collections::{BTreeMap, HashSet};
 use anyhow::Result;
 use clients::{Bucket, Listed};
 use contract::{Outcome, RunId, layout};
-use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::store::Store;
 
-/// Shards listed at the same time.
-const PARALLEL: usize = 16;
 /// Objects of one page of a listing.
 const PAGE: usize = 1000;
 /// Runs of at most this many items are small: their receipts are one page, and are listed whole.
@@ -92,34 +89,26 @@ impl Tally {
     pub(crate) async fn refresh(&mut self, bucket: &Bucket) -> Result<()> {
         let (receipts, failures) = (layout::receipts(&self.run), layout::failures(&self.run));
         if self.open.len() > self.items.div_ceil(PAGE) {
-            bucket.each(&receipts, |found| self.learn(&found, Shard::done)).await?;
+            bucket
+                .each(&receipts, |found| self.learn(&found.name, found.created_ms / 1000, Shard::done))
+                .await?;
         } else {
-            let shards: Vec<String> = self.open.keys().cloned().collect();
-            let listings = shards.iter().map(|shard| {
-                let prefix = format!("{receipts}{shard}/");
-                async move {
-                    let mut found = Vec::new();
-                    bucket.each(&prefix, |listed| found.push(listed)).await.map(|()| found)
-                }
-            });
-            let mut listings = futures::stream::iter(listings).buffer_unordered(PARALLEL);
-            while let Some(found) = listings.try_next().await? {
-                for found in &found {
-                    self.learn(found, Shard::done);
-                }
-            }
+            let shards: Vec<String> = self.open.keys().map(|shard| format!("{receipts}{shard}/")).collect();
+            bucket.each_of(shards, |found| self.learn(&found.name, found.created, Shard::done)).await?;
         }
         // Failures are few.
         if !self.open.is_empty() {
-            bucket.each(&failures, |found| self.learn(&found, Shard::failed)).await?;
+            let see = |found: Listed| self.learn(&found.name, found.created_ms / 1000, Shard::failed);
+            bucket.each(&failures, see).await?;
         }
         self.close_shards();
         Ok(())
     }
 
-    fn learn(&mut self, found: &Listed, of: fn(&mut Shard) -> &mut HashSet<String>) {
-        self.moved = self.moved.max(found.created_ms / 1000);
-        let (shard, name) = place(&found.name);
+    /// Takes in a record that was stored at that second.
+    fn learn(&mut self, record: &str, stored: i64, of: fn(&mut Shard) -> &mut HashSet<String>) {
+        self.moved = self.moved.max(stored);
+        let (shard, name) = place(record);
         if let Some(shard) = self.open.get_mut(shard)
             && !of(shard).contains(name)
         {
@@ -150,8 +139,7 @@ mod tests {
     fn learn(tally: &mut Tally, names: &[&str]) {
         for name in names {
             let of = if name.contains("/receipts/") { Shard::done } else { Shard::failed };
-            let found = Listed { name: (*name).to_owned(), created_ms: 0, metadata: BTreeMap::new() };
-            tally.learn(&found, of);
+            tally.learn(name, 0, of);
         }
     }
 

@@ -1,6 +1,7 @@
 //! One stack, one small job, run again and again with somebody struck at one point each time.
 
 use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -145,10 +146,12 @@ impl Campaign {
     /// Starts the run; the call that stands in the trap, or none if it ended before.
     fn run_into(&self, trap: &Trap, point: &CrashPoint) -> (Child, Option<Entry>) {
         let mut run = self.start();
-        let sprung = || trap.sprung(&self.small.cloud, point.at.moment);
-        let struck = until("somebody is struck, or the run ends", || match sprung() {
-            None => run.try_wait().expect("a child").map(|_| sprung()),
-            struck => Some(struck),
+        let struck = until("somebody is struck, or the run ends", || {
+            let ended = run.try_wait().expect("a child");
+            let struck = trap.sprung(&self.small.cloud, point.at.moment);
+            // One that was killed may be gone a moment before the log of calls has it.
+            let has_left = ended.is_some_and(|status| status.signal().is_none());
+            (has_left || struck.is_some()).then_some(struck)
         });
         (run, struck)
     }

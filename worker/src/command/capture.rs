@@ -5,7 +5,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe::Receiver;
 
 use crate::output::OutputTail;
-use crate::redact::Secrets;
+use crate::redact::Hidden;
 
 /// Longest part of a line that is logged, in bytes.
 const LONGEST_LINE: usize = 8 << 10;
@@ -56,7 +56,7 @@ impl<'a> Capture<'a> {
             self.tail.push(format!("\n[the end of {} bytes]\n", self.total).as_bytes());
         }
         // Hidden first: what the cut left of a secret would not be known as one.
-        let last = Secrets::of_this_process().hide(&self.last).into_owned();
+        let last = Hidden::of_this_process().hide(&self.last).into_owned();
         last.chars().filter(|c| !c.is_control()).take(QUOTED).collect()
     }
 
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_secret_at_the_end_of_what_an_error_repeats_is_not_repeated_in_part() {
-        Secrets::learn(["canary-of-the-last-line".to_owned()]);
+        Hidden::learn(["canary-of-the-last-line".to_owned()]);
         let tail = OutputTail::default();
         let mut capture = Capture::new(&tail);
         capture.take(format!("{}canary-of-the-last-line\n", "x".repeat(QUOTED - 6)).as_bytes());

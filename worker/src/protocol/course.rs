@@ -183,6 +183,12 @@ impl Course {
         &self.receipt
     }
 
+    /// Where outputs of this execution stand already.
+    pub(super) fn promoted(&self) -> Vec<&str> {
+        let ours = self.ways.iter().filter(|way| matches!(way.place, Place::Ours(_)));
+        ours.map(|way| way.uri.as_str()).collect()
+    }
+
     /// What the outputs say of where they come from.
     pub(super) fn marks(&self) -> Metadata {
         mark(self.generation, &self.receipt)

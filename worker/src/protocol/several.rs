@@ -86,11 +86,24 @@ impl Storing<'_> {
                 let staged = self.course.commit().outputs.into_iter().map(|staged| staged.object);
                 self.ledger.sweep(staged.collect()).await;
             }
-            return Err(error);
+            return Err(self.left_behind(error));
         }
         let ended = self.course.ended().ok_or_else(|| anyhow!("the outputs have no receipt"))?;
         let (receipt, leftovers) = ended;
         Ok(Loaded::new(Receipt { finished: Timestamp::now(), ..receipt }, leftovers))
+    }
+
+    /// An error that ends the item names what stands there already and no receipt will name.
+    fn left_behind(&self, error: HandlerError) -> HandlerError {
+        match (error, &self.course.promoted()[..]) {
+            (HandlerError::Permanent(error), left @ [_, ..]) if self.recorded => {
+                permanent!(
+                    "{error:#}; these outputs of the item stand already, and no receipt names them: {}",
+                    left.join(", ")
+                )
+            }
+            (error, _) => error,
+        }
     }
 
     async fn go(&mut self) -> Result<(), HandlerError> {

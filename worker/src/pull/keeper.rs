@@ -203,6 +203,15 @@ impl Keeper {
             let lost = self.leases.add(ack_id.clone(), at);
             self.waiting.push_back((ack_id, data, lost));
         }
+        self.hand_over();
+    }
+
+    /// Hands over what there is room for.
+    fn hand_over(&mut self) {
+        while let Some(permit) = self.deliver.clone().and_then(|deliver| deliver.try_reserve_owned().ok()) {
+            let Some(delivery) = self.next() else { return };
+            permit.send(delivery);
+        }
     }
 
     fn hear(&mut self, sent: Sent) {

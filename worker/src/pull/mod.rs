@@ -120,7 +120,8 @@ impl Puller {
     ) -> Result<(Self, mpsc::Receiver<Delivery>)> {
         let stop = CancellationToken::new();
         let (ended, has_ended) = oneshot::channel();
-        let (deliver, deliveries) = mpsc::channel(1);
+        // As many as the service hands out: nothing waits that could be worked on.
+        let (deliver, deliveries) = mpsc::channel(settings.concurrency.max(1) as usize);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -8,8 +8,10 @@ mod record;
 mod timeline;
 mod tries;
 
+use std::collections::{HashMap, HashSet};
+
 use anyhow::Result;
-use contract::{Closed, Failure, Outcome, RunId, RunRecord, WorkerProgress, layout};
+use contract::{Closed, Failure, Item, Outcome, RunId, RunRecord, WorkerProgress, layout};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -80,8 +82,8 @@ pub(crate) struct Took {
     pub item_seconds: f64,
     pub median_seconds: f64,
     pub longest_seconds: f64,
-    /// The items that took longest, as their records spell them.
-    pub slowest: Vec<(String, f64)>,
+    /// The items that took longest.
+    pub slowest: Vec<(Item, f64)>,
 }
 
 /// The nodes of a run.
@@ -105,7 +107,26 @@ impl Store {
         let mut sums = Sums::of(&record, closed.as_ref(), &workers, now);
         gather::items(&self.bucket, &record.run, record.count, |item, tries| sums.add(item, tries)).await?;
         let failures = self.first_failures(&record.run, FAILURES).await?;
-        Ok(sums.account(record, closed, failures))
+        let slowest = self.keys(&record.run, &sums.slowest).await?;
+        Ok(sums.account(record, closed, slowest, failures))
+    }
+
+    /// The items of some record names, each with the milliseconds that it took. The list of all items is
+    /// read only where a name is too short to tell.
+    async fn keys(&self, run: &RunId, spelled: &[(String, u32)]) -> Result<Vec<(Item, u32)>> {
+        let told = |(name, ms): &(String, u32)| Some((Item::of_record_name(name)?, *ms));
+        if let Some(all) = spelled.iter().map(told).collect() {
+            return Ok(all);
+        }
+        let mut keys: HashMap<&str, Item> = HashMap::new();
+        let names: HashSet<&str> = spelled.iter().map(|(name, _)| name.as_str()).collect();
+        for line in self.items(run).await? {
+            if let Some(name) = names.get(line.item.record_name().as_str()) {
+                keys.insert(name, line.item);
+            }
+        }
+        let found = |(name, ms): &(String, u32)| Some((keys.remove(name.as_str())?, *ms));
+        Ok(spelled.iter().filter_map(found).collect())
     }
 }
 
@@ -174,7 +195,13 @@ impl Sums {
         }
     }
 
-    fn account(mut self, record: RunRecord, closed: Option<Closed>, failures: Vec<Failure>) -> Account {
+    fn account(
+        mut self,
+        record: RunRecord,
+        closed: Option<Closed>,
+        slowest: Vec<(Item, u32)>,
+        failures: Vec<Failure>,
+    ) -> Account {
         self.timeline.finish(&self.crew);
         let seconds = self.until.duration_since(record.created).as_secs_f64().max(0.0);
         let Spent { attempts, failed, yielded, vanished, in_flight, .. } = self.spent;
@@ -198,7 +225,7 @@ impl Sums {
             wasted_item_seconds: in_seconds(self.spent.wasted_ms),
             redelivery_seconds: in_seconds(self.spent.redelivery_ms),
             backoff_seconds: in_seconds(self.crew.backoff_ms),
-            took: self.times(),
+            took: self.times(slowest),
             cost: Cost::of(record.fleet, nodes.seconds, attempts, self.done),
             nodes,
             run: record.run,
@@ -218,10 +245,10 @@ impl Sums {
         }
     }
 
-    fn times(&mut self) -> Took {
+    fn times(&mut self, slowest: Vec<(Item, u32)>) -> Took {
         self.took.sort_unstable();
         let at = |at: usize| self.took.get(at).map_or(0.0, |ms| f64::from(*ms) / 1000.0);
-        let slowest = self.slowest.iter().map(|(item, ms)| (item.clone(), f64::from(*ms) / 1000.0));
+        let slowest = slowest.into_iter().map(|(item, ms)| (item, f64::from(ms) / 1000.0));
         Took {
             item_seconds: in_seconds(self.spent.busy_ms),
             median_seconds: at(self.took.len() / 2),

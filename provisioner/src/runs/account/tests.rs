@@ -107,7 +107,8 @@ pub(crate) fn account(fleet: Option<Fleet>) -> Account {
     ]);
     sums.add("given-up", &given_up);
     sums.add("plain", &tries(&[(attempt(1, "q"), 60), (Record::Done, 70)]));
-    sums.account(record, Some(closed), Vec::new())
+    let slowest = sums.slowest.iter().map(|(name, ms)| (Item(name.clone()), *ms)).collect();
+    sums.account(record, Some(closed), slowest, Vec::new())
 }
 
 #[test]
@@ -128,7 +129,7 @@ fn the_arithmetic_of_a_run() {
     near(account.backoff_seconds, 10.0);
     near(account.took.item_seconds, 40.0);
     near(account.took.median_seconds, 10.0);
-    assert_eq!(account.took.slowest[0], ("again".to_owned(), 20.0));
+    assert_eq!(account.took.slowest[0], (Item("again".into()), 20.0));
     assert_eq!(account.nodes.seen, 3);
     near(account.nodes.seconds, 20.0 + 50.0 + 80.0);
     // Two items at once on a node.

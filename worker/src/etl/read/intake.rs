@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 
 use super::rejects::AsRead;
-use super::{BATCH, Policy, Read};
+use super::{BATCH, BATCH_BYTES, Policy, Read};
 use crate::etl::columns::{Builder, Cell, Columns, Value};
 use crate::etl::rows::RowsWriter;
 use crate::handler::{HandlerError, permanent};
@@ -24,6 +24,8 @@ pub(super) struct Intake {
     values: Vec<Value>,
     /// Rows in the builders.
     pending: usize,
+    /// Bytes of text in the builders.
+    bytes: usize,
     rows: Option<RowsWriter>,
     policy: Policy,
     total: u64,
@@ -34,7 +36,7 @@ impl Intake {
     pub(super) fn new(columns: Arc<Columns>, policy: Policy) -> Self {
         let builders = columns.all().iter().map(|column| Builder::new(column.kind())).collect();
         let (values, rows) = (Vec::new(), None);
-        Self { columns, builders, values, pending: 0, rows, policy, total: 0, rejected: 0 }
+        Self { columns, builders, values, pending: 0, bytes: 0, rows, policy, total: 0, rejected: 0 }
     }
 
     /// What rejected rows are written under, beside the reason.
@@ -55,7 +57,11 @@ impl Intake {
             self.values.push(value);
         }
         for (at, (builder, value)) in self.builders.iter_mut().zip(&self.values).enumerate() {
-            builder.push(*value, cell(at));
+            let cell = cell(at);
+            if let Cell::Text(text) = cell {
+                self.bytes += text.len();
+            }
+            builder.push(*value, cell);
         }
         self.total += 1;
         self.pending += 1;
@@ -80,6 +86,7 @@ impl Intake {
     /// To be called between rows: moves full batches on, and pauses after one.
     pub(super) async fn pause(&mut self) -> Result<(), HandlerError> {
         if self.pending == BATCH
+            || self.bytes >= BATCH_BYTES
             || (self.pending == 0 && self.rejected > 0 && self.rejected.is_multiple_of(BATCH as u64))
         {
             self.flush()?;
@@ -107,6 +114,7 @@ impl Intake {
 
     /// Moves the rows so far on.
     pub(super) fn flush(&mut self) -> Result<(), HandlerError> {
+        self.bytes = 0;
         if mem::take(&mut self.pending) == 0 {
             return Ok(());
         }

@@ -28,6 +28,10 @@ pub(super) use self::rejects::Rejects;
 const BATCH: usize = 8192;
 /// Longest row, in bytes; what is longer is no table, or has a quote that is never closed.
 const LONGEST_ROW: u64 = 16 << 20;
+/// Most fields of a row of CSV: their places take eight bytes each.
+const MOST_FIELDS: usize = 1 << 20;
+/// Bytes of text that end a batch before it has all its rows.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// How an input is written down.
 #[derive(Clone, Copy, Debug)]
@@ -93,3 +97,6 @@ fn copy(from: &mut dyn io::Read, into: &mut File) -> Result<(), HandlerError> {
         io::Write::write_all(into, &buffer[..read]).context("cannot write to the scratch folder")?;
     }
 }
+
+#[cfg(test)]
+mod tests;

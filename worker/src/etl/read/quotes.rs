@@ -9,7 +9,7 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memchr_iter, memrchr2};
 
-use super::LONGEST_ROW;
+use super::{LONGEST_ROW, MOST_FIELDS};
 
 /// Passes bytes on and checks them.
 pub(super) struct Checked<R> {
@@ -18,9 +18,14 @@ pub(super) struct Checked<R> {
     /// Bytes and lines before those that are looked at.
     offset: u64,
     line: u64,
-    /// Where the row or the quoted field began.
-    began: u64,
-    began_line: u64,
+    /// Where the row began.
+    row: u64,
+    row_line: u64,
+    /// Commas of the row, outside of quotes.
+    commas: usize,
+    /// Where the last quoted field began.
+    quote: u64,
+    quote_line: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,7 +41,7 @@ enum Place {
 impl<R: Read> Checked<R> {
     pub(super) fn new(input: R) -> Self {
         let place = Place::Outside { at_start: true };
-        Self { input, place, offset: 0, line: 1, began: 0, began_line: 1 }
+        Self { input, place, offset: 0, line: 1, row: 0, row_line: 1, commas: 0, quote: 0, quote_line: 1 }
     }
 
     fn check(&mut self, bytes: &[u8]) -> Result<(), String> {
@@ -55,15 +60,28 @@ impl<R: Read> Checked<R> {
                 Place::AfterQuote => self.after_quote(bytes[at]).map(|step| at + step)?,
             };
         }
-        if self.offset - self.began <= LONGEST_ROW {
+        self.bounded()
+    }
+
+    /// Whether the row is none that a reader would have to hold in pieces without number or end.
+    fn bounded(&self) -> Result<(), String> {
+        let (line, longest) = (self.row_line, LONGEST_ROW >> 20);
+        if self.commas >= MOST_FIELDS {
+            return Err(format!("the row that begins in line {line} has more than {MOST_FIELDS} fields"));
+        }
+        if self.offset - self.row <= LONGEST_ROW {
             return Ok(());
         }
-        let (line, longest) = (self.began_line, LONGEST_ROW >> 20);
+        // Most of the row is one field: it is the quote that is wrong.
+        let is_one_field = self.quote.saturating_sub(self.row) < LONGEST_ROW / 16;
         Err(match self.place {
-            Place::Inside => {
-                format!("the quote that opens in line {line} does not close within {longest} MiB")
+            Place::Inside if is_one_field => {
+                format!(
+                    "the quote that opens in line {} does not close within {longest} MiB",
+                    self.quote_line
+                )
             }
-            _ => format!("line {line} is longer than {longest} MiB"),
+            _ => format!("the row that begins in line {line} is longer than {longest} MiB"),
         })
     }
 
@@ -74,10 +92,10 @@ impl<R: Read> Checked<R> {
         let text = &bytes[from..end];
         if let Some(last) = memrchr2(b'\n', b'\r', text) {
             self.pass(&text[..=last]);
-            (self.began, self.began_line) = (self.offset, self.line);
-            self.pass(&text[last + 1..]);
+            (self.row, self.row_line, self.commas) = (self.offset, self.line, 0);
+            self.pass_in_row(&text[last + 1..]);
         } else {
-            self.pass(text);
+            self.pass_in_row(text);
         }
         let at_start = text.last().map_or(at_start, |last| matches!(last, b',' | b'\n' | b'\r'));
         if found.is_none() {
@@ -85,7 +103,7 @@ impl<R: Read> Checked<R> {
             return end;
         }
         if at_start {
-            (self.began, self.began_line) = (self.offset, self.line);
+            (self.quote, self.quote_line) = (self.offset, self.line);
             self.place = Place::Inside;
         } else {
             self.place = Place::Outside { at_start: false };
@@ -112,6 +130,12 @@ impl<R: Read> Checked<R> {
         bytes.len()
     }
 
+    /// Passes what ends no row and is not in quotes.
+    fn pass_in_row(&mut self, bytes: &[u8]) {
+        self.commas += memchr_iter(b',', bytes).count();
+        self.offset += bytes.len() as u64;
+    }
+
     fn pass(&mut self, bytes: &[u8]) {
         self.offset += bytes.len() as u64;
         self.line += memchr_iter(b'\n', bytes).count() as u64;
@@ -122,7 +146,7 @@ impl<R: Read> Read for Checked<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(into)?;
         if read == 0 && self.place == Place::Inside && !into.is_empty() {
-            let line = self.began_line;
+            let line = self.quote_line;
             return Err(io::Error::other(format!("the quote that opens in line {line} is never closed")));
         }
         self.check(&into[..read]).map_err(io::Error::other)?;
@@ -177,7 +201,7 @@ mod tests {
         let long = "x".repeat(17 << 20);
         assert_eq!(
             check(format!("a\n{long}").as_bytes(), 1 << 16),
-            Err("line 2 is longer than 16 MiB".to_owned())
+            Err("the row that begins in line 2 is longer than 16 MiB".to_owned())
         );
         let quoted = "a\n\"".to_owned() + &"x\n".repeat(9 << 20);
         let endless = "the quote that opens in line 2 does not close within 16 MiB";

@@ -68,7 +68,11 @@ fn who_comes_second_promotes_the_others_outputs_and_leaves_his_own_to_be_swept()
 fn an_output_of_another_item_of_the_run_is_in_the_way_for_good() {
     let another = Receipt { item: Item("another".into()), ..ours() };
     let found = Answer::Found(Some(stored(5, RUN, &another)));
-    let wrong = recorded().learn(Call::Look(1), found).expect_err("a collision");
+    let mut course = recorded();
+    course.learn(Call::Look(0), Answer::Found(None)).expect("nothing");
+    course.learn(Call::Copy(0, 0), Answer::Copied(stored(6, RUN, &ours()))).expect("a copy");
+    let wrong = course.learn(Call::Look(1), found).expect_err("a collision");
+    assert_eq!(course.promoted(), ["gs://b/a"]);
     assert_eq!(wrong.to_string(), "gs://b/b is the output of another item of this run as well");
 }
 
