@@ -1,31 +1,65 @@
 //! Carries a plan out: walks its graph, as much at once as may be. The only place that changes a
 //! cloud's resources.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Error, Result};
+use anyhow::Error;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
-use crate::cloud::{Cloud, errors};
+use crate::cloud::Cloud;
 use crate::diff::Change;
-use crate::events::{Event, Watch};
+use crate::events::{Event, Watch, What};
 use crate::plan::{Allowed, Plan};
 use crate::recheck::Stale;
 use crate::resource::Address;
 
+mod tries;
+mod walk;
 mod write;
 
-use write::Work;
+use tries::Tries;
+pub(crate) use tries::Unfinished;
+use walk::Walk;
 
-/// Changes made at the same time.
-const PARALLEL: usize = 16;
-/// First and longest pause between two tries of one change.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long one change is tried again.
-const LONGEST: Duration = Duration::from_mins(10);
+/// How a plan is carried out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Changes made at the same time.
+    pub parallelism: usize,
+    /// How long what is under way is waited for once somebody asked to stop.
+    pub grace: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { parallelism: 16, grace: Duration::from_secs(30) }
+    }
+}
+
+/// Whoever may ask to stop.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Halt {
+    /// Nothing new begins, and what is under way is waited for a while.
+    pub stop: CancellationToken,
+    /// Nothing is waited for.
+    pub leave: CancellationToken,
+}
+
+impl Halt {
+    /// Ends when it is time to go.
+    async fn is_over(&self, grace: Duration) {
+        let patience = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(grace).await;
+        };
+        tokio::select! {
+            () = patience => {}
+            () = self.leave.cancelled() => {}
+        }
+    }
+}
 
 /// What became of a plan.
 #[derive(Debug, Default)]
@@ -34,7 +68,9 @@ pub(crate) struct Applied {
     pub done: usize,
     /// Changes that failed, each with its error.
     pub failed: Vec<(Address, Error)>,
-    /// Changes not begun, because something they wait for failed.
+    /// Changes that nobody waits for any more, each with what it waited for last.
+    pub left: Vec<(Address, String)>,
+    /// Changes not begun, because something they wait for failed, or somebody asked to stop.
     pub skipped: Vec<Address>,
     /// Whether somebody asked to stop.
     pub interrupted: bool,
@@ -46,100 +82,62 @@ impl Applied {
     pub(crate) fn is_stale(&self) -> bool {
         !self.failed.is_empty() && self.failed.iter().all(|(_, error)| error.is::<Stale>())
     }
+
+    /// Whether all of the plan is done.
+    #[must_use]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.failed.is_empty() && self.left.is_empty() && self.skipped.is_empty()
+    }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    Waiting,
-    Running,
-    Done,
-    Failed,
-}
-
-/// Carries a plan out. A failure stops what waits for it; the rest goes on. Once `stop` is
-/// cancelled nothing new begins, and what is under way is finished.
+/// Carries a plan out. A failure stops what waits for it; the rest goes on.
 pub(crate) async fn run(
     plan: &Plan,
     cloud: &Cloud,
     allowed: Allowed,
-    stop: &CancellationToken,
+    pace: Pace,
+    halt: &Halt,
     watch: &Watch<'_>,
 ) -> Applied {
     let changes = plan.changes();
-    let mut states = vec![State::Waiting; changes.len()];
-    let mut running = FuturesUnordered::new();
+    let tries: Vec<Tries<'_>> =
+        changes.iter().map(|change| Tries::new(change, plan.timeouts.get(&change.address), watch)).collect();
+    let mut walk = Walk::of(&plan.graph);
     let mut applied = Applied::default();
-    loop {
-        for at in 0..changes.len() {
-            let ready = states[at] == State::Waiting
-                && plan.graph.waits_for[at].iter().all(|&w| states[w] == State::Done);
-            if ready && running.len() < PARALLEL && !stop.is_cancelled() {
-                states[at] = State::Running;
-                let change = &changes[at];
-                running.push(async move { (at, one(change, cloud, allowed, stop, watch).await) });
+    {
+        let mut running = FuturesUnordered::new();
+        let over = halt.is_over(pace.grace);
+        tokio::pin!(over);
+        loop {
+            while running.len() < pace.parallelism
+                && !halt.stop.is_cancelled()
+                && let Some(at) = walk.next()
+            {
+                let tries = &tries[at];
+                running.push(async move { (at, tries.run(cloud, allowed, &halt.stop).await) });
             }
-        }
-        let Some((at, result)) = running.next().await else { break };
-        let address = changes[at].address.clone();
-        match result {
-            Ok(()) => (states[at], applied.done) = (State::Done, applied.done + 1),
-            Err(error) => {
-                states[at] = State::Failed;
-                applied.failed.push((address, error));
+            let ended = tokio::select! {
+                biased;
+                ended = running.next() => ended,
+                () = &mut over => break,
+            };
+            let Some((at, result)) = ended else { break };
+            walk.ended(at, result.is_ok());
+            match result {
+                Ok(()) => applied.done += 1,
+                Err(error) => applied.failed.push((changes[at].address.clone(), error)),
             }
         }
     }
-    let left = states.iter().zip(changes).filter(|(state, _)| **state == State::Waiting);
-    applied.skipped = left.map(|(_, change)| change.address.clone()).collect();
-    applied.interrupted = stop.is_cancelled();
+    applied.left = walk.running().map(|at| (changes[at].address.clone(), tries[at].leave())).collect();
+    applied.skipped = walk.waiting().map(|at| skip(changes, at, walk.missing(at), watch)).collect();
+    applied.interrupted = halt.stop.is_cancelled() || halt.leave.is_cancelled();
     applied
 }
 
-async fn one(
-    change: &Change,
-    cloud: &Cloud,
-    allowed: Allowed,
-    stop: &CancellationToken,
-    watch: &Watch<'_>,
-) -> Result<()> {
-    let (address, action) = (&change.address, change.action);
-    let started = Instant::now();
-    watch(&Event::Started { address });
-    let result = with_retries(change, cloud, allowed, stop, watch).await;
-    match &result {
-        Ok(()) => watch(&Event::Finished { address, action, took: started.elapsed() }),
-        Err(error) => watch(&Event::Failed { address, error }),
-    }
-    result
-}
-
-async fn with_retries(
-    change: &Change,
-    cloud: &Cloud,
-    allowed: Allowed,
-    stop: &CancellationToken,
-    watch: &Watch<'_>,
-) -> Result<()> {
-    let address = &change.address;
-    let started = Instant::now();
-    let mut pause = FIRST_PAUSE;
-    let mut work = Work::new(change, cloud, allowed, watch)?;
-    loop {
-        let again = |error: &Error| errors::is_worth_another_try(error) || errors::is_race(error);
-        let error = match work.go().await {
-            Ok(()) => return Ok(()),
-            Err(error) if again(&error) && started.elapsed() < LONGEST => error,
-            Err(error) => return Err(error),
-        };
-        if stop.is_cancelled() {
-            return Err(error);
-        }
-        watch(&Event::Retrying { address, error: &error });
-        let wait = errors::retry_after(&error).unwrap_or_else(|| pause.mul_f64(rand::random::<f64>()));
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = stop.cancelled() => return Err(error),
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
+fn skip(changes: &[Change], at: usize, missing: Option<usize>, watch: &Watch<'_>) -> Address {
+    let Change { address, action, .. } = &changes[at];
+    let what = What::Skipped { after: missing.map(|missing| &changes[missing].address) };
+    watch(&Event { address, action: *action, took: Duration::ZERO, what });
+    address.clone()
 }

@@ -122,6 +122,8 @@ pub(crate) struct Asked {
     pub delete_adopted: bool,
     /// Whether grants on the stack's resources go that the file says nothing of.
     pub prune_grants: bool,
+    /// The addresses that are meant; all of them if there are none.
+    pub targets: Vec<String>,
 }
 
 impl Asked {

@@ -7,43 +7,53 @@ use anyhow::Error;
 use crate::diff::Action;
 use crate::resource::Address;
 
-/// Something that happened to one resource.
+/// Something that happened to one change.
 #[derive(Debug)]
-pub(crate) enum Event<'a> {
-    /// A change began.
-    Started {
-        /// The resource.
-        address: &'a Address,
+pub(crate) struct Event<'a> {
+    /// The resource.
+    pub address: &'a Address,
+    /// What is done with it.
+    pub action: Action,
+    /// How long ago its change began.
+    pub took: Duration,
+    /// What happened.
+    pub what: What<'a>,
+}
+
+/// What can happen to a change. Each begins or is skipped, and each that began ends in exactly one of
+/// the last three ways.
+#[derive(Debug)]
+pub(crate) enum What<'a> {
+    /// It was not begun.
+    Skipped {
+        /// What it waits for and what will not come; nothing if only the time to begin was over.
+        after: Option<&'a Address>,
     },
-    /// A long change is under way.
+    /// It began.
+    Started,
+    /// It takes long, and is under way.
     Progress {
-        /// The resource.
-        address: &'a Address,
         /// How far it is, for people.
         text: &'a str,
     },
     /// A try failed, and another follows.
     Retrying {
-        /// The resource.
-        address: &'a Address,
         /// Why it failed.
         error: &'a Error,
+        /// How long until the next one.
+        wait: Duration,
     },
-    /// A change is made.
-    Finished {
-        /// The resource.
-        address: &'a Address,
-        /// What was done.
-        action: Action,
-        /// How long it took.
-        took: Duration,
-    },
-    /// A change failed for good.
+    /// It is made.
+    Finished,
+    /// It failed for good.
     Failed {
-        /// The resource.
-        address: &'a Address,
         /// Why.
         error: &'a Error,
+    },
+    /// Nobody waits for it any more: whatever was begun goes on in the cloud.
+    Left {
+        /// What it waited for last.
+        waited_for: &'a str,
     },
 }
 

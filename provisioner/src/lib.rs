@@ -14,6 +14,7 @@ mod diff;
 mod graph;
 mod prices;
 mod cost;
+mod target;
 mod permissions;
 mod images;
 mod places;

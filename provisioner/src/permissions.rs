@@ -111,8 +111,8 @@ const ROWS: &[Row] = &[
     Row {
         kind: "node_pool",
         read: &["container.clusters.get"],
-        create: &["container.clusters.update", OPERATION, ACT_AS],
-        update: &["container.clusters.update", OPERATION],
+        create: &["container.clusters.update", OPERATION, ACT_AS, CONNECT, "container.nodes.list"],
+        update: &["container.clusters.update", OPERATION, CONNECT, "container.nodes.list"],
         delete: &["container.clusters.update", OPERATION],
     },
     Row {
@@ -139,9 +139,10 @@ const ROWS: &[Row] = &[
     },
     Row {
         kind: "job",
-        read: &[CONNECT, "container.cronJobs.get", "container.cronJobs.list"],
-        create: &["container.cronJobs.create", "container.cronJobs.update"],
-        update: &["container.cronJobs.update"],
+        // The Jobs are those of open runs, which grow with their pool.
+        read: &[CONNECT, "container.cronJobs.get", "container.cronJobs.list", "container.jobs.list", "storage.objects.get"],
+        create: &["container.cronJobs.create", "container.cronJobs.update", "container.jobs.get", "container.jobs.update"],
+        update: &["container.cronJobs.update", "container.jobs.get", "container.jobs.update"],
         delete: &["container.cronJobs.delete"],
     },
 ];

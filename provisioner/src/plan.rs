@@ -1,5 +1,8 @@
 //! A plan: what would be done, in which order, and what of it is refused. Changes nothing.
 
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 
 use crate::backlog;
@@ -15,7 +18,7 @@ use crate::observe::{self, Observed};
 use crate::preflight::{self, Finding, Level, Unready};
 use crate::resource::{Address, Desired, Live, Owner};
 use crate::stack::{Project, Stack, nearest};
-use crate::{images, places, quota};
+use crate::{images, places, quota, target};
 
 /// What would make the cloud match the stack.
 #[derive(Debug)]
@@ -42,9 +45,28 @@ pub(crate) struct Plan {
     pub unseen: Vec<Address>,
     /// What of the stack is billed by the hour at present; of a plan that was read from a file, unknown.
     billed: Option<Vec<Billed>>,
+    /// The addresses that were asked for, if not all of it is meant.
+    pub targets: Vec<String>,
+    /// Changes that were left out because they were not asked for.
+    pub left_out: usize,
+    /// Open runs that get more workers with it.
+    pub growths: Vec<Growth>,
+    /// How long a change may take, where the file says so.
+    pub timeouts: BTreeMap<Address, Duration>,
     protected: Vec<String>,
     /// Whether there is no file, so that only labels tell what is protected.
     by_labels: bool,
+}
+
+/// More workers for an open run, as the stack has room for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Growth {
+    /// The run.
+    pub run: String,
+    /// Workers that it has.
+    pub from: u32,
+    /// Workers that it gets.
+    pub to: u32,
 }
 
 /// What a plan's changes may destroy.
@@ -79,8 +101,8 @@ pub(crate) fn wanted(stack: &Stack, project: &Project) -> Result<Vec<Desired>> {
 }
 
 /// Plans the end of a stack: the same, with nothing in it. What was adopted is let go, or goes, too.
-pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud, delete_adopted: bool) -> Result<Plan> {
-    between(stack, &[], cloud, &Asked { delete_adopted, ..Asked::default() }).await
+pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud, asked: &Asked) -> Result<Plan> {
+    between(stack, &[], cloud, asked).await
 }
 
 async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Asked) -> Result<Plan> {
@@ -110,6 +132,8 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
     let mut findings = images.findings(desired, &known, &observed.wanted, cloud.project.local);
     findings.extend(quotas.findings(&known, &observed.wanted));
     findings.extend(places::findings(&known, &observed.wanted));
+    let targets = target::resolved(&asked.targets, &addresses(stack, desired, &observed, &cloud.project))?;
+    let mut left_out = if desired.is_empty() { only_ending(&mut observed.unwanted, &targets) } else { 0 };
     let mut changes = match diff::between(&known, observed, fixed, asked) {
         Ok(changes) => changes,
         Err(conflicts) => {
@@ -119,26 +143,62 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         }
     };
     images::tell_moved_tags(&mut changes);
-    findings.extend(preflight::of(cloud, &unseen, &changes).await);
     let Spared { mut changes, kept, findings: told } = neighbours::spared(cloud, changes).await?;
     findings.extend(told);
     findings.extend(backlog::weighed(cloud, &mut changes).await);
+    let mut graph = ordered(changes);
+    if !desired.is_empty() && !targets.is_empty() {
+        (graph, left_out) = only_meant(graph, &targets);
+    }
+    findings.extend(preflight::of(cloud, &unseen, &graph.changes).await);
     findings.sort_by_key(|finding| finding.level);
     Ok(Plan {
         stack: stack.owner().to_owned(),
         project: cloud.project.id.clone(),
         local: cloud.project.local,
         desired: hash(desired),
-        graph: ordered(changes),
+        graph,
         strangers,
         findings,
         kept,
         refused: Vec::new(),
         unseen: unseen.into_iter().filter_map(|one| one.address).collect(),
         billed,
+        targets: asked.targets.clone(),
+        left_out,
+        growths: Vec::new(),
+        timeouts: stack.timeouts(&cloud.project),
         protected: stack.header.protect.clone(),
         by_labels: stack.is_unwritten(),
     })
+}
+
+/// Every address that can be a target.
+fn addresses(stack: &Stack, desired: &[Desired], observed: &Observed, project: &Project) -> Vec<Address> {
+    // A teardown wants nothing; what the file has may still be named, there or not.
+    let of_file = if desired.is_empty() { stack.resources(project).unwrap_or_default() } else { Vec::new() };
+    let declared = desired.iter().chain(&of_file).map(|want| want.address.clone());
+    declared.chain(observed.unwanted.iter().map(|live| live.address.clone())).collect()
+}
+
+/// Keeps of what goes only what goes with the targets; how much was left out.
+fn only_ending(live: &mut Vec<Live>, targets: &HashSet<Address>) -> usize {
+    if targets.is_empty() {
+        return 0;
+    }
+    let ends = target::ending(live, targets);
+    let mut is_meant = ends.iter();
+    live.retain(|_| is_meant.next().copied().unwrap_or(true));
+    ends.iter().filter(|ends| !**ends).count()
+}
+
+/// Keeps of the changes only those that are meant; how many were left out.
+fn only_meant(graph: Graph, targets: &HashSet<Address>) -> (Graph, usize) {
+    let meant = target::meant(&graph, targets);
+    let left_out = meant.iter().filter(|meant| !**meant).count();
+    let mut is_meant = meant.into_iter();
+    let changes = graph.changes.into_iter().filter(|_| is_meant.next().unwrap_or(true)).collect();
+    (ordered(changes), left_out)
 }
 
 /// What the owner's name finds, if none of it is in the file: the work of others who took the same
@@ -197,6 +257,7 @@ impl Plan {
         let (graph, strangers, findings) = (ordered(changes), Vec::new(), Vec::new());
         let (kept, refused) = (Vec::new(), Vec::new());
         let (unseen, billed, protected, by_labels) = (Vec::new(), None, Vec::new(), false);
+        let (targets, left_out, timeouts) = (Vec::new(), 0, BTreeMap::new());
         Self {
             stack,
             project,
@@ -209,9 +270,23 @@ impl Plan {
             refused,
             unseen,
             billed,
+            targets,
+            left_out,
+            growths: Vec::new(),
+            timeouts,
             protected,
             by_labels,
         }
+    }
+
+    /// The same plan, as one of which only a part was asked for.
+    pub(crate) fn targeting(self, targets: Vec<String>, left_out: usize) -> Self {
+        Self { targets, left_out, ..self }
+    }
+
+    /// The same plan, whose changes may take so long.
+    pub(crate) fn within(self, timeouts: BTreeMap<Address, Duration>) -> Self {
+        Self { timeouts, ..self }
     }
 
     /// The same plan, in which these addresses are never deleted or replaced.
@@ -241,10 +316,16 @@ impl Plan {
         waits.last().map(|&w| &self.graph.changes[w].address)
     }
 
-    /// Whether there is nothing to do.
+    /// Whether there is no change.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.graph.changes.is_empty()
+    }
+
+    /// Whether there is nothing to do at all.
+    #[must_use]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_empty() && self.growths.is_empty()
     }
 
     /// How many changes of a kind there are.
@@ -263,6 +344,15 @@ impl Plan {
     pub(crate) fn only_drift(mut self) -> Self {
         let changes = { self.graph.changes }.into_iter();
         self.graph = ordered(changes.filter(|c| may_be_drift(c.action, &c.reason)).collect());
+        self
+    }
+
+    /// What is left of an earlier plan's changes: all of this one, or of a part only that part.
+    pub(crate) fn left_of(mut self, earlier: &Self) -> Self {
+        if !earlier.targets.is_empty() {
+            let was_meant = |change: &Change| earlier.changes().iter().any(|c| c.address == change.address);
+            self.graph = ordered({ self.graph.changes }.into_iter().filter(was_meant).collect());
+        }
         self
     }
 
@@ -334,6 +424,10 @@ impl Plan {
             refused: Vec::new(),
             unseen: Vec::new(),
             billed: None,
+            targets: Vec::new(),
+            left_out: 0,
+            growths: Vec::new(),
+            timeouts: BTreeMap::new(),
             protected: Vec::new(),
             by_labels: false,
         }

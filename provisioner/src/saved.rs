@@ -1,6 +1,8 @@
 //! A plan as a file: exactly what was shown, bound to the states that it was decided on. It holds no
 //! secrets, since a stack has none, and whoever changes a byte of it has no plan any more.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -65,6 +67,10 @@ struct File {
     desired: String,
     delete_data: bool,
     interrupt_runs: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left_out: Option<usize>,
     changes: Vec<SavedChange>,
 }
 
@@ -78,6 +84,8 @@ struct SavedChange {
     desired: Option<SavedDesired>,
     live: Option<SavedLive>,
     seen: Option<Fingerprint>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timeout_seconds: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,7 +121,9 @@ pub(crate) fn written(plan: &Plan, allowed: Allowed) -> anyhow::Result<String> {
         desired: plan.desired.clone(),
         delete_data: allowed.delete_data,
         interrupt_runs: allowed.interrupt_runs,
-        changes: plan.changes().iter().map(SavedChange::of).collect(),
+        targets: plan.targets.clone(),
+        left_out: (plan.left_out > 0).then_some(plan.left_out),
+        changes: plan.changes().iter().map(|change| SavedChange::of(change, plan)).collect(),
     };
     let mut value = serde_json::to_value(&file)?;
     // Of what a reader will find: a number may lose its last digit on the way.
@@ -139,8 +149,10 @@ pub(crate) fn read(text: &str) -> Result<Saved, Unusable> {
         return Err(Unusable::Edited);
     }
     let file: File = serde_json::from_value(value).map_err(|error| Unusable::Nonsense(error.to_string()))?;
+    let timeouts = file.changes.iter().filter_map(SavedChange::timeout).collect::<Result<_, _>>()?;
     let changes = file.changes.into_iter().map(SavedChange::change).collect::<Result<_, _>>()?;
     let plan = Plan::of_changes(file.stack, file.project, file.local, file.desired, changes);
+    let plan = plan.targeting(file.targets, file.left_out.unwrap_or_default()).within(timeouts);
     Ok(Saved {
         plan,
         allowed: Allowed { delete_data: file.delete_data, interrupt_runs: file.interrupt_runs },
@@ -148,7 +160,7 @@ pub(crate) fn read(text: &str) -> Result<Saved, Unusable> {
 }
 
 impl SavedChange {
-    fn of(change: &Change) -> Self {
+    fn of(change: &Change, plan: &Plan) -> Self {
         let goes = change.desired.is_none() || change.is_destructive();
         let texts = |addresses: &[Address]| addresses.iter().map(ToString::to_string).collect();
         let text = |address: &Option<Address>| address.as_ref().map(ToString::to_string);
@@ -172,11 +184,18 @@ impl SavedChange {
                 inside: text(&live.inside),
             }),
             seen: change.seen.clone(),
+            timeout_seconds: plan.timeouts.get(&change.address).map(Duration::as_secs),
         }
     }
 
+    /// How long it may take, where the plan says so.
+    fn timeout(&self) -> Option<Result<(Address, Duration), Unusable>> {
+        let timeout = Duration::from_secs(self.timeout_seconds?);
+        Some(address(&self.address).map(|address| (address, timeout)))
+    }
+
     fn change(self) -> Result<Change, Unusable> {
-        let Self { address: name, action, reason, fields, desired, live, seen } = self;
+        let Self { address: name, action, reason, fields, desired, live, seen, timeout_seconds: _ } = self;
         let has = (desired.is_some(), live.is_some() && seen.is_some());
         let needs = match action {
             Action::Create => (true, false),
@@ -350,7 +369,7 @@ mod tests {
         provision 9.8.7 wrote it in format 2, and this one reads up to format 1: apply it with that version, or plan again
         it makes no sense (subscription.work is half a change): plan again
         it makes no sense (`volcano.etna` is no address): plan again
-        it makes no sense (unknown field `surprise`, expected one of `format`, `version`, `provision`, `stack`, `project`, `local`, `desired`, `delete_data`, `interrupt_runs`, `changes`): plan again
+        it makes no sense (unknown field `surprise`, expected one of `format`, `version`, `provision`, `stack`, `project`, `local`, `desired`, `delete_data`, `interrupt_runs`, `targets`, `left_out`, `changes`): plan again
         ");
     }
 

@@ -34,6 +34,8 @@ fn diff_graph_plan_and_the_stack_file_know_no_cloud_crate() {
         "cost.rs",
         "diff.rs",
         "graph.rs",
+        "target.rs",
+        "apply/walk.rs",
         "permissions.rs",
         "recheck.rs",
         "resource.rs",

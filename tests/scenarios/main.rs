@@ -32,3 +32,4 @@ mod stacks;
 mod several;
 mod secrets;
 mod vanishing;
+mod walk;

@@ -113,6 +113,12 @@ impl Container {
             _ => {
                 self.state().apply(operation)?;
                 self.tell_pools(name).await?;
+                if let Change::SetPoolSize { pool, .. } = &operation.change {
+                    // The same size as it was last set to may not be the one that it has.
+                    if let Some(live) = self.live().get(name).cloned() {
+                        live.resize(pool);
+                    }
+                }
             }
         }
         Ok(())

@@ -187,6 +187,11 @@ impl Cluster {
         self.nodes.set_pools(pools);
     }
 
+    /// Gives a pool the size that its `initial_nodes` say, whatever the autoscaler made of it.
+    pub(crate) fn resize(&self, pool: &str) {
+        self.nodes.resize(pool);
+    }
+
     /// How many nodes the pools have.
     pub(crate) fn pools(&self) -> Vec<PoolStatus> {
         self.nodes.pools()

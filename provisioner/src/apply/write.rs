@@ -8,7 +8,6 @@ use anyhow::{Context as _, Result};
 use crate::cause::SPEC;
 use crate::cloud::{Cloud, errors};
 use crate::diff::{Action, Change};
-use crate::events::{Event, Watch};
 use crate::kinds::{self, AnyKind, Place};
 use crate::plan::Allowed;
 use crate::recheck::{Kept, Moved, Stale, Verdict, compare, read_back, recheck};
@@ -29,7 +28,7 @@ pub(super) struct Work<'a> {
     kind: &'static dyn AnyKind,
     cloud: &'a Cloud,
     allowed: Allowed,
-    watch: &'a Watch<'a>,
+    progress: &'a (dyn Fn(&str) + Send + Sync),
     /// Whether a try of ours may have had an effect.
     tried: bool,
 }
@@ -39,10 +38,10 @@ impl<'a> Work<'a> {
         change: &'a Change,
         cloud: &'a Cloud,
         allowed: Allowed,
-        watch: &'a Watch<'a>,
+        progress: &'a (dyn Fn(&str) + Send + Sync),
     ) -> Result<Self> {
         let kind = kinds::named(change.address.kind).context("a change of no kind")?;
-        Ok(Self { change, kind, cloud, allowed, watch, tried: false })
+        Ok(Self { change, kind, cloud, allowed, progress, tried: false })
     }
 
     /// One try. A [`Stale`] says that the change is not what was shown any more.
@@ -97,7 +96,7 @@ impl<'a> Work<'a> {
     async fn write(&self, fresh: Option<&Live>) -> Result<()> {
         let change = self.change;
         let address = &change.address;
-        let progress = |text: String| (self.watch)(&Event::Progress { address, text: &text });
+        let progress = |text: String| (self.progress)(&text);
         let revision = fresh.map(|live| live.revision.clone()).unwrap_or_default();
         let marks = self.marks(fresh);
         let place = Place {

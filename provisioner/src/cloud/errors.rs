@@ -7,6 +7,16 @@ use google_cloud_gax::error::Error as GoogleError;
 use google_cloud_gax::error::rpc::Code;
 use kube::Error as KubeError;
 
+/// An error that knows what is to be done about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Advised {
+    /// What went wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
 /// Whether the error says that the thing is not there.
 pub(crate) fn is_not_found(error: &Error) -> bool {
     has(error, 404, Code::NotFound)

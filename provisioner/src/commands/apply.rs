@@ -1,20 +1,24 @@
 //! `provision apply`, and what other commands that change the cloud share with it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::grow::{grow, with_growths};
 use super::guard::permit;
+use super::launch::time;
 use super::plan::AskedArgs;
 use super::session::{Session, StackArgs};
-use crate::apply;
+use crate::apply::{self, Halt, Pace};
+use crate::events::Event;
 use crate::exit::Exit;
 use crate::plan::{self, Allowed, Plan};
-use crate::report::{self, ApplyReport, PlanFormat, Style};
+use crate::report::{self, ApplyReport, EventStream, PlanFormat, Style};
 use crate::saved::{self, Saved};
+use crate::stack::AnyTime;
 
 /// Makes the cloud match stack.toml, or carries out a saved plan.
 #[derive(Args)]
@@ -23,22 +27,43 @@ use crate::saved::{self, Saved};
   provision apply --yes                  does not ask
   provision apply plan.json              what `provision plan --out plan.json` showed, and nothing else
   provision apply --adopt topic.items    takes over a topic that is there already
+  provision apply --target job.fx        that job, and what it needs
+  provision apply --yes --format json    one object a line, as it happens
 
 What moved since its change was planned is left as it is, with all that waits for it; the rest is done, and the
 exit code is 3.")]
 pub(super) struct Apply {
     /// A file that `provision plan --out` wrote. It was looked at already: nobody is asked.
-    #[arg(value_name = "PLAN", conflicts_with_all = ["delete_data", "interrupt_runs", "adopt", "delete_adopted", "prune_grants"])]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["delete_data", "interrupt_runs", "adopt", "delete_adopted", "prune_grants", "target"])]
     saved: Option<PathBuf>,
     #[command(flatten)]
     pub(super) stack: StackArgs,
     #[command(flatten)]
     asked: AskedArgs,
-    /// How the plan is written.
+    /// How the plan is written; as JSON all that happens afterwards is, too, one object a line.
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
     #[command(flatten)]
     leave: Leave,
+    #[command(flatten)]
+    pace: PaceArgs,
+}
+
+/// How a plan is carried out.
+#[derive(Args)]
+pub(super) struct PaceArgs {
+    /// Changes made at the same time, 1 to 64.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
+    parallelism: u8,
+    /// How long Ctrl-C waits for what is under way before it leaves.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    grace: Duration,
+}
+
+impl PaceArgs {
+    pub(super) fn pace(&self) -> Pace {
+        Pace { parallelism: self.parallelism.into(), grace: self.grace }
+    }
 }
 
 /// What a command may do without asking.
@@ -63,19 +88,33 @@ impl Leave {
 
 impl Apply {
     pub(super) async fn run(self) -> Result<Exit> {
+        let stream = EventStream::of("apply", self.format);
+        let result = self.apply(&stream).await;
+        end(&stream, &result);
+        result
+    }
+
+    async fn apply(self, stream: &EventStream) -> Result<Exit> {
         let session = self.stack.open().await?;
+        let pace = self.pace.pace();
         if let Some(path) = &self.saved {
-            let Saved { plan, allowed } = read(path, &session)?;
-            report::plan(&plan, self.format);
-            return carry_out(&session, &plan, allowed, true, "apply").await;
+            let Saved { plan, allowed } = read(path, &session).await?;
+            report::planned(&plan, self.format, stream);
+            return Errand { allowed, pace, yes: true, verb: "apply", stream }
+                .carry_out(&session, &plan)
+                .await;
         }
         session.stack.secrets_are_here()?;
         let allowed = self.leave.allowed();
-        let look = || async { plan::asked(&session.stack, &session.cloud, &self.asked.asked()).await };
+        let look = || async {
+            let asked = self.asked.asked();
+            let planning = plan::asked(&session.stack, &session.cloud, &asked);
+            with_growths(&session, &asked.targets, planning).await
+        };
         let mut plan = look().await?;
-        report::plan(&plan, self.format);
+        report::planned(&plan, self.format, stream);
         // What was confirmed is what is done: as long as the question was open things may have moved.
-        while !self.leave.yes && !plan.is_empty() {
+        while !self.leave.yes && !plan.is_idle() {
             permit(&session, &plan, allowed).await?;
             plan.is_ready()?;
             agree(false, "apply these changes")?;
@@ -86,13 +125,22 @@ impl Apply {
                 break;
             }
             report::note(&format!("since the plan above was made, this has changed:\n{moved}"));
+            stream.plan(&plan);
         }
-        carry_out(&session, &plan, allowed, true, "apply").await
+        Errand { allowed, pace, yes: true, verb: "apply", stream }.carry_out(&session, &plan).await
+    }
+}
+
+/// Writes the last line of a command that tells what happens as it happens.
+pub(super) fn end(stream: &EventStream, result: &Result<Exit>) {
+    match result {
+        Ok(exit) => stream.summary(*exit, None),
+        Err(error) => stream.summary(super::exit_of(error), Some(error)),
     }
 }
 
 /// Reads a saved plan, which must be one of this stack in this project.
-fn read(path: &Path, session: &Session) -> Result<Saved> {
+async fn read(path: &Path, session: &Session) -> Result<Saved> {
     let name = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
     let Saved { plan, allowed } = saved::read(&text).with_context(|| name.to_string())?;
@@ -110,39 +158,60 @@ fn read(path: &Path, session: &Session) -> Result<Saved> {
             place(project.local)
         );
     }
-    if plan.desired != plan::hash(&plan::wanted(&session.stack, project)?) {
-        report::warning(&format!(
-            "{} has changed since {name} was made; what is done is what the plan shows",
-            session.stack.path.display()
-        ));
+    let plan = plan.protecting(&session.stack.header.protect);
+    if plan.desired == plan::hash(&plan::wanted(&session.stack, project)?) {
+        let targets = plan.targets.clone();
+        let plan = with_growths(session, &targets, async { Ok(plan) }).await?;
+        return Ok(Saved { plan, allowed });
     }
-    Ok(Saved { plan: plan.protecting(&session.stack.header.protect), allowed })
+    report::warning(&format!(
+        "{} has changed since {name} was made; what is done is what the plan shows",
+        session.stack.path.display()
+    ));
+    Ok(Saved { plan, allowed })
 }
 
-/// Asks, and carries a plan out.
-pub(super) async fn carry_out(
-    session: &Session,
-    plan: &Plan,
-    allowed: Allowed,
-    yes: bool,
-    verb: &str,
-) -> Result<Exit> {
-    permit(session, plan, allowed).await?;
-    plan.is_ready()?;
-    if plan.is_empty() {
-        return Ok(Exit::Done);
-    }
-    agree(yes, &format!("{verb} these changes"))?;
-    let interrupt = Interrupt::listen();
-    let told = ApplyReport::new();
-    let applied = apply::run(plan, &session.cloud, allowed, &interrupt.stop, &|event| told.hear(event)).await;
-    session.cloud.forget().await;
-    ApplyReport::summary(&applied);
-    match applied {
-        applied if applied.failed.is_empty() && applied.skipped.is_empty() => Ok(Exit::Done),
-        applied if applied.interrupted => Ok(Exit::Interrupted),
-        applied if applied.is_stale() => Ok(Exit::Stale),
-        _ => Ok(Exit::Error),
+/// How a plan is to be carried out.
+pub(super) struct Errand<'a> {
+    /// What it may destroy.
+    pub allowed: Allowed,
+    pub pace: Pace,
+    /// Whether it is agreed already.
+    pub yes: bool,
+    /// What is done, for the question.
+    pub verb: &'a str,
+    /// Where programs hear of it.
+    pub stream: &'a EventStream,
+}
+
+impl Errand<'_> {
+    /// Asks, and carries a plan out.
+    pub(super) async fn carry_out(&self, session: &Session, plan: &Plan) -> Result<Exit> {
+        let Self { allowed, pace, yes, verb, stream } = *self;
+        permit(session, plan, allowed).await?;
+        plan.is_ready()?;
+        if plan.is_idle() {
+            return Ok(Exit::Done);
+        }
+        agree(yes, &format!("{verb} these changes"))?;
+        let interrupt = Interrupt::listen(pace.grace);
+        let told = ApplyReport::new();
+        let watch = |event: &Event<'_>| {
+            told.hear(event);
+            stream.hear(event);
+        };
+        let applied = apply::run(plan, &session.cloud, allowed, pace, &interrupt.halt, &watch).await;
+        session.cloud.forget().await;
+        ApplyReport::summary(&applied);
+        Ok(match applied {
+            applied if applied.is_whole() => {
+                grow(session, plan, stream).await?;
+                Exit::Done
+            }
+            applied if applied.interrupted => Exit::Interrupted,
+            applied if applied.is_stale() => Exit::Stale,
+            _ => Exit::Error,
+        })
     }
 }
 
@@ -157,24 +226,29 @@ pub(super) fn agree(yes: bool, what: &str) -> Result<()> {
 
 /// Hears Ctrl-C and SIGTERM for as long as it lives.
 struct Interrupt {
-    /// Cancelled by the first one; the second one leaves at once.
-    stop: CancellationToken,
+    halt: Halt,
     _listener: AbortOnDropHandle<()>,
 }
 
 impl Interrupt {
-    fn listen() -> Self {
-        let stop = CancellationToken::new();
-        let cancelled = stop.clone();
+    /// The first one lets nothing new begin and waits for the rest, the second one waits for nothing.
+    fn listen(grace: Duration) -> Self {
+        let halt = Halt::default();
+        let heard = halt.clone();
         let listener = async move {
             interrupted().await;
-            report::note("stopping: what is under way is finished first (again: leave at once)");
-            cancelled.cancel();
+            report::note(&format!(
+                "stopping: what is under way is waited for, {} at most (again: leave at once)",
+                AnyTime::clamped(grace.as_secs())
+            ));
+            heard.stop.cancel();
             interrupted().await;
-            report::note("left: what was under way goes on in the cloud; run the same command again");
+            heard.leave.cancel();
+            // Leaving takes no time, unless something is wrong with this program.
+            interrupted().await;
             std::process::exit(Exit::Interrupted as i32);
         };
-        Self { stop, _listener: AbortOnDropHandle::new(tokio::spawn(listener)) }
+        Self { halt, _listener: AbortOnDropHandle::new(tokio::spawn(listener)) }
     }
 }
 

@@ -6,13 +6,15 @@ use anyhow::{Context as _, Error, Result, bail};
 use clap::Args;
 use contract::{Closed, Fleet, Outcome, RunId, RunRecord};
 
-use super::apply::{carry_out, interrupted};
+use super::apply::{Errand, interrupted};
+use super::grow::with_growths;
 use super::session::{Gone, Session};
+use crate::apply::Pace;
 use crate::exit::Exit;
 use crate::kinds::JobSpec;
 use crate::plan::{self, Allowed, Refused};
 use crate::prices::parse_dollars;
-use crate::report::{self, Format, RunProgress, Style, plan_text, run_json, run_text};
+use crate::report::{self, EventStream, Format, RunProgress, Style, plan_text, run_json, run_text};
 use crate::runs::{self, Begun, Cluster, DeadLetters, Items, Pins, RunRequest, Store};
 
 /// How long a local cloud takes to be known to be gone, at most.
@@ -119,7 +121,7 @@ impl LaunchArgs {
             topic: scope.topic(topic),
             subscription: scope.subscription(&job.subscription),
             concurrency: job.concurrency,
-            room: job.max_workers.unwrap_or(most).min(most),
+            room: job.room(&scope).unwrap_or(most),
             max_run_time_seconds: self.max_run_time.map_or(job.max_run_time.get(), |time| time.as_secs()),
             max_cost: self.max_cost,
             fleet: Fleet {
@@ -152,8 +154,8 @@ async fn pinned_image(session: &Session, key: &str, job: &JobSpec) -> Result<Opt
 /// Applies what is missing. A run never deletes or replaces: that is `apply`'s.
 async fn bring_up(session: &Session, yes: bool) -> Result<Exit> {
     session.stack.secrets_are_here()?;
-    let plan = plan::of(&session.stack, &session.cloud).await?;
-    if plan.is_empty() {
+    let plan = with_growths(session, &[], plan::of(&session.stack, &session.cloud)).await?;
+    if plan.is_idle() {
         return Ok(Exit::Done);
     }
     report::note(&plan_text(&plan, Style::of_stderr()));
@@ -161,7 +163,8 @@ async fn bring_up(session: &Session, yes: bool) -> Result<Exit> {
         let what = "`run` only creates and updates in place; look at the plan above and `provision apply` it";
         bail!(Refused(vec![what.to_owned()]));
     }
-    carry_out(session, &plan, Allowed::default(), yes, "apply").await
+    let (allowed, pace) = (Allowed::default(), Pace::default());
+    Errand { allowed, pace, yes, verb: "apply", stream: &EventStream::none() }.carry_out(session, &plan).await
 }
 
 fn tell(begun: &Begun) {

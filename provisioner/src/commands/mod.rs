@@ -14,6 +14,7 @@ mod check;
 mod completions;
 mod failed;
 mod graph;
+mod grow;
 mod guard;
 mod items;
 mod launch;
@@ -149,13 +150,18 @@ pub fn main() -> ExitCode {
     result
         .unwrap_or_else(|error| {
             report::error(&error);
-            match () {
-                () if error.is::<Refused>() => Exit::Refused,
-                () if error.is::<session::Gone>() => Exit::Stalled,
-                () => Exit::Error,
-            }
+            exit_of(&error)
         })
         .into()
+}
+
+/// What an error comes to.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    match () {
+        () if error.is::<Refused>() => Exit::Refused,
+        () if error.is::<session::Gone>() => Exit::Stalled,
+        () => Exit::Error,
+    }
 }
 
 async fn run(command: Command) -> anyhow::Result<Exit> {

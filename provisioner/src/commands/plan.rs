@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use super::grow::with_growths;
 use super::guard::{Look, refusals};
 use super::session::StackArgs;
 use crate::diff::Asked;
@@ -65,12 +66,15 @@ pub(super) struct AskedArgs {
     /// Take back grants on the stack's resources that the file says nothing of.
     #[arg(long)]
     prune_grants: bool,
+    /// Only this resource, and what it needs. May be given again.
+    #[arg(long, value_name = "ADDRESS")]
+    target: Vec<String>,
 }
 
 impl AskedArgs {
     pub(super) fn asked(&self) -> Asked {
-        let Self { adopt, delete_adopted, prune_grants } = self.clone();
-        Asked { adopt, delete_adopted, prune_grants }
+        let Self { adopt, delete_adopted, prune_grants, target: targets } = self.clone();
+        Asked { adopt, delete_adopted, prune_grants, targets }
     }
 }
 
@@ -78,8 +82,12 @@ impl Plan {
     pub(super) async fn run(self) -> Result<Exit> {
         let session = self.stack.open().await?;
         session.stack.secrets_are_here()?;
-        let plan = plan::asked(&session.stack, &session.cloud, &self.asked.asked()).await?;
-        let plan = if self.drift_only { plan.only_drift() } else { plan };
+        let asked = self.asked.asked();
+        let planning = plan::asked(&session.stack, &session.cloud, &asked);
+        let plan = match self.drift_only {
+            true => planning.await?.only_drift(),
+            false => with_growths(&session, &asked.targets, planning).await?,
+        };
         let LeaveInFile { delete_data, interrupt_runs } = self.leave;
         let allowed = Allowed { delete_data, interrupt_runs };
         let refused = refusals(&session, &plan, allowed, Look::Reading).await?;
@@ -90,6 +98,6 @@ impl Plan {
             std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
             report::note(&format!("`provision apply{} {}` does exactly this", session.words, path.display()));
         }
-        Ok(if self.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
+        Ok(if self.detailed_exitcode && !plan.is_idle() { Exit::Changes } else { Exit::Done })
     }
 }

@@ -6,14 +6,16 @@ use anyhow::Result;
 use clap::Args;
 use localcloud::daemon::Daemon;
 
-use super::apply::carry_out;
+use super::apply::Errand;
 use super::items::ItemArgs;
 use super::launch::{LaunchArgs, time};
 use super::session::{Session, StackArgs};
 use super::teardown::what_remains;
+use crate::apply::Pace;
+use crate::diff::Asked;
 use crate::exit::Exit;
 use crate::plan::{self, Allowed};
-use crate::report::{self, Style, plan_text};
+use crate::report::{self, EventStream, Style, plan_text};
 
 /// Pushes items through a job.
 #[derive(Args)]
@@ -61,17 +63,20 @@ impl Run {
 
     async fn tear_down(&self, session: &Session) -> Result<Exit> {
         let look = || async {
-            let plan = plan::teardown(&session.stack, &session.cloud, false).await?;
+            let plan = plan::teardown(&session.stack, &session.cloud, &Asked::default()).await?;
             Ok::<_, anyhow::Error>(if self.delete_data { (plan, Vec::new()) } else { plan.sparing_data() })
         };
         let (plan, kept) = look().await?;
         report::note(&plan_text(&plan, Style::of_stderr()));
         let allowed = Allowed { delete_data: self.delete_data, interrupt_runs: false };
-        let exit = carry_out(session, &plan, allowed, self.launch.yes, "delete").await?;
+        let (pace, yes) = (Pace::default(), self.launch.yes);
+        let stream = EventStream::none();
+        let errand = Errand { allowed, pace, yes, verb: "delete", stream: &stream };
+        let exit = errand.carry_out(session, &plan).await?;
         if exit != Exit::Done {
             return Ok(exit);
         }
-        let remains = what_remains(session, || async { Ok(look().await?.0) }).await?;
+        let remains = what_remains(session, &[], &stream, async || Ok(look().await?.0)).await?;
         if remains != Exit::Done {
             return Ok(remains);
         }

@@ -8,11 +8,12 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 
-use super::apply::{Leave, carry_out};
+use super::apply::{Errand, Leave, PaceArgs, end};
 use super::session::{Session, StackArgs};
+use crate::diff::Asked;
 use crate::exit::Exit;
 use crate::plan::{self, Plan};
-use crate::report::{self, PlanFormat, remains_text};
+use crate::report::{self, EventStream, PlanFormat, remains_text};
 use crate::{remains, stacks};
 
 /// What was deleted may be listed for a little longer: pauses before it counts as left.
@@ -33,11 +34,16 @@ pub(super) struct Teardown {
     /// Delete every stack of the project that is older than its file said with `expires`.
     #[arg(long, conflicts_with_all = ["env", "set"])]
     expired: bool,
-    /// How the plan is written.
+    /// How the plan is written; as JSON all that happens afterwards is, too, one object a line.
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
     #[command(flatten)]
     leave: Leave,
+    #[command(flatten)]
+    pace: PaceArgs,
+    /// Only this resource, and what needs it. May be given again.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "expired")]
+    target: Vec<String>,
     /// Delete what was adopted, too, instead of letting it go.
     #[arg(long)]
     delete_adopted: bool,
@@ -47,9 +53,20 @@ impl Teardown {
     pub(super) async fn run(self) -> Result<Exit> {
         match &self.named {
             _ if self.expired => self.all_expired().await,
-            Some(name) => self.one(&self.stack.open_unwritten(name).await?).await,
-            None => self.one(&self.stack.open().await?).await,
+            Some(name) => self.told(self.stack.open_unwritten(name)).await,
+            None => self.told(self.stack.open()).await,
         }
+    }
+
+    /// The end of one stack, told to programs too.
+    async fn told(&self, session: impl Future<Output = Result<Session>>) -> Result<Exit> {
+        let stream = EventStream::of("teardown", self.format);
+        let result = match session.await {
+            Ok(session) => self.one(&session, &stream).await,
+            Err(error) => Err(error),
+        };
+        end(&stream, &result);
+        result
     }
 
     /// Every one is tried; the first that went wrong is the answer.
@@ -63,38 +80,45 @@ impl Teardown {
         let mut answer = Exit::Done;
         for standing in expired {
             report::note(&format!("the stack {} has expired", standing.stack));
-            let told = match self.stack.open_unwritten(&standing.stack).await {
-                Ok(session) => self.one(&session).await,
-                Err(error) => Err(error),
-            };
+            let told = self.told(self.stack.open_unwritten(&standing.stack)).await;
             let exit = told.unwrap_or_else(|error| {
-                let refused = error.is::<plan::Refused>();
+                let exit = super::exit_of(&error);
                 report::error(&error.context(format!("the stack {}", standing.stack)));
-                if refused { Exit::Refused } else { Exit::Error }
+                exit
             });
             answer = if answer == Exit::Done { exit } else { answer };
         }
         Ok(answer)
     }
 
-    async fn one(&self, session: &Session) -> Result<Exit> {
-        let plan = plan::teardown(&session.stack, &session.cloud, self.delete_adopted).await?;
-        report::plan(&plan, self.format);
-        let exit = carry_out(session, &plan, self.leave.allowed(), self.leave.yes, "delete").await?;
+    async fn one(&self, session: &Session, stream: &EventStream) -> Result<Exit> {
+        let asked =
+            Asked { delete_adopted: self.delete_adopted, targets: self.target.clone(), ..Asked::default() };
+        let plan = plan::teardown(&session.stack, &session.cloud, &asked).await?;
+        report::planned(&plan, self.format, stream);
+        let (allowed, pace) = (self.leave.allowed(), self.pace.pace());
+        let errand = Errand { allowed, pace, yes: self.leave.yes, verb: "delete", stream };
+        let exit = errand.carry_out(session, &plan).await?;
         if exit == Exit::Interrupted {
             return Ok(exit);
         }
-        let look = || plan::teardown(&session.stack, &session.cloud, self.delete_adopted);
-        let remains = what_remains(session, look).await?;
+        let all = Asked { targets: Vec::new(), ..asked };
+        let look = async || {
+            let left = plan::teardown(&session.stack, &session.cloud, &all).await?;
+            Ok(left.left_of(&plan))
+        };
+        let remains = what_remains(session, &plan.targets, stream, look).await?;
         Ok(if exit == Exit::Done { remains } else { exit })
     }
 }
 
 /// Looks for what should be gone, and tells of it: nothing is left billing because something said that
-/// it was deleted.
-pub(super) async fn what_remains<F: Future<Output = Result<Plan>>>(
+/// it was deleted. With targets, only they are meant.
+pub(super) async fn what_remains(
     session: &Session,
-    look: impl Fn() -> F,
+    targets: &[String],
+    stream: &EventStream,
+    look: impl AsyncFn() -> Result<Plan>,
 ) -> Result<Exit> {
     let mut left = look().await?;
     for pause in PAUSES {
@@ -104,12 +128,19 @@ pub(super) async fn what_remains<F: Future<Output = Result<Plan>>>(
         tokio::time::sleep(pause).await;
         left = look().await?;
     }
-    let kept: Vec<&str> = left.kept.iter().map(String::as_str).collect();
     if left.is_empty() {
-        let but = if kept.is_empty() { String::new() } else { format!(" but {}", kept.join(", ")) };
-        report::note(&format!("nothing of the stack {} remains{but}", session.stack.owner()));
+        let kept =
+            if left.kept.is_empty() { String::new() } else { format!(" but {}", left.kept.join(", ")) };
+        let what = match targets.is_empty() {
+            true => format!("the stack {}", session.stack.owner()),
+            false => targets.join(", "),
+        };
+        report::note(&format!("nothing of {what} remains{kept}"));
         return Ok(Exit::Done);
     }
     report::note(&remains_text(&remains::of(&left)?, &session.words, left.local));
+    for change in left.changes() {
+        stream.remains(&change.address);
+    }
     Ok(Exit::Remains)
 }

@@ -1,5 +1,7 @@
 //! Kinds and tables whose types are forgotten: what the rest of the program sees of them, as JSON.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -63,6 +65,7 @@ pub(crate) trait AnyKind: Sync {
     fn name(&self) -> &'static str;
     fn fixed(&self) -> &'static [(&'static str, &'static str)];
     fn deleted_after(&self) -> &'static [&'static str];
+    fn longest(&self) -> Duration;
     fn takes(&self) -> Option<&'static str>;
     fn creates_over(&self) -> bool;
     fn updates_blindly(&self) -> bool;
@@ -128,6 +131,10 @@ impl<T: Kind> AnyKind for Of<T> {
 
     fn deleted_after(&self) -> &'static [&'static str] {
         T::DELETED_AFTER
+    }
+
+    fn longest(&self) -> Duration {
+        T::LONGEST
     }
 
     fn takes(&self) -> Option<&'static str> {

@@ -1,6 +1,7 @@
 //! `bucket`: a Cloud Storage bucket, closed to the public, with access by IAM alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use anyhow::Result;
 use contract::layout;
@@ -115,6 +116,8 @@ impl Kind for Bucket {
     const FIXED: &'static [(&'static str, &'static str)] =
         &[("location", "a bucket's location is fixed when it is made")];
     const ADOPTABLE: bool = true;
+    // Emptying one of millions of objects takes hours.
+    const LONGEST: Duration = Duration::from_hours(6);
     // As long as workers run, they write.
     const DELETED_AFTER: &'static [&'static str] = &["cluster", "node_pool", "job"];
 

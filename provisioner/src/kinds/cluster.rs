@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use google_cloud_container_v1::model;
 use google_cloud_container_v1::model::cluster::Status;
 use google_cloud_container_v1::model::control_plane_endpoints_config::DNSEndpointConfig;
@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::grant::Grant;
 use super::node_pool::{NodePool, PoolSpec};
+use super::readiness::State;
 use super::service_account::{ServiceAccount, account_problem};
-use super::{Found, Kind, Place, Table, health, operation, others};
+use super::{Found, Kind, Place, Table, health, operation, others, shortage};
 use crate::cloud::{Cloud, errors, limited, marks};
 use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, PoolFacts, Scope};
@@ -28,8 +29,6 @@ const NODE_ROLES: [&str; 2] = ["roles/container.defaultNodeServiceAccount", "rol
 
 /// How often a cluster that somebody else is creating is looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long such a cluster may take.
-const LONGEST: Duration = Duration::from_mins(30);
 
 /// `[cluster.NAME]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +79,8 @@ pub(crate) struct Cluster {
     /// What it is created with. Afterwards the pools speak for themselves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pools: BTreeMap<String, NodePool>,
+    #[serde(default)]
+    state: State,
 }
 
 impl Table for ClusterSpec {
@@ -132,6 +133,7 @@ impl Table for ClusterSpec {
             endpoint: self.endpoint,
             labels: scope.labels("cluster", key, &self.labels),
             pools: pools.clone(),
+            state: State::Ready,
         };
         let address = Address::new(<Cluster as Kind>::NAME, key);
         let account_key = format!("{key}-nodes");
@@ -167,6 +169,7 @@ fn nodes_account(key: &str, scope: &Scope) -> String {
 impl Kind for Cluster {
     const NAME: &'static str = "cluster";
     const TAKES: Option<&'static str> = Some("5–10 min");
+    const LONGEST: Duration = Duration::from_mins(45);
     const UPDATES_BLINDLY: bool = true;
     const ADOPTABLE: bool = true;
 
@@ -227,6 +230,9 @@ impl Kind for Cluster {
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
         let (parent, _) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        if fields.iter().any(|field| field == "state") {
+            running(cloud, at.id, at.progress).await?;
+        }
         for field in fields {
             let started = match field.as_str() {
                 "labels" => {
@@ -305,7 +311,6 @@ pub(super) async fn running(
     id: &str,
     progress: &(dyn Fn(String) + Send + Sync),
 ) -> Result<()> {
-    let started = tokio::time::Instant::now();
     loop {
         let live = limited("look up the cluster", cloud.clusters.get_cluster().set_name(id).send()).await?;
         match live.status {
@@ -314,9 +319,8 @@ pub(super) async fn running(
                 return Ok(());
             }
             Status::Error | Status::Stopping => {
-                bail!("the cluster is {}: {}", live.status, said(&live))
+                return Err(shortage::told(&said(&live)).context(format!("the cluster is {}", live.status)));
             }
-            ref status if started.elapsed() > LONGEST => bail!("the cluster is still {status}"),
             status => progress(format!("the cluster is {status}")),
         }
         tokio::time::sleep(LOOK).await;
@@ -336,11 +340,7 @@ async fn is_stopping(cloud: &Cloud, id: &str) -> Result<bool> {
 
 /// Waits until a cluster whose deletion is under way is gone.
 async fn gone(cloud: &Cloud, id: &str, progress: &(dyn Fn(String) + Send + Sync)) -> Result<()> {
-    let started = tokio::time::Instant::now();
     while is_stopping(cloud, id).await? {
-        if started.elapsed() > LONGEST {
-            bail!("the cluster is still being deleted");
-        }
         progress("a deletion is under way".to_owned());
         tokio::time::sleep(LOOK).await;
     }
@@ -372,6 +372,11 @@ fn fields(cloud: &Cloud, live: &model::Cluster) -> Cluster {
         endpoint: if by_name { Endpoint::Dns } else { Endpoint::Ip },
         labels: cloud.unmarked(live.resource_labels.clone()).2,
         pools: BTreeMap::new(),
+        state: match live.status {
+            Status::Provisioning => State::BeingMade,
+            Status::Error => State::Failed,
+            _ => State::Ready,
+        },
     }
 }
 

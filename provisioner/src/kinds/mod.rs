@@ -4,6 +4,7 @@
 //! plans: diff, graph, apply and reports see every kind through [`Kind`].
 
 use std::future::Future;
+use std::time::Duration;
 
 use anyhow::Result;
 use schemars::JsonSchema;
@@ -33,8 +34,10 @@ mod namespace;
 mod node_pool;
 mod operation;
 mod others;
+mod readiness;
 mod secret;
 mod service_account;
+mod shortage;
 mod subscription;
 mod topic;
 
@@ -88,6 +91,8 @@ pub(crate) trait Kind: Serialize + DeserializeOwned + Send + Sync + 'static {
     const FIXED: &'static [(&'static str, &'static str)] = &[];
     /// Kinds that must be deleted before one of this kind is.
     const DELETED_AFTER: &'static [&'static str] = &[];
+    /// How long one change may take, with all its tries, unless the file says otherwise.
+    const LONGEST: Duration = Duration::from_mins(10);
     /// How long Google takes to create one, where that is minutes.
     const TAKES: Option<&'static str> = None;
     /// Whether a creation would overwrite what is there, instead of being refused.

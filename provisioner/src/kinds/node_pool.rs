@@ -3,26 +3,34 @@
 //! The live number of nodes is the autoscaler's and never compared. A pool of a fixed size is one
 //! whose two totals are equal.
 
-use anyhow::{Context as _, Result};
+use std::time::Duration;
+
+use anyhow::Result;
+use google_cloud_container_v1::model::node_pool::Status;
 use google_cloud_container_v1::model::node_pool_autoscaling::LocationPolicy;
 use google_cloud_container_v1::model::{
     self, NodeConfig, NodePoolAutoscaling, NodeTaint, ShieldedInstanceConfig, WorkloadMetadataConfig,
 };
-use k8s_openapi::api::core::v1::Node;
-use kube::api::{Api, ListParams};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::readiness::State;
 use super::{Found, Kind, Place, cluster, health, operation};
 use crate::cloud::{Cloud, errors, limited};
 use crate::cost::{Billed, Machines};
 use crate::resource::{Address, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels};
 
+mod size;
+
+pub(super) use size::Count;
+
 /// The label and taint of GKE's Spot nodes.
 pub(super) const SPOT: &str = "cloud.google.com/gke-spot";
 /// GKE's label for a node's pool.
 pub(crate) const POOL: &str = "cloud.google.com/gke-nodepool";
+/// How often a pool that somebody else is making is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// `[cluster.NAME.pool.NAME]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -70,6 +78,8 @@ pub(crate) struct NodePool {
     service_account: String,
     #[serde(default)]
     labels: Labels,
+    #[serde(default)]
+    state: State,
 }
 
 impl PoolSpec {
@@ -93,6 +103,7 @@ impl PoolSpec {
             disk_gb: self.disk_gb,
             service_account: email.to_owned(),
             labels: self.labels.clone(),
+            state: State::Ready,
         }
     }
 
@@ -138,6 +149,7 @@ impl PoolSpec {
 impl Kind for NodePool {
     const NAME: &'static str = "node_pool";
     const TAKES: Option<&'static str> = Some("1–2 min");
+    const LONGEST: Duration = Duration::from_mins(45);
     const UPDATES_BLINDLY: bool = true;
     const FIXED: &'static [(&'static str, &'static str)] = &[
         ("spot", "whether a pool is Spot is fixed when it is made"),
@@ -192,27 +204,29 @@ impl Kind for NodePool {
             .create_node_pool()
             .set_parent(cluster_id)
             .set_node_pool(self.wire(cloud, name, key));
-        let started = limited("create the pool", create.send()).await?;
-        operation::wait(cloud, parent, started, at.progress).await
+        let count = Count { pool: at.id, wanted: self.min_nodes };
+        match limited("create the pool", create.send()).await {
+            Ok(started) => operation::wait_counting(cloud, parent, started, Some(count), at.progress).await,
+            // Under way from an apply that was killed: waited for, and then compared.
+            Err(error) if errors::is_already_there(&error) && self.is_ours(cloud, at.id).await? => {
+                self.usable(cloud, at).await?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
-        let (cluster_id, name) = at.id.split_once("/nodePools/").unwrap_or((at.id, ""));
+        let (cluster_id, _) = at.id.split_once("/nodePools/").unwrap_or((at.id, ""));
         let (parent, _) = cluster_id.split_once("/clusters/").unwrap_or((cluster_id, ""));
         let changed = |name: &str| fields.iter().any(|field| field == name);
+        if changed("state") {
+            self.usable(cloud, at).await?;
+        }
         // A resize has no etag, and moves it.
         let resized = changed("min_nodes") || changed("max_nodes");
         if resized {
-            let set = cloud
-                .clusters
-                .set_node_pool_autoscaling()
-                .set_name(at.id)
-                .set_autoscaling(self.autoscaling());
-            let started = limited("resize the pool", set.send()).await?;
-            operation::wait(cloud, parent, started, at.progress).await?;
-        }
-        if changed("min_nodes") {
-            self.scale_up(cloud, at, cluster_id, name).await?;
+            self.resize(cloud, at, parent).await?;
         }
         if changed("machine_type") || changed("disk_gb") || changed("labels") {
             let labels = model::NodeLabels::new().set_labels(self.labels.clone());
@@ -291,22 +305,14 @@ impl NodePool {
             .set_location_policy(policy)
     }
 
-    /// Raising the minimum does not scale up by itself: GKE waits for pods.
-    async fn scale_up(&self, cloud: &Cloud, at: &Place<'_>, cluster_id: &str, name: &str) -> Result<()> {
-        let (parent, _) = cluster_id.split_once("/clusters/").unwrap_or((cluster_id, ""));
-        let kubernetes = cloud.kubernetes(cluster_id).await?.context("the cluster's API does not answer")?;
-        let of_pool = ListParams::default().labels(&format!("{POOL}={name}"));
-        let nodes = limited("count the nodes", Api::<Node>::all(kubernetes.0).list(&of_pool)).await?.items;
-        let zones = cloud.cluster(cluster_id).await?.map_or(1, |cluster| cluster.locations.len().max(1));
-        if nodes.len() >= self.min_nodes as usize {
-            return Ok(());
-        }
-        let per_zone = (self.min_nodes as usize).div_ceil(zones);
-        let set = cloud.clusters.set_node_pool_size().set_name(at.id);
-        let set = set.set_node_count(i32::try_from(per_zone).unwrap_or(i32::MAX));
-        let started = limited("scale the pool up", set.send()).await?;
-        operation::wait(cloud, parent, started, at.progress).await
+    async fn is_ours(&self, cloud: &Cloud, id: &str) -> Result<bool> {
+        let config = look(cloud, id).await?.config.unwrap_or_default();
+        Ok(cloud.unmarked(config.resource_labels).0 == Owner::Ours)
     }
+}
+
+async fn look(cloud: &Cloud, id: &str) -> Result<model::NodePool> {
+    limited("look up the pool", cloud.clusters.get_node_pool().set_name(id).send()).await
 }
 
 fn found(cloud: &Cloud, cluster_id: &str, live: model::NodePool, inside: Option<Address>) -> Found<NodePool> {
@@ -323,6 +329,11 @@ fn found(cloud: &Cloud, cluster_id: &str, live: model::NodePool, inside: Option<
         disk_gb: count(config.disk_size_gb),
         service_account: config.service_account,
         labels: cloud.unmarked(config.labels).2,
+        state: match live.status {
+            Status::Provisioning => State::BeingMade,
+            Status::Error => State::Failed,
+            _ => State::Ready,
+        },
     };
     let id = format!("{cluster_id}/nodePools/{}", live.name);
     Found { id, key, owner, fields, holds: None, inside, revision }

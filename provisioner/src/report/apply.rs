@@ -1,17 +1,20 @@
 //! How an apply goes: one line as each change is made, and what is under way on a terminal.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Error;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::plan::push_field;
 use super::{Style, note};
-use crate::apply::Applied;
+use crate::apply::{Applied, Unfinished};
+use crate::cloud::errors;
 use crate::diff::Action;
-use crate::events::Event;
+use crate::events::{Event, What};
 use crate::recheck::Stale;
 use crate::resource::Address;
 
@@ -32,23 +35,27 @@ impl ApplyReport {
 
     /// Hears an event.
     pub(crate) fn hear(&self, event: &Event<'_>) {
-        match event {
-            Event::Started { address } => self.begin(&address.to_string()),
-            Event::Progress { address, text } => self.progress(&address.to_string(), text),
-            Event::Retrying { address, error } => {
-                self.progress(&address.to_string(), &format!("trying again after: {error:#}"));
+        let Event { action, took, what, .. } = event;
+        let address = event.address.to_string();
+        match what {
+            // The summary tells of all of them.
+            What::Skipped { .. } => {}
+            What::Left { .. } => self.end(&address, None),
+            What::Started => self.begin(&address),
+            What::Progress { text } => self.progress(&address, text),
+            What::Retrying { error, .. } => {
+                self.progress(&address, &format!("trying again after: {error:#}"));
             }
-            Event::Finished { address, action, took } => {
-                let done =
-                    format!("{} {address} {}", said(self.style, *action), self.style.dim(seconds(*took)));
-                self.end(&address.to_string(), &done);
+            What::Finished => {
+                let took = self.style.dim(seconds(*took));
+                self.end(&address, Some(&format!("{} {address} {took}", said(self.style, *action))));
             }
-            Event::Failed { address, error } => {
+            What::Failed { error } => {
                 let failed = match error.downcast_ref::<Stale>() {
-                    Some(stale) => stale_text(address, stale, self.style),
-                    None => format!("{} {address}: {error:#}", self.style.red("failed")),
+                    Some(stale) => stale_text(event.address, stale, self.style),
+                    None => failed_text(event.address, error, self.style),
                 };
-                self.end(&address.to_string(), &failed);
+                self.end(&address, Some(&failed));
             }
         }
     }
@@ -74,41 +81,81 @@ impl ApplyReport {
         }
     }
 
-    fn end(&self, address: &str, line: &str) {
-        match (&self.bars, lock(&self.running).remove(address)) {
-            (Some(bars), Some(bar)) => {
-                bar.finish_and_clear();
-                let _ = bars.println(line);
-            }
-            _ => note(line),
+    fn end(&self, address: &str, line: Option<&str>) {
+        let bar = lock(&self.running).remove(address);
+        if let Some(bar) = &bar {
+            bar.finish_and_clear();
+        }
+        match (&self.bars, bar, line) {
+            (Some(bars), Some(_), Some(line)) => drop(bars.println(line)),
+            (_, _, Some(line)) => note(line),
+            (_, _, None) => {}
         }
     }
 
     /// What became of it all, and what to do.
     pub(crate) fn summary(applied: &Applied) {
-        let Applied { done, failed, skipped, interrupted } = applied;
-        if failed.is_empty() && skipped.is_empty() {
-            note(&format!("{done} changes made"));
-            return;
-        }
-        let stale = failed.iter().filter(|(_, error)| error.is::<Stale>()).count();
-        let failures =
-            [(failed.len() - stale, "failed"), (stale, "out of date"), (skipped.len(), "not begun")];
-        let failures = failures.iter().filter(|(count, _)| *count > 0);
-        let failures = failures.map(|(count, what)| format!("{count} {what}"));
-        let all: Vec<String> = std::iter::once(format!("{done} changes made")).chain(failures).collect();
-        note(&all.join(", "));
-        for address in skipped {
-            note(&format!("  not begun: {address}"));
-        }
-        note(match (interrupted, applied.is_stale()) {
-            (true, _) => "stopped when asked; running the same command again goes on from here",
-            (_, true) => {
-                "what is out of date was left as it is; `provision plan` shows what there is to do now"
-            }
-            _ => "put the causes right; running the same command again goes on from here",
-        });
+        note(summary_text(applied).trim_end());
     }
+}
+
+fn summary_text(applied: &Applied) -> String {
+    let Applied { done, failed, left, skipped, interrupted } = applied;
+    if applied.is_whole() {
+        return format!("{done} changes made");
+    }
+    let stale = failed.iter().filter(|(_, error)| error.is::<Stale>()).count();
+    let others = [
+        (failed.len() - stale, "failed"),
+        (stale, "out of date"),
+        (left.len(), "left under way"),
+        (skipped.len(), "not begun"),
+    ];
+    let others = others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let all: Vec<String> = std::iter::once(format!("{done} changes made")).chain(others).collect();
+    let mut text = format!("{}\n", all.join(", "));
+    for (address, waited_for) in left {
+        let _ = writeln!(text, "  left under way: {address}, it waited for {waited_for}");
+    }
+    for address in skipped {
+        let _ = writeln!(text, "  not begun: {address}");
+    }
+    text.push_str(match (left.is_empty(), interrupted, applied.is_stale()) {
+        (false, ..) => {
+            "stopped when asked; what is left under way may go on in the cloud, and running the same command again waits for it"
+        }
+        (_, true, _) => "stopped when asked; running the same command again goes on from here",
+        (_, _, true) => "what is out of date was left as it is; `provision plan` shows what there is to do now",
+        _ => "put the causes right; running the same command again goes on from here",
+    });
+    text
+}
+
+/// A change that failed, and what to do, where that is known.
+fn failed_text(address: &Address, error: &Error, style: Style) -> String {
+    let failed = format!("{} {address}: {error:#}", style.red("failed"));
+    match hint(error) {
+        Some(hint) => format!("{failed}\n  hint: {hint}"),
+        None => failed,
+    }
+}
+
+/// What to do about an error of a change, where that is known.
+pub(super) fn hint(error: &Error) -> Option<String> {
+    if error.is::<Stale>() {
+        return Some("`provision plan` shows what there is to do now".to_owned());
+    }
+    if error.is::<Unfinished>() {
+        return Some(
+            "what was begun goes on in the cloud: running apply again waits for it; `timeout = \"2h\"` in its table gives it longer"
+                .to_owned(),
+        );
+    }
+    if let Some(advised) = error.downcast_ref::<errors::Advised>() {
+        return Some(advised.hint.clone());
+    }
+    errors::is_denied(error)
+        .then(|| "`provision permissions apply` prints the roles that the caller needs".to_owned())
 }
 
 /// A change that was not made, and what it would be now.

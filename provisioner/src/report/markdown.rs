@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::plan::{FOLDED, Summary, folder, loses, push_field, remark, same_folder};
+use super::plan::{FOLDED, Summary, folder, growths, left_out, loses, push_field, remark, same_folder};
 use super::{Style, cost};
 use crate::diff::{Action, Change};
 use crate::plan::Plan;
@@ -24,7 +24,9 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
     let mut page =
         Page::new(format!("### Stack {}, project {}{place}\n\n", code(&plan.stack), code(&plan.project)));
     if plan.is_empty() {
-        page.push("**No changes**: the cloud is as the file says.\n");
+        let but = left_out(plan).map(|left_out| format!(" of what was asked for, {left_out}"));
+        let but = but.as_deref().unwrap_or(": the cloud is as the file says");
+        let _ = writeln!(page.text, "**No changes**{but}.");
         findings(plan, &mut page);
         strangers(plan, &mut page);
         return page.text;
@@ -35,6 +37,9 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
     }
     if let Some(cost) = plan.cost().as_ref().and_then(cost::change) {
         page.push(&format!("\n{}\n", plain_lines(&cost)));
+    }
+    for line in left_out(plan).into_iter().chain(growths(plan)) {
+        page.push(&format!("\n{line}\n"));
     }
     findings(plan, &mut page);
     let changes = plan.changes();

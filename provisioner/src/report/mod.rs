@@ -9,6 +9,7 @@ mod cost;
 mod plan;
 mod markdown;
 mod apply;
+mod stream;
 mod status;
 mod stacks;
 mod remains;
@@ -51,6 +52,7 @@ pub(crate) use stack::{stack_json, stack_toml};
 pub(crate) use stacks::stacks_text;
 pub(crate) use stale::survey_text;
 pub(crate) use status::status_text;
+pub(crate) use stream::EventStream;
 pub(crate) use style::Style;
 
 /// How data is written.
@@ -115,6 +117,14 @@ pub(crate) fn plan(plan: &crate::plan::Plan, format: PlanFormat) {
         PlanFormat::Text => data(&plan_text(plan, Style::of_stdout())),
         PlanFormat::Json => json(&plan::plan_json(plan)),
         PlanFormat::Markdown => data(&markdown::plan_markdown(plan)),
+    }
+}
+
+/// A plan that is to be carried out, to stdout: to programs as the first of many lines.
+pub(crate) fn planned(planned: &crate::plan::Plan, format: PlanFormat, stream: &EventStream) {
+    match format {
+        PlanFormat::Json => stream.plan(planned),
+        PlanFormat::Text | PlanFormat::Markdown => plan(planned, format),
     }
 }
 

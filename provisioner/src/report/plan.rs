@@ -7,11 +7,11 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::permissions::push_findings;
-use super::{Style, cost};
+use super::{Style, cost, counted};
 use crate::cause::UNKNOWN;
 use crate::diff::{Action, Change, FieldChange};
 use crate::kinds;
-use crate::plan::Plan;
+use crate::plan::{Growth, Plan};
 use crate::resource::Address;
 
 /// More files of one folder than this are shown as one line.
@@ -80,7 +80,7 @@ pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
         })
     };
     let changes: Vec<Value> = plan.changes().iter().enumerate().map(change).collect();
-    serde_json::json!({
+    let mut whole = serde_json::json!({
         "format_version": FORMAT_VERSION,
         "stack": plan.stack,
         "project": plan.project,
@@ -91,7 +91,17 @@ pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
         "refused": plan.refused,
         "cost": plan.cost().as_ref().map(cost::change_json),
         "summary": Summary::of(plan),
-    })
+    });
+    if !plan.targets.is_empty() {
+        whole["targets"] = plan.targets.clone().into();
+        whole["left_out"] = plan.left_out.into();
+    }
+    if !plan.growths.is_empty() {
+        let one =
+            |Growth { run, from, to }: &Growth| serde_json::json!({ "run": run, "from": from, "to": to });
+        whole["open_runs"] = plan.growths.iter().map(one).collect();
+    }
+    whole
 }
 
 pub(super) fn loses(change: &Change) -> Option<&str> {
@@ -103,10 +113,13 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     let place = if plan.local { " (local cloud)" } else { "" };
     let mut text = format!("stack {}, project {}{place}\n", plan.stack, plan.project);
     if plan.is_empty() {
-        text.push_str(match plan.unseen.is_empty() && plan.is_ready().is_ok() {
-            true => "no changes: the cloud is as the file says\n",
-            false => "no changes in what can be seen\n",
+        let is_seen = plan.unseen.is_empty() && plan.is_ready().is_ok();
+        text.push_str(match (plan.left_out, is_seen) {
+            (1.., _) => "no changes of what was asked for\n",
+            (0, true) => "no changes: the cloud is as the file says\n",
+            (0, false) => "no changes in what can be seen\n",
         });
+        push_more(&mut text, plan);
         push_strangers(&mut text, plan, style);
         push_findings(&mut text, &plan.findings, style);
         return text;
@@ -129,6 +142,7 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     push_findings(&mut text, &plan.findings, style);
     push_refused(&mut text, plan, style);
     let _ = writeln!(text, "\n{}", Summary::of(plan));
+    push_more(&mut text, plan);
     if let Some(cost) = plan.cost().as_ref().and_then(cost::change) {
         let _ = writeln!(text, "{cost}");
     }
@@ -143,6 +157,25 @@ fn push_refused(text: &mut String, plan: &Plan, style: Style) {
     text.push_str("\n  refused without leave:\n");
     for refused in &plan.refused {
         let _ = writeln!(text, "    {}", style.red(refused));
+    }
+}
+
+/// What `--target` leaves out, in one line.
+pub(super) fn left_out(plan: &Plan) -> Option<String> {
+    (plan.left_out > 0).then(|| format!("{} left out by --target", counted(plan.left_out as u64, "change")))
+}
+
+/// What becomes of open runs, a line each.
+pub(super) fn growths(plan: &Plan) -> impl Iterator<Item = String> {
+    let one = |Growth { run, from, to }: &Growth| {
+        format!("run {run} is open: it gets {to} workers instead of {from}")
+    };
+    plan.growths.iter().map(one)
+}
+
+fn push_more(text: &mut String, plan: &Plan) {
+    for line in left_out(plan).into_iter().chain(growths(plan)) {
+        let _ = writeln!(text, "{line}");
     }
 }
 

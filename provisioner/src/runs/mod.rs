@@ -12,6 +12,7 @@ mod bound;
 mod start;
 mod job;
 mod publish;
+mod grow;
 
 // How it is followed to its end.
 mod watch;
@@ -47,6 +48,7 @@ pub(crate) use backoff::backing_off;
 pub(crate) use close::{cancel, wind_up};
 pub(crate) use cluster::Cluster;
 pub(crate) use dead::DeadLetters;
+pub(crate) use grow::{Room, grow, growths};
 pub(crate) use history::{Ended, ItemHistory, PodLog, Tried};
 pub(crate) use items::Items;
 pub(crate) use logs::{Heard, Said, Wanted, add_logs, listen};

@@ -141,7 +141,7 @@ fn refuse_another_image(open: &[RunRecord], record: &RunRecord) -> Result<()> {
 }
 
 /// As many workers as there is work and room for, and one at least.
-fn workers(count: u64, concurrency: u32, room: u32) -> u32 {
+pub(super) fn workers(count: u64, concurrency: u32, room: u32) -> u32 {
     let useful = count.div_ceil(u64::from(concurrency.max(1)));
     u32::try_from(useful).unwrap_or(u32::MAX).min(room).max(1)
 }

@@ -70,6 +70,9 @@ impl Stack {
             if declared.existing {
                 own.insert("existing".into(), true.into());
             }
+            if let Some(timeout) = declared.timeout {
+                own.insert("timeout".into(), timeout.to_string().into());
+            }
             tables.push((vec![declared.table.to_owned(), declared.key.clone()], own));
         }
         Ok(Effective { tables, stack: self })

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::AnyDeclared;
-use crate::resource::Desired;
+use crate::resource::{Address, Desired};
 
 mod assignment;
 mod effective;
@@ -37,6 +38,9 @@ pub(crate) use scope::Project;
 pub(crate) use scope::{FieldProblem, PoolFacts, Reference, Scope};
 pub(crate) use source::Source;
 pub(crate) use values::{AnyTime, Seconds, parse_time};
+
+/// How long one change may take.
+pub(crate) type Timeout = Seconds<1, 86_400>;
 
 /// How long a stack is meant to live.
 pub(crate) type Lifetime = Seconds<1, 31_536_000>;
@@ -91,6 +95,7 @@ struct Declared {
     key: String,
     name: Option<String>,
     existing: bool,
+    timeout: Option<Timeout>,
     spec: Box<dyn AnyDeclared>,
 }
 
@@ -166,6 +171,19 @@ impl Stack {
         let mut seen = std::collections::HashSet::new();
         all.retain(|resource| seen.insert(resource.address.clone()));
         Ok(all)
+    }
+
+    /// How long a change of each resource may take, where the file says so.
+    pub(crate) fn timeouts(&self, project: &Project) -> BTreeMap<Address, Duration> {
+        let scope = self.scope(project.clone());
+        let limited = self.declared.iter().filter_map(|declared| Some((declared, declared.timeout?)));
+        let each = limited.flat_map(|(declared, timeout)| {
+            // What cannot be wanted as it is can still be deleted.
+            let resources = declared.spec.resources(&declared.key, &scope).unwrap_or_default();
+            let timeout = Duration::from_secs(timeout.get());
+            resources.into_iter().map(move |resource| (resource.address, timeout))
+        });
+        each.collect()
     }
 
     /// What people wrote of a table and of what holds for all.

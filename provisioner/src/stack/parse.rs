@@ -32,6 +32,10 @@ pub(super) struct Common {
     /// Referenced, not owned: observed and checked, never created, changed or deleted.
     #[serde(default)]
     existing: bool,
+    /// How long one change of it, or of what it implies, may take, 1 second to 1 day; without it 45
+    /// minutes for clusters and pools, 6 hours for buckets, 10 minutes for the rest.
+    #[serde(default)]
+    timeout: Option<super::Timeout>,
 }
 
 /// A table that was read, with its places for later problems.
@@ -168,6 +172,7 @@ fn one<'a>(
         key: key.get_ref().to_string(),
         name: common.name,
         existing: common.existing,
+        timeout: common.timeout,
         spec,
     };
     Some(Placed { declared, head, node })
@@ -175,7 +180,7 @@ fn one<'a>(
 
 /// The keys of [`Common`] apart from the kind's own.
 fn split_common<'a>(node: &Node<'a>) -> (Node<'a>, Node<'a>) {
-    let is_common = |key: &Key<'_>| matches!(key.get_ref().as_ref(), "name" | "existing");
+    let is_common = |key: &Key<'_>| matches!(key.get_ref().as_ref(), "name" | "existing" | "timeout");
     let (mut common, mut own) = (node.clone(), node.clone());
     if let (DeValue::Table(common), DeValue::Table(own)) = (common.get_mut(), own.get_mut()) {
         read::keep(common, is_common);

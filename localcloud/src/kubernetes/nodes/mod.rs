@@ -158,6 +158,19 @@ impl Nodes {
         self.fill();
     }
 
+    /// Gives a pool its first size again.
+    pub(crate) fn resize(self: &Arc<Self>, pool: &str) {
+        let resized = {
+            let mut state = self.state();
+            let Some(sized) = state.pools.get_mut(pool) else { return };
+            sized.targets = sized.pool.first_sizes();
+            sized.clone()
+        };
+        self.keep(&resized);
+        self.shrink();
+        self.fill();
+    }
+
     /// Says which machines can't be had. Nodes that were waited for come where they now can.
     pub(crate) fn set_stockouts(&self, stockouts: Vec<Stockout>) {
         *self.stockouts.lock().unwrap_or_else(PoisonError::into_inner) = stockouts;

@@ -53,6 +53,27 @@ async fn a_pool_grows_from_zero_to_its_maximum_for_pending_pods_and_back_when_id
 }
 
 #[tokio::test]
+async fn a_raised_minimum_adds_no_node_and_a_size_does_even_if_it_was_set_before() {
+    let scene = Scene::start().await;
+    let pool = |least: u32, size: u32| {
+        let mut pool = spot("workers", 5);
+        pool.autoscaling.as_mut().expect("autoscaled").min_nodes = least;
+        vec![crate::kubernetes::Pool { initial_nodes: size, ..pool }]
+    };
+    let size = |nodes: u32| {
+        let pools = scene.cluster.pools();
+        if pools[0].nodes == nodes { Ok(()) } else { Err(pools) }
+    };
+    scene.cluster.set_pools(pool(0, 3)).await;
+    until("the first nodes", async || size(3)).await;
+    until("idle nodes go", async || size(0)).await;
+    scene.cluster.set_pools(pool(3, 3)).await;
+    assert_eq!(scene.cluster.pools()[0].nodes, 0);
+    scene.cluster.resize("workers");
+    assert_eq!(scene.cluster.pools()[0].nodes, 3);
+}
+
+#[tokio::test]
 async fn a_preempted_nodes_pod_fails_as_a_disruption_and_its_index_is_replaced() {
     let scene = Scene::start().await;
     scene.cluster.set_pools(vec![spot("workers", 1)]).await;

@@ -188,6 +188,12 @@ impl JobSpec {
         Ok(WorkerConfig { handler, attempts, item_timeout_seconds, retry })
     }
 
+    /// Workers that the job's pool has room for.
+    pub(crate) fn room(&self, scope: &Scope) -> Option<u32> {
+        let most = scope.pools.get(&self.pool)?.max_nodes;
+        Some(self.max_workers.unwrap_or(most).min(most))
+    }
+
     /// A file may leave the images open, for it is valid with `--local`; a project's cluster needs them.
     fn image_is_known(&self, key: &str, scope: &Scope) -> Result<()> {
         if scope.project.local {

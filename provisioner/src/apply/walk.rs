@@ -1,0 +1,96 @@
+//! Which change of a graph may begin, told by those that have ended. Knows nothing of clouds.
+
+use crate::graph::Graph;
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Waiting,
+    Running,
+    Done,
+    Failed,
+}
+
+/// A walk through a graph.
+pub(super) struct Walk<'a> {
+    graph: &'a Graph,
+    states: Vec<State>,
+}
+
+impl<'a> Walk<'a> {
+    /// Of which nothing has begun.
+    pub(super) fn of(graph: &'a Graph) -> Self {
+        Self { graph, states: vec![State::Waiting; graph.changes.len()] }
+    }
+
+    /// Begins the first change that need not wait any more.
+    pub(super) fn next(&mut self) -> Option<usize> {
+        let is_ready = |at: &usize| {
+            self.states[*at] == State::Waiting
+                && self.graph.waits_for[*at].iter().all(|&first| self.states[first] == State::Done)
+        };
+        let at = (0..self.states.len()).find(is_ready)?;
+        self.states[at] = State::Running;
+        Some(at)
+    }
+
+    /// Notes how a change ended.
+    pub(super) fn ended(&mut self, at: usize, well: bool) {
+        self.states[at] = if well { State::Done } else { State::Failed };
+    }
+
+    /// What has begun and not ended.
+    pub(super) fn running(&self) -> impl Iterator<Item = usize> {
+        self.all(State::Running)
+    }
+
+    /// What has not begun.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = usize> {
+        self.all(State::Waiting)
+    }
+
+    /// What a change waits for that is not done: what failed goes before what waits itself.
+    pub(super) fn missing(&self, at: usize) -> Option<usize> {
+        let order = |first: &usize| match self.states[*first] {
+            State::Failed => 0,
+            State::Running => 1,
+            State::Waiting => 2,
+            State::Done => 3,
+        };
+        let missing = self.graph.waits_for[at].iter().copied().filter(|first| order(first) < 3);
+        missing.min_by_key(order)
+    }
+
+    fn all(&self, state: State) -> impl Iterator<Item = usize> {
+        (0..self.states.len()).filter(move |&at| self.states[at] == state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::{Action, Change};
+    use crate::resource::Address;
+
+    #[test]
+    fn a_failure_stops_what_waits_for_it_and_nothing_else() {
+        let change = |key: &str| Change {
+            address: Address::new("topic", key),
+            action: Action::Create,
+            reason: String::new(),
+            fields: Vec::new(),
+            desired: None,
+            live: None,
+            seen: None,
+        };
+        let changes = ["a", "b", "after-a", "after-that", "after-b"].map(change).into();
+        let graph = Graph { changes, waits_for: vec![vec![], vec![], vec![0], vec![2], vec![1]] };
+        let mut walk = Walk::of(&graph);
+        assert_eq!((walk.next(), walk.next(), walk.next()), (Some(0), Some(1), None));
+        walk.ended(0, false);
+        walk.ended(1, true);
+        assert_eq!((walk.next(), walk.next()), (Some(4), None));
+        assert_eq!(walk.running().collect::<Vec<_>>(), [4]);
+        assert_eq!(walk.waiting().collect::<Vec<_>>(), [2, 3]);
+        assert_eq!((walk.missing(2), walk.missing(3), walk.missing(4)), (Some(0), Some(2), None));
+    }
+}

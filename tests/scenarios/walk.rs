@@ -1,0 +1,444 @@
+//! How a plan is carried out: targets, parallelism, timeouts, events for programs, Ctrl-C, pools that
+//! grow under an open run, and machines that can't be had.
+
+use std::collections::BTreeSet;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use contract::{Attempt, layout};
+use localcloud::calls::{Fault, Point, What, When};
+use scenarios::{Cloud, Said, Scenario, until};
+use serde_json::{Value, json};
+
+const TOPICS: &str = "[stack]
+name = 'demo'
+region = 'europe-west1'
+
+[topic.a]
+
+[subscription.s]
+topic = 'a'
+
+[topic.b]
+
+[topic.c]
+";
+
+const CLUSTER: &str = "[stack]
+name = 'demo'
+region = 'europe-west1'
+zone = 'europe-west1-b'
+
+[topic.a]
+
+[cluster.main.pool.steady]
+nodes = 1
+";
+
+const POOL: &str = "
+[cluster.main.pool.more]
+min_nodes = 0
+max_nodes = 3
+";
+
+/// What programs are told of an apply in which one topic may not be made, and another only at the
+/// second try.
+const TOLD: &str = r#"{"command":"apply","provision":"0.1.0","type":"plan","version":1}
+{"action":"create","address":"grant.s-dead-publisher","seconds":"…","type":"finished"}
+{"action":"create","address":"grant.s-dead-publisher","type":"started"}
+{"action":"create","address":"grant.s-dead-subscriber","after":"subscription.s","type":"skipped"}
+{"action":"create","address":"subscription.s","after":"topic.a","type":"skipped"}
+{"action":"create","address":"subscription.s-dead","seconds":"…","type":"finished"}
+{"action":"create","address":"subscription.s-dead","type":"started"}
+{"action":"create","address":"topic.a","error":{"hint":"`provision permissions apply` prints the roles that the caller needs","message":"the service reports an error with code PERMISSION_DENIED described as: The caller does not have permission"},"seconds":"…","type":"failed"}
+{"action":"create","address":"topic.a","type":"started"}
+{"action":"create","address":"topic.b","error":{"message":"the service reports an error with code RESOURCE_EXHAUSTED described as: Resource has been exhausted (e.g. check quota)."},"seconds":"…","type":"retrying","wait_seconds":"…"}
+{"action":"create","address":"topic.b","seconds":"…","type":"finished"}
+{"action":"create","address":"topic.b","type":"started"}
+{"action":"create","address":"topic.c","seconds":"…","type":"finished"}
+{"action":"create","address":"topic.c","type":"started"}
+{"action":"create","address":"topic.s-dead","seconds":"…","type":"finished"}
+{"action":"create","address":"topic.s-dead","type":"started"}
+{"done":5,"exit":1,"failed":1,"left":0,"out_of_date":0,"seconds":"…","skipped":2,"type":"summary"}"#;
+
+/// Ctrl-C.
+fn interrupt(child: &Child) {
+    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+}
+
+fn log(scenario: &Scenario) -> String {
+    std::fs::read_to_string(scenario.path("started.log")).expect("a log")
+}
+
+fn addresses(plan: &Value) -> Vec<&str> {
+    plan["changes"].as_array().expect("changes").iter().filter_map(|c| c["address"].as_str()).collect()
+}
+
+fn events(said: &Said) -> Vec<Value> {
+    said.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
+}
+
+/// The events as whole lines, in an order that does not depend on which answer came first, and
+/// without what differs from run to run.
+fn told(events: &[Value]) -> String {
+    let plain = |event: &Value| {
+        let mut event = event.clone();
+        let fields = event.as_object_mut().expect("an object");
+        fields.remove("plan");
+        assert!(fields.remove("time").is_some_and(|time| time.as_str().is_some_and(|t| t.ends_with('Z'))));
+        for name in ["seconds", "wait_seconds"] {
+            fields.entry(name).and_modify(|time| {
+                assert!(time.is_f64(), "{time}");
+                *time = "…".into();
+            });
+        }
+        event.to_string()
+    };
+    let (first, rest) = events.split_first().expect("a plan");
+    let (last, between) = rest.split_last().expect("a summary");
+    let mut between: Vec<String> = between.iter().map(plain).collect();
+    between.sort();
+    std::iter::once(plain(first)).chain(between).chain([plain(last)]).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_target_is_done_with_what_it_needs_and_the_rest_is_said_to_be_left_out() {
+    let scenario = Scenario::with(TOPICS);
+    let target = ["--target", "subscription.s"];
+    let text = scenario.expect(0, &[&["plan", "--local"], &target[..]].concat());
+    assert!(
+        text.ends_with(
+            "3 to create, 0 to update, 0 to replace, 0 to delete\n3 changes left out by --target\n"
+        ) || text.contains("left out by --target"),
+        "{text}"
+    );
+    let plan = scenario.json(0, &[&["plan", "--local"], &target[..]].concat());
+    let chosen = addresses(&plan);
+    assert!(chosen.contains(&"topic.a") && chosen.contains(&"subscription.s"), "{chosen:?}");
+    assert!(!chosen.contains(&"topic.b") && !chosen.contains(&"topic.c"), "{chosen:?}");
+    assert_eq!(plan["targets"], json!(["subscription.s"]));
+
+    // A saved plan keeps its target.
+    scenario.expect(0, &["plan", "--local", "--target", "topic.b", "--out", "b.json"]);
+    let text = scenario.expect(0, &["apply", "--local", "b.json"]);
+    assert!(text.contains("left out by --target"), "{text}");
+    let topics = scenario.call("GET", "/v1/projects/local-cloud/topics", &json!({}));
+    assert_eq!(topics["topics"].as_array().map(Vec::len), Some(1), "{topics:#}");
+    scenario.expect(0, &[&["apply", "--local", "--yes"], &target[..]].concat());
+    let rest = scenario.json(2, &["plan", "--local", "--detailed-exitcode"]);
+    assert!(addresses(&rest).contains(&"topic.c") && !addresses(&rest).contains(&"topic.a"), "{rest:#}");
+    let none = scenario.expect(0, &[&["plan", "--local", "--detailed-exitcode"], &target[..]].concat());
+    assert!(none.contains("no changes of what was asked for"), "{none}");
+
+    let wrong = scenario.provision(&["apply", "--local", "--yes", "--target", "topic.aa"]);
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.stderr.contains("--target topic.aa: it is neither in the file nor something that the stack owns; did you mean topic.a?"), "{}", wrong.stderr);
+
+    // What needs the target ends with it, and nothing else.
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    let said = scenario.provision(&["teardown", "--local", "--yes", "--target", "topic.a"]);
+    assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
+    assert!(said.stderr.contains("nothing of topic.a remains"), "{}", said.stderr);
+    let topics = scenario.call("GET", "/v1/projects/local-cloud/topics", &json!({}));
+    let names: Vec<&str> =
+        topics["topics"].as_array().expect("topics").iter().filter_map(|t| t["name"].as_str()).collect();
+    assert!(
+        names.iter().any(|name| name.ends_with("/demo-b"))
+            && !names.iter().any(|name| name.ends_with("/demo-a")),
+        "{names:?}"
+    );
+    let plan = scenario.json(0, &["plan", "--local"]);
+    assert!(addresses(&plan).contains(&"subscription.s"), "{plan:#}");
+    scenario.expect(0, &["teardown", "--local", "--yes"]);
+}
+
+/// Holds the creation of topics that match a pattern.
+fn hold_topics(cloud: &Cloud, pattern: &str) -> u64 {
+    let point = Point { method: "pubsub.topics.create".into(), resource: pattern.into(), ..Point::default() };
+    cloud.fault(&Fault { point, when: When::Always, what: What::Stall })
+}
+
+#[test]
+fn as_many_changes_are_made_at_once_as_asked_for() {
+    let topics = ["t0", "t1", "t2", "t3", "t4", "t5"].map(|key| format!("[topic.{key}]")).join("\n");
+    let scenario = Scenario::with(&format!("[stack]\nname = 'demo'\nregion = 'europe-west1'\n{topics}\n"));
+    scenario.expect(0, &["local", "up"]);
+    let cloud = Cloud::of(&scenario);
+    for (args, at_once) in [(&["--parallelism", "2"][..], 2), (&[], 6)] {
+        let held = hold_topics(&cloud, "");
+        let mut apply = scenario.start(&[&["apply", "--local", "--yes"], args].concat());
+        until("they are under way", || (cloud.strikes(held) >= at_once).then_some(()));
+        assert_eq!(scenario.json(0, &["local", "status"])["status"]["clusters"], json!([]));
+        assert_eq!(cloud.strikes(held), at_once, "{}", log(&scenario));
+        cloud.clear(Some(held));
+        assert!(apply.wait().expect("it ends").success(), "{}", log(&scenario));
+        scenario.expect(0, &["teardown", "--local", "--yes", "--parallelism", "1"]);
+    }
+    for wrong in ["0", "65"] {
+        scenario.expect(1, &["apply", "--local", "--yes", "--parallelism", wrong]);
+    }
+}
+
+#[test]
+fn a_timeout_of_the_file_ends_the_wait_and_the_next_apply_attaches() {
+    let scenario = Scenario::with(CLUSTER);
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    let held = std::fs::read_to_string(scenario.path("stack.toml")).expect("the stack");
+    let held = held.replace("[topic.a]\n", "[cluster.main]\ntimeout = '2s'\n");
+    scenario.write("stack.toml", held + POOL);
+    scenario.expect(0, &["local", "operations", "hold", "--type", "CREATE_NODE_POOL"]);
+    let said = scenario.provision(&["apply", "--local", "--yes", "--format", "json"]);
+    assert_eq!(said.code, Some(1), "{}\n{}", said.stdout, said.stderr);
+    let words = "failed node_pool.main/more: not done within 2s; it waited for operation-";
+    assert!(said.stderr.contains(words), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("hint: what was begun goes on in the cloud: running apply again waits for it"),
+        "{}",
+        said.stderr
+    );
+    let failed = events(&said).into_iter().find(|event| event["type"] == "failed").expect("a failure");
+    assert_eq!(failed["address"], "node_pool.main/more");
+
+    // It is still being made: a plan says so, and apply waits for it.
+    let plan = scenario.json(2, &["plan", "--local", "--detailed-exitcode"]);
+    assert_eq!(addresses(&plan), ["node_pool.main/more"], "{plan:#}");
+    let being_made = json!([{ "path": "state", "before": "being_made", "after": "ready" }]);
+    assert_eq!(plan["changes"][0]["fields"], being_made, "{plan:#}");
+    scenario.edit("timeout = '2s'", "timeout = '1m'");
+    let cloud = Cloud::of(&scenario);
+    let mark = cloud.mark();
+    let mut apply = scenario.start(&["apply", "--local", "--yes"]);
+    until("it waits", || log(&scenario).contains("the pool is PROVISIONING").then_some(()));
+    scenario.expect(0, &["local", "operations", "release"]);
+    assert!(apply.wait().expect("it ends").success(), "{}", log(&scenario));
+    assert!(cloud.calls(mark).iter().all(|call| call.method != "container.nodePools.create"));
+    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
+}
+
+#[test]
+fn programs_are_told_what_happens_one_object_a_line() {
+    let scenario = Scenario::with(TOPICS);
+    scenario.expect(0, &["local", "up"]);
+    scenario.expect(
+        0,
+        &["local", "fault", "add", "pubsub.topics.create", "--resource", "*/demo-a", "--fail", "403"],
+    );
+    scenario.expect(
+        0,
+        &[
+            "local",
+            "fault",
+            "add",
+            "pubsub.topics.create",
+            "--resource",
+            "*/demo-b",
+            "--fail",
+            "429",
+            "--next",
+            "1",
+        ],
+    );
+    let said = scenario.provision(&["apply", "--local", "--yes", "--format", "json"]);
+    assert_eq!(said.code, Some(1), "{}\n{}", said.stdout, said.stderr);
+    let all = events(&said);
+    assert_eq!((&all[0]["version"], &all[0]["plan"]["stack"]), (&json!(1), &json!("demo")));
+    assert_eq!(told(&all), TOLD);
+
+    scenario.expect(0, &["local", "fault", "clear"]);
+    let said = scenario.provision(&["apply", "--local", "--yes", "--format", "json"]);
+    let last = events(&said).pop().expect("a summary");
+    assert_eq!((said.code, &last["exit"], &last["failed"]), (Some(0), &json!(0), &json!(0)), "{last:#}");
+    // What is refused is told as well: a plan, and how it ended.
+    scenario.edit("[topic.a]", "[bucket.data]\n[topic.a]");
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    scenario.call(
+        "POST",
+        "/upload/storage/v1/b/local-cloud-demo-data/o?uploadType=media&name=precious",
+        &json!("x"),
+    );
+    let said = scenario.provision(&["teardown", "--local", "--yes", "--format", "json"]);
+    let all = events(&said);
+    let kinds: Vec<&str> = all.iter().filter_map(|event| event["type"].as_str()).collect();
+    assert_eq!((said.code, kinds), (Some(5), vec!["plan", "summary"]), "{}", said.stderr);
+    assert_eq!((&all[0]["command"], &all[1]["exit"]), (&json!("teardown"), &json!(5)));
+    let said = scenario.provision(&["teardown", "--local", "--yes", "--delete-data", "--format", "json"]);
+    let last = events(&said).pop().expect("a summary");
+    assert_eq!((said.code, &last["type"], &last["exit"]), (Some(0), &json!("summary"), &json!(0)));
+}
+
+#[test]
+fn ctrl_c_waits_a_while_leaves_and_the_next_apply_goes_on() {
+    let scenario = Scenario::with(CLUSTER);
+    scenario.expect(0, &["local", "up"]);
+    scenario.expect(0, &["local", "operations", "hold", "--type", "CREATE_CLUSTER"]);
+    let mut apply = scenario.start(&["apply", "--local", "--yes", "--grace", "1s"]);
+    until("the cluster is being made", || log(&scenario).contains("cluster.main: operation-").then_some(()));
+    let began = Instant::now();
+    interrupt(&apply);
+    assert_eq!(apply.wait().expect("it ends").code(), Some(130), "{}", log(&scenario));
+    assert!(began.elapsed() >= Duration::from_secs(1), "{}", log(&scenario));
+    for words in [
+        "stopping: what is under way is waited for, 1s at most",
+        "left under way: cluster.main, it waited for operation-",
+        "running the same command again waits for it",
+    ] {
+        assert!(log(&scenario).contains(words), "no `{words}` in\n{}", log(&scenario));
+    }
+
+    // Twice leaves at once, and says the same.
+    let mut apply = scenario.start(&["apply", "--local", "--yes", "--grace", "1h"]);
+    until("it attaches", || log(&scenario).contains("the cluster is PROVISIONING").then_some(()));
+    interrupt(&apply);
+    until("it heard", || log(&scenario).contains("stopping").then_some(()));
+    interrupt(&apply);
+    assert_eq!(apply.wait().expect("it ends").code(), Some(130), "{}", log(&scenario));
+    assert!(log(&scenario).contains("left under way: cluster.main"), "{}", log(&scenario));
+
+    let cloud = Cloud::of(&scenario);
+    let mark = cloud.mark();
+    let mut apply = scenario.start(&["apply", "--local", "--yes"]);
+    until("it attaches", || log(&scenario).contains("the cluster is PROVISIONING").then_some(()));
+    scenario.expect(0, &["local", "operations", "release"]);
+    assert!(apply.wait().expect("it ends").success(), "{}", log(&scenario));
+    assert!(cloud.calls(mark).iter().all(|call| call.method != "container.clusters.create"));
+    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
+}
+
+#[test]
+fn what_ends_in_time_is_finished_after_ctrl_c_and_nothing_new_begins() {
+    let scenario = Scenario::with(TOPICS);
+    scenario.expect(0, &["local", "up"]);
+    let cloud = Cloud::of(&scenario);
+    let stall = hold_topics(&cloud, "*/demo-a");
+    let mut apply = scenario.start(&["apply", "--local", "--yes"]);
+    until("the topic waits", || (cloud.strikes(stall) > 0).then_some(()));
+    interrupt(&apply);
+    until("it heard", || log(&scenario).contains("stopping").then_some(()));
+    cloud.clear(Some(stall));
+    assert_eq!(apply.wait().expect("it ends").code(), Some(130), "{}", log(&scenario));
+    for words in ["created topic.a", "not begun: subscription.s", "stopped when asked"] {
+        assert!(log(&scenario).contains(words), "no `{words}` in\n{}", log(&scenario));
+    }
+    assert!(!log(&scenario).contains("left under way"), "{}", log(&scenario));
+}
+
+fn nodes(scenario: &Scenario, pool: &str) -> u64 {
+    let status = scenario.json(0, &["local", "status"]);
+    let pools = status["status"]["clusters"][0]["pools"].as_array().cloned().unwrap_or_default();
+    pools.iter().find(|held| held["name"] == pool).and_then(|held| held["nodes"].as_u64()).unwrap_or_default()
+}
+
+const AUTOSCALING: &str =
+    "/v1/projects/local-cloud/locations/europe-west1-b/clusters/demo-main/nodePools/more:setAutoscaling";
+
+#[test]
+fn a_raised_minimum_brings_the_nodes_that_gke_does_not_bring_by_itself() {
+    let scenario = Scenario::with(&(CLUSTER.to_owned() + POOL));
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    assert_eq!(nodes(&scenario, "more"), 0);
+    // By itself GKE adds no node for a minimum.
+    let limits = json!({ "autoscaling": { "enabled": true, "totalMinNodeCount": 2, "totalMaxNodeCount": 3, "locationPolicy": "BALANCED" } });
+    scenario.call("POST", AUTOSCALING, &limits);
+    let limits_are = |least: u64| {
+        let plan = scenario.json(0, &["plan", "--local"]);
+        plan["changes"][0]["fields"][0]["before"] == least
+    };
+    until("the limits are those", || limits_are(2).then_some(()));
+    assert_eq!(nodes(&scenario, "more"), 0);
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+
+    scenario.edit("min_nodes = 0\nmax_nodes = 3", "min_nodes = 4\nmax_nodes = 5");
+    let said = scenario.provision(&["apply", "--local", "--yes"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert!(said.stderr.contains("of 4 nodes ready"), "{}", said.stderr);
+    until("the nodes are there", || (nodes(&scenario, "more") == 4).then_some(()));
+    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
+}
+
+#[test]
+fn machines_that_cannot_be_had_are_named_at_once_and_waited_for_by_the_next_apply() {
+    let scenario = Scenario::with(CLUSTER);
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    scenario
+        .write("stack.toml", CLUSTER.to_owned() + &POOL.replace("min_nodes = 0\nmax_nodes = 3", "nodes = 2"));
+    scenario.expect(0, &["local", "stockout", "add", "--zone", "europe-west1-b"]);
+    let began = Instant::now();
+    let said = scenario.provision(&["apply", "--local", "--yes"]);
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert!(began.elapsed() < Duration::from_secs(30));
+    for words in [
+        "failed node_pool.main/more: stock-out in europe-west1-b: ",
+        "GCE_STOCKOUT",
+        "hint: Google has no such machines there now",
+    ] {
+        assert!(said.stderr.contains(words), "no `{words}` in\n{}", said.stderr);
+    }
+    let plan = scenario.json(2, &["plan", "--local", "--detailed-exitcode"]);
+    assert_eq!(
+        plan["changes"][0]["fields"],
+        json!([{ "path": "state", "before": "failed", "after": "ready" }])
+    );
+    let said = scenario.provision(&["apply", "--local", "--yes"]);
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert!(said.stderr.contains("the pool is ERROR: stock-out in europe-west1-b"), "{}", said.stderr);
+    scenario.expect(0, &["local", "stockout", "clear"]);
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
+    assert_eq!(nodes(&scenario, "more"), 2);
+}
+
+const SLOW: &str = r#"
+[job.slow]
+subscription = "work"
+bucket = "data"
+pool = "main/workers"
+
+[job.slow.command]
+argv = ["sh", "-c", "sleep 2; echo done > \"$PROVISION_OUTPUT/$PROVISION_ITEM.txt\""]
+load = "gs://data/out/{item}/"
+"#;
+const DATA: &str = "local-cloud-grow-data";
+
+#[test]
+fn a_pool_grows_under_an_open_run_and_the_new_nodes_take_work() {
+    let scenario = Scenario::with(
+        &(scenarios::small::stack_without_jobs("grow", "30s", 1).replace("files = { \"in/\" = \"in\" }", "")
+            + SLOW),
+    );
+    let items: Vec<String> = (0..12).map(|n| format!("item-{n:02}")).collect();
+    scenario.write("items.txt", items.join("\n"));
+    let mut run = scenario.start(&["run", "--local", "--yes", "--items", "items.txt"]);
+    let attempts = || -> Vec<Attempt> {
+        let names = scenario.objects(DATA, "runs");
+        let of_attempts =
+            names.iter().filter(|name| name.contains("/attempts/") && !name.ends_with("ed.json"));
+        of_attempts
+            .filter_map(|name| serde_json::from_slice(&std::fs::read(scenario.object(DATA, name)).ok()?).ok())
+            .collect()
+    };
+    until("the only worker works", || (!attempts().is_empty()).then_some(()));
+    let id = scenario.only_run(DATA);
+
+    scenario.edit("max_nodes = 1", "max_nodes = 2");
+    let text = scenario.expect(0, &["plan", "--local"]);
+    assert!(text.contains(&format!("run {id} is open: it gets 2 workers instead of 1")), "{text}");
+    let said = scenario.provision(&["apply", "--local", "--yes", "--format", "json"]);
+    assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
+    let grown = events(&said).into_iter().find(|event| event["type"] == "grown").expect("the run grew");
+    assert_eq!((&grown["run"], &grown["from"], &grown["to"]), (&json!(id.0), &json!(1), &json!(2)));
+    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
+
+    // Whoever goes on with the run does the same.
+    assert!(scenarios::kill(run.id()));
+    run.wait().expect("it is gone");
+    scenario.edit("max_nodes = 2", "max_nodes = 3");
+    let said = scenario.provision(&["run", "--local", "--yes", "--items", "items.txt"]);
+    assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
+    assert!(said.stderr.contains(&format!("run {id}: 3 workers instead of 2")), "{}", said.stderr);
+    assert!(said.stdout.contains("0 items lost, 12 of 12 done"), "{}", said.stdout);
+    let nodes: BTreeSet<String> = attempts().into_iter().map(|attempt| attempt.node).collect();
+    println!("{} nodes took work", nodes.len());
+    assert_eq!(nodes.len(), 3, "{nodes:?}\n{}", log(&scenario));
+    assert_eq!(scenario.objects(DATA, layout::receipts(&id).trim_end_matches('/')).len(), 12);
+}
