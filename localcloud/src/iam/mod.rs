@@ -18,6 +18,7 @@ mod rest;
 mod role;
 mod roles;
 mod secret_roles;
+mod storage_roles;
 mod token;
 
 use std::collections::BTreeMap;

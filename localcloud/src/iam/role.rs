@@ -2,11 +2,13 @@
 //! service that is not here, can be granted and allows nothing here.
 
 use super::roles::{ROLES, Role};
-use super::secret_roles;
+use super::{secret_roles, storage_roles};
 
 /// Services whose roles are all here: a role of theirs that is not in the table is no role.
 const WHOLE: &[&str] =
     &["container", "iam", "pubsub", "resourcemanager", "secretmanager", "serviceusage", "storage"];
+
+const TABLES: [&[Role]; 3] = [ROLES, secret_roles::ROLES, storage_roles::ROLES];
 
 /// Whether a role, `roles/…`, holds a permission.
 pub(super) fn allows(role: &str, permission: &str) -> bool {
@@ -30,7 +32,7 @@ fn find(role: &str) -> Option<&'static Role> {
     let in_table = |roles: &'static [Role]| {
         roles.binary_search_by_key(&name, |role| role.name).ok().map(|at| &roles[at])
     };
-    [ROLES, secret_roles::ROLES].into_iter().find_map(in_table)
+    TABLES.into_iter().find_map(in_table)
 }
 
 /// Matches a pattern with at most one `*`, which the table keeps to.
@@ -51,9 +53,8 @@ mod tests {
 
     #[test]
     fn the_table_is_in_order_and_its_patterns_are_plain() {
-        assert!(ROLES.is_sorted_by(|a, b| a.name < b.name));
-        assert!(secret_roles::ROLES.is_sorted_by(|a, b| a.name < b.name));
-        let patterns = ROLES.iter().flat_map(|role| role.allows.iter().chain(role.but_not));
+        assert!(TABLES.iter().all(|roles| roles.is_sorted_by(|a, b| a.name < b.name)));
+        let patterns = TABLES.into_iter().flatten().flat_map(|role| role.allows.iter().chain(role.but_not));
         patterns.for_each(|pattern| assert!(pattern.matches('*').count() <= 1, "{pattern}"));
     }
 

@@ -66,6 +66,7 @@ enum Event {
     Arrived(Arrival),
     Sent(Sent),
     Taken,
+    Gathered,
     Tick,
     Stop,
 }
@@ -108,7 +109,7 @@ impl Keeper {
                 Event::Arrived(Arrival::Messages(messages, at)) => self.take_in(messages, at),
                 Event::Arrived(Arrival::Failed(error)) => self.open_again(&error, stopping),
                 Event::Sent(sent) => self.hear(sent),
-                Event::Taken => {}
+                Event::Taken | Event::Gathered => {}
                 Event::Tick => self.look(),
                 Event::Stop => stopping = true,
             }
@@ -136,6 +137,7 @@ impl Keeper {
                 None => std::future::pending().await,
             }
         };
+        let gathered = self.outbox.gathered();
         tokio::select! {
             biased;
             () = stop.cancelled(), if !stopping => Event::Stop,
@@ -144,6 +146,7 @@ impl Keeper {
             Some(order) = self.orders.1.recv() => Event::Ordered(order),
             Some(sent) = self.outbox.sent() => Event::Sent(sent),
             Some(arrival) = self.arrivals.1.recv() => Event::Arrived(arrival),
+            () = gathered => Event::Gathered,
             Some(_) = self.streams.join_next() => Event::Taken,
             permit = taker => {
                 match permit {

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use clients::{PullError, Subscription};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// Requests of a sort under way at a time; what comes meanwhile goes together. Renewals have theirs to
 /// themselves: an ack that hangs must not hold them up.
 const PARALLEL: usize = 2;
+/// How long the first of those that are to go together waits for others: requests, not ids, are what
+/// the service and this thread are busy with.
+const GATHERING: Duration = Duration::from_millis(1);
 /// Ack ids in one request, which may have 512 KiB.
 const LARGEST: usize = 1000;
 /// Times that an ack or a return is tried; a renewal is tried once, and asked for again.
@@ -42,6 +45,8 @@ pub(super) struct Outbox {
     subscription: Subscription,
     lease: Duration,
     waiting: BTreeMap<Ask, Vec<String>>,
+    /// When what waits is to go.
+    gathered: Option<Instant>,
     renewals: JoinSet<Sent>,
     others: JoinSet<Sent>,
 }
@@ -52,6 +57,7 @@ impl Outbox {
             subscription,
             lease,
             waiting: BTreeMap::new(),
+            gathered: None,
             renewals: JoinSet::new(),
             others: JoinSet::new(),
         }
@@ -60,10 +66,26 @@ impl Outbox {
     pub(super) fn put(&mut self, ask: Ask, ack_ids: impl IntoIterator<Item = String>) {
         let waiting = self.waiting.entry(ask).or_default();
         waiting.extend(ack_ids);
+        self.gathered.get_or_insert_with(|| Instant::now() + GATHERING);
     }
 
-    /// Sends what waits, as far as there is room.
+    /// Comes when what waits has waited for others long enough.
+    pub(super) fn gathered(&self) -> impl Future<Output = ()> + use<> {
+        let gathered = self.gathered;
+        async move {
+            match gathered {
+                Some(gathered) => sleep_until(gathered).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Sends what has waited long enough, as far as there is room.
     pub(super) fn send(&mut self) {
+        if self.gathered.is_some_and(|gathered| gathered > Instant::now()) {
+            return;
+        }
+        self.gathered = None;
         let waiting: Vec<Ask> = self.waiting.keys().copied().collect();
         for ask in waiting {
             self.send_some(ask);
