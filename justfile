@@ -63,3 +63,7 @@ bench-worker:
 # The fx transform over ten million rows, beside pandas and Polars (ROWS=, MEMORY_MIB=, PYTHON=).
 bench-etl:
     cargo bench -p worker --bench etl
+
+# What a release holds for this machine's architecture, into target/dist (needs musl-gcc).
+release:
+    bash ci/release

@@ -33,7 +33,7 @@ use crate::stack::AnyTime;
 What moved since its change was planned is left as it is, with all that waits for it; the rest is done, and the
 exit code is 3.")]
 pub(super) struct Apply {
-    /// A file that `provision plan --out` wrote. It was looked at already: nobody is asked.
+    /// A file that `provision plan --out FILE` wrote. It was looked at already: nobody is asked.
     #[arg(value_name = "PLAN", conflicts_with_all = ["delete_data", "interrupt_runs", "adopt", "delete_adopted", "prune_grants", "target"])]
     saved: Option<PathBuf>,
     #[command(flatten)]

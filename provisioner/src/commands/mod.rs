@@ -12,6 +12,8 @@ mod apply;
 mod beside;
 mod check;
 mod completions;
+#[cfg(test)]
+mod documented;
 mod failed;
 mod graph;
 mod grow;

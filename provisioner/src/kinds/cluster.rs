@@ -202,7 +202,7 @@ impl Kind for Cluster {
         if is_stopping(cloud, at.id).await? {
             gone(cloud, at.id, at.progress).await?;
         }
-        let pools = self.pools.iter().map(|(name, pool)| pool.wire(cloud, name, at.key));
+        let pools = self.pools.iter().map(|(name, pool)| pool.wire(cloud, parent, name, at.key));
         let cluster = model::Cluster::new()
             .set_name(name)
             .set_node_pools(pools)

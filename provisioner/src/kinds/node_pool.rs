@@ -203,7 +203,7 @@ impl Kind for NodePool {
             .clusters
             .create_node_pool()
             .set_parent(cluster_id)
-            .set_node_pool(self.wire(cloud, name, key));
+            .set_node_pool(self.wire(cloud, parent, name, key));
         let count = Count { pool: at.id, wanted: self.min_nodes };
         match limited("create the pool", create.send()).await {
             Ok(started) => operation::wait_counting(cloud, parent, started, Some(count), at.progress).await,
@@ -264,7 +264,8 @@ impl Kind for NodePool {
 }
 
 impl NodePool {
-    pub(super) fn wire(&self, cloud: &Cloud, name: &str, cluster_key: &str) -> model::NodePool {
+    /// As GKE takes it, for a cluster in the location `parent`.
+    pub(super) fn wire(&self, cloud: &Cloud, parent: &str, name: &str, cluster_key: &str) -> model::NodePool {
         let taint = || {
             NodeTaint::new().set_key(SPOT).set_value("true").set_effect(model::node_taint::Effect::NoSchedule)
         };
@@ -289,7 +290,7 @@ impl NodePool {
             );
         model::NodePool::new()
             .set_name(name)
-            .set_initial_node_count(whole(self.min_nodes))
+            .set_initial_node_count(whole(size::first_of_zone(self.min_nodes, parent)))
             .set_config(config)
             .set_autoscaling(self.autoscaling())
             .set_management(model::NodeManagement::new().set_auto_repair(true).set_auto_upgrade(true))

@@ -119,3 +119,22 @@ fn is_ready(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
 }
+
+/// With how many nodes a pool begins in each zone of a location, for so many in all. When nobody says,
+/// GKE takes three zones of a region.
+pub(super) fn first_of_zone(least: u32, location: &str) -> u32 {
+    let is_zone = location.rsplit_once('-').is_some_and(|(_, letter)| letter.len() == 1);
+    if is_zone { least } else { least.div_ceil(3) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_begins_with_its_least_number_of_nodes_spread_over_its_zones() {
+        let (zone, region) = ("projects/p/locations/europe-west1-b", "projects/p/locations/europe-west1");
+        let first = [0, 1, 3, 4].map(|least| (first_of_zone(least, zone), first_of_zone(least, region)));
+        assert_eq!(first, [(0, 0), (1, 1), (3, 1), (4, 2)]);
+    }
+}
