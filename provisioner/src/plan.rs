@@ -1,6 +1,6 @@
 //! A plan: what would be done, in which order, and what of it is refused. Changes nothing.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -21,7 +21,7 @@ use crate::stack::{Project, Stack, nearest};
 use crate::{images, places, quota, target};
 
 /// What would make the cloud match the stack.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// The stack's owner name.
     pub stack: String,
@@ -124,8 +124,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
     }
     // What goes takes the grants on it along.
     let are_kept = !asked.prune_grants && !desired.is_empty();
-    let told = observed.strangers.iter().filter(|_| are_kept).map(|live| live.id.clone());
-    let strangers = told.collect();
+    let strangers = observed.strangers.iter().filter(|_| are_kept).map(|live| live.id.clone()).collect();
     let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
     let unseen = std::mem::take(&mut observed.unseen);
     let billed = Some(cost::billed(desired, &known, &observed));
@@ -133,22 +132,26 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
     findings.extend(quotas.findings(&known, &observed.wanted));
     findings.extend(places::findings(&known, &observed.wanted));
     let targets = target::resolved(&asked.targets, &addresses(stack, desired, &observed, &cloud.project))?;
-    let mut left_out = if desired.is_empty() { only_ending(&mut observed.unwanted, &targets) } else { 0 };
+    let mut left_out =
+        if desired.is_empty() { target::only_ending(&mut observed.unwanted, &targets) } else { 0 };
     let mut changes = match diff::between(&known, observed, fixed, asked) {
         Ok(changes) => changes,
         Err(conflicts) => {
-            let told = conflicts.iter().map(ToString::to_string);
+            let conflicts = conflicts.iter().map(ToString::to_string);
             let findings = preflight::of(cloud, &unseen, &[]).await;
-            bail!("{}", told.chain(findings.iter().map(ToString::to_string)).collect::<Vec<_>>().join("\n"))
+            let findings = findings.iter().map(ToString::to_string);
+            bail!("{}", conflicts.chain(findings).collect::<Vec<_>>().join("\n"))
         }
     };
     images::tell_moved_tags(&mut changes);
-    let Spared { mut changes, kept, findings: told } = neighbours::spared(cloud, changes).await?;
-    findings.extend(told);
+    let Spared { mut changes, kept, findings: of_others } = neighbours::spared(cloud, changes).await?;
+    findings.extend(of_others);
     findings.extend(backlog::weighed(cloud, &mut changes).await);
     let mut graph = ordered(changes);
     if !desired.is_empty() && !targets.is_empty() {
-        (graph, left_out) = only_meant(graph, &targets);
+        let meant;
+        (meant, left_out) = target::only_meant(graph, &targets);
+        graph = ordered(meant);
     }
     findings.extend(preflight::of(cloud, &unseen, &graph.changes).await);
     findings.sort_by_key(|finding| finding.level);
@@ -179,26 +182,6 @@ fn addresses(stack: &Stack, desired: &[Desired], observed: &Observed, project: &
     let of_file = if desired.is_empty() { stack.resources(project).unwrap_or_default() } else { Vec::new() };
     let declared = desired.iter().chain(&of_file).map(|want| want.address.clone());
     declared.chain(observed.unwanted.iter().map(|live| live.address.clone())).collect()
-}
-
-/// Keeps of what goes only what goes with the targets; how much was left out.
-fn only_ending(live: &mut Vec<Live>, targets: &HashSet<Address>) -> usize {
-    if targets.is_empty() {
-        return 0;
-    }
-    let ends = target::ending(live, targets);
-    let mut is_meant = ends.iter();
-    live.retain(|_| is_meant.next().copied().unwrap_or(true));
-    ends.iter().filter(|ends| !**ends).count()
-}
-
-/// Keeps of the changes only those that are meant; how many were left out.
-fn only_meant(graph: Graph, targets: &HashSet<Address>) -> (Graph, usize) {
-    let meant = target::meant(&graph, targets);
-    let left_out = meant.iter().filter(|meant| !**meant).count();
-    let mut is_meant = meant.into_iter();
-    let changes = graph.changes.into_iter().filter(|_| is_meant.next().unwrap_or(true)).collect();
-    (ordered(changes), left_out)
 }
 
 /// What the owner's name finds, if none of it is in the file: the work of others who took the same
@@ -254,49 +237,12 @@ impl Plan {
         desired: String,
         changes: Vec<Change>,
     ) -> Self {
-        let (graph, strangers, findings) = (ordered(changes), Vec::new(), Vec::new());
-        let (kept, refused) = (Vec::new(), Vec::new());
-        let (unseen, billed, protected, by_labels) = (Vec::new(), None, Vec::new(), false);
-        let (targets, left_out, timeouts) = (Vec::new(), 0, BTreeMap::new());
-        Self {
-            stack,
-            project,
-            local,
-            desired,
-            graph,
-            strangers,
-            findings,
-            kept,
-            refused,
-            unseen,
-            billed,
-            targets,
-            left_out,
-            growths: Vec::new(),
-            timeouts,
-            protected,
-            by_labels,
-        }
-    }
-
-    /// The same plan, as one of which only a part was asked for.
-    pub(crate) fn targeting(self, targets: Vec<String>, left_out: usize) -> Self {
-        Self { targets, left_out, ..self }
-    }
-
-    /// The same plan, whose changes may take so long.
-    pub(crate) fn within(self, timeouts: BTreeMap<Address, Duration>) -> Self {
-        Self { timeouts, ..self }
+        Self { stack, project, local, desired, graph: ordered(changes), ..Self::default() }
     }
 
     /// The same plan, in which these addresses are never deleted or replaced.
     pub(crate) fn protecting(self, protected: &[String]) -> Self {
         Self { protected: protected.to_vec(), ..self }
-    }
-
-    /// The same plan, of which this is refused without leave.
-    pub(crate) fn refusing(self, refused: Vec<String>) -> Self {
-        Self { refused, ..self }
     }
 
     /// The changes, in order.
@@ -412,24 +358,6 @@ fn data(change: &Change) -> Option<&str> {
 impl Plan {
     /// A plan of the local project `p`.
     pub(crate) fn for_test(stack: &str, graph: Graph) -> Self {
-        Self {
-            stack: stack.into(),
-            project: "p".into(),
-            local: true,
-            desired: String::new(),
-            graph,
-            strangers: Vec::new(),
-            findings: Vec::new(),
-            kept: Vec::new(),
-            refused: Vec::new(),
-            unseen: Vec::new(),
-            billed: None,
-            targets: Vec::new(),
-            left_out: 0,
-            growths: Vec::new(),
-            timeouts: BTreeMap::new(),
-            protected: Vec::new(),
-            by_labels: false,
-        }
+        Self { stack: stack.into(), project: "p".into(), local: true, graph, ..Self::default() }
     }
 }

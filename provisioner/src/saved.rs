@@ -151,8 +151,9 @@ pub(crate) fn read(text: &str) -> Result<Saved, Unusable> {
     let file: File = serde_json::from_value(value).map_err(|error| Unusable::Nonsense(error.to_string()))?;
     let timeouts = file.changes.iter().filter_map(SavedChange::timeout).collect::<Result<_, _>>()?;
     let changes = file.changes.into_iter().map(SavedChange::change).collect::<Result<_, _>>()?;
-    let plan = Plan::of_changes(file.stack, file.project, file.local, file.desired, changes);
-    let plan = plan.targeting(file.targets, file.left_out.unwrap_or_default()).within(timeouts);
+    let mut plan = Plan::of_changes(file.stack, file.project, file.local, file.desired, changes);
+    (plan.targets, plan.left_out, plan.timeouts) =
+        (file.targets, file.left_out.unwrap_or_default(), timeouts);
     Ok(Saved {
         plan,
         allowed: Allowed { delete_data: file.delete_data, interrupt_runs: file.interrupt_runs },

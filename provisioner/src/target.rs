@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::diff::Action;
+use crate::diff::{Action, Change};
 use crate::graph::Graph;
 use crate::resource::{Address, Live};
 use crate::stack::nearest;
@@ -41,9 +41,29 @@ fn same_kind(target: &str, names: &[String]) -> Option<String> {
     (!alike.is_empty()).then(|| format!("; there are {}", alike.join(", ")))
 }
 
+/// The changes that are meant, and how many are not.
+pub(crate) fn only_meant(graph: Graph, targets: &HashSet<Address>) -> (Vec<Change>, usize) {
+    let is_meant = meant(&graph, targets);
+    let all = graph.changes.into_iter().zip(is_meant);
+    let (meant, left_out): (Vec<_>, Vec<_>) = all.partition(|(_, is_meant)| *is_meant);
+    (meant.into_iter().map(|(change, _)| change).collect(), left_out.len())
+}
+
+/// Keeps of what goes only what goes with the targets, if there are any; how many do not go.
+pub(crate) fn only_ending(live: &mut Vec<Live>, targets: &HashSet<Address>) -> usize {
+    if targets.is_empty() {
+        return 0;
+    }
+    let ends = ending(live, targets);
+    let all = std::mem::take(live).into_iter().zip(ends);
+    let (going, staying): (Vec<_>, Vec<_>) = all.partition(|(_, ends)| *ends);
+    *live = going.into_iter().map(|(live, _)| live).collect();
+    staying.len()
+}
+
 /// Which changes are meant: the targets', those of what they need, and of what is replaced all that
 /// lies in it.
-pub(crate) fn meant(graph: &Graph, targets: &HashSet<Address>) -> Vec<bool> {
+fn meant(graph: &Graph, targets: &HashSet<Address>) -> Vec<bool> {
     let changes = &graph.changes;
     let mut meant: Vec<bool> = changes.iter().map(|change| targets.contains(&change.address)).collect();
     let mut left: Vec<usize> = (0..changes.len()).filter(|&at| meant[at]).collect();
@@ -70,7 +90,7 @@ pub(crate) fn meant(graph: &Graph, targets: &HashSet<Address>) -> Vec<bool> {
 }
 
 /// What of the live resources ends with the targets: these, what lies in them, and what speaks of them.
-pub(crate) fn ending(live: &[Live], targets: &HashSet<Address>) -> Vec<bool> {
+fn ending(live: &[Live], targets: &HashSet<Address>) -> Vec<bool> {
     let mut ends: Vec<bool> = live.iter().map(|live| targets.contains(&live.address)).collect();
     let mut left: Vec<usize> = (0..live.len()).filter(|&at| ends[at]).collect();
     while let Some(at) = left.pop() {
@@ -115,7 +135,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::diff::Change;
     use crate::resource::{Desired, Owner, Revision};
 
     fn address(text: &str) -> Address {

@@ -35,8 +35,8 @@ impl OutputTail {
     }
 
     /// More is kept than is shown by the longest secret: so what the cut left of one is not shown.
-    fn push_beside(&self, bytes: &[u8], secrets: &Hidden) {
-        let most = KEPT + secrets.longest();
+    fn push_beside(&self, bytes: &[u8], hidden: &Hidden) {
+        let most = KEPT + hidden.longest();
         // Whole after every line, so a panic elsewhere does not spoil it.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.cut |= kept.bytes.len() + bytes.len() > most;
@@ -46,10 +46,10 @@ impl OutputTail {
         kept.bytes.extend(bytes);
     }
 
-    fn text_without(&self, secrets: &Hidden) -> String {
+    fn text_without(&self, hidden: &Hidden) -> String {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let spoiled = if kept.cut { secrets.longest() } else { 0 };
-        let shown = secrets.hide_bytes(kept.bytes.make_contiguous());
+        let spoiled = if kept.cut { hidden.longest() } else { 0 };
+        let shown = hidden.hide_bytes(kept.bytes.make_contiguous());
         let bytes = &shown[spoiled.max(shown.len().saturating_sub(KEPT)).min(shown.len())..];
         // A character that was cut in half at the front is left out.
         let start = bytes.iter().take(3).position(|byte| byte & 0xC0 != 0x80).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::report::{self, EventStream};
 use crate::runs::{self, Cluster, Room};
 
 /// A job of the file with what its runs are made of.
-struct Place<'a> {
+struct Seat<'a> {
     key: &'a str,
     job: &'a JobSpec,
     cluster: Cluster,
@@ -41,9 +41,9 @@ pub(super) async fn grow(session: &Session, plan: &Plan, stream: &EventStream) -
     for growth in &plan.growths {
         let Growth { run, from, to } = growth;
         let failed = || format!("run {run} still has {from} workers: the same command again gives it {to}");
-        let places = places(session, &plan.targets).await.with_context(failed)?;
-        for place in places {
-            runs::grow(&place.cluster, growth).await.with_context(failed)?;
+        let seats = seats(session, &plan.targets).await.with_context(failed)?;
+        for seat in seats {
+            runs::grow(&seat.cluster, growth).await.with_context(failed)?;
         }
         report::note(&format!("run {run}: {to} workers instead of {from}"));
         stream.grown(run, *from, *to);
@@ -54,7 +54,7 @@ pub(super) async fn grow(session: &Session, plan: &Plan, stream: &EventStream) -
 async fn growths(session: &Session, targets: &[String]) -> Result<Vec<Growth>> {
     let scope = session.scope();
     let mut found = Vec::new();
-    for Place { key, job, cluster } in places(session, targets).await? {
+    for Seat { key, job, cluster } in seats(session, targets).await? {
         let Some(workers) = job.room(&scope) else { continue };
         let room = Room { job: key, concurrency: job.concurrency, workers };
         found.extend(runs::growths(&session.store(job), &cluster, &room).await?);
@@ -63,7 +63,7 @@ async fn growths(session: &Session, targets: &[String]) -> Result<Vec<Growth>> {
 }
 
 /// The jobs that are meant and whose cluster is there.
-async fn places<'a>(session: &'a Session, targets: &[String]) -> Result<Vec<Place<'a>>> {
+async fn seats<'a>(session: &'a Session, targets: &[String]) -> Result<Vec<Seat<'a>>> {
     let scope = session.scope();
     let mut found = Vec::new();
     for (key, job) in session.stack.jobs() {
@@ -73,7 +73,7 @@ async fn places<'a>(session: &'a Session, targets: &[String]) -> Result<Vec<Plac
         }
         let cluster = scope.cluster(job.pool.split('/').next().unwrap_or_default());
         if let Some(cluster) = Cluster::found(&session.cloud, &cluster).await? {
-            found.push(Place { key, job, cluster });
+            found.push(Seat { key, job, cluster });
         }
     }
     Ok(found)

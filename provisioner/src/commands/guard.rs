@@ -51,7 +51,8 @@ pub(super) async fn refusals(
     Ok(refused)
 }
 
-/// Refuses what is not done without leave.
+/// Refuses what is not done without leave. Takes messages of ended runs out of subscriptions that go:
+/// they are in nobody's way.
 pub(super) async fn permit(session: &Session, plan: &Plan, allowed: Allowed) -> Result<()> {
     let refused = refusals(session, plan, allowed, Look::Sifting).await?;
     if refused.is_empty() { Ok(()) } else { bail!(Refused(refused)) }

@@ -84,14 +84,13 @@ impl Plan {
         session.stack.secrets_are_here()?;
         let asked = self.asked.asked();
         let planning = plan::asked(&session.stack, &session.cloud, &asked);
-        let plan = match self.drift_only {
+        let mut plan = match self.drift_only {
             true => planning.await?.only_drift(),
             false => with_growths(&session, &asked.targets, planning).await?,
         };
         let LeaveInFile { delete_data, interrupt_runs } = self.leave;
         let allowed = Allowed { delete_data, interrupt_runs };
-        let refused = refusals(&session, &plan, allowed, Look::Reading).await?;
-        let plan = plan.refusing(refused);
+        plan.refused = refusals(&session, &plan, allowed, Look::Reading).await?;
         report::plan(&plan, self.format);
         if let Some(path) = &self.out {
             let text = saved::written(&plan, allowed)?;
