@@ -42,11 +42,14 @@ pub(super) async fn grow(session: &Session, plan: &Plan, stream: &EventStream) -
         let Growth { run, from, to } = growth;
         let failed = || format!("run {run} still has {from} workers: the same command again gives it {to}");
         let seats = seats(session, &plan.targets).await.with_context(failed)?;
+        let mut is_grown = false;
         for seat in seats {
-            runs::grow(&seat.cluster, growth).await.with_context(failed)?;
+            is_grown |= runs::grow(&seat.cluster, growth).await.with_context(failed)?;
         }
-        report::note(&format!("run {run}: {to} workers instead of {from}"));
-        stream.grown(run, *from, *to);
+        if is_grown {
+            report::note(&format!("run {run}: {to} workers instead of {from}"));
+            stream.grown(run, *from, *to);
+        }
     }
     Ok(())
 }

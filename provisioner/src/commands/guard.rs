@@ -157,20 +157,31 @@ async fn unread(session: &Session, plan: &Plan, look: Look) -> Result<Vec<String
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    // That nobody knows is said in the plan.
+    // That nobody knows is said in the plan; what it counted then still counts where nobody does now.
     let counts = session.cloud.backlogs(&ids).await.unwrap_or_default();
-    if counts.values().all(|count| count.messages == 0) {
+    if counts.len() == ids.len() && counts.values().all(|count| count.messages == 0) {
         return Ok(Vec::new());
     }
     let past = Past::of(session).await?;
     let mut refused = Vec::new();
     for (change, id) in going.into_iter().zip(ids) {
-        let Some(count) = counts.get(id).filter(|count| count.messages > 0) else { continue };
+        let Some(count) = counts.get(id) else {
+            refused.extend(change.live.as_ref().and_then(|live| live.holds.as_ref()).map(|holds| {
+                format!(
+                    "{} would be deleted with {holds}, as the plan counted: have them read, or add --interrupt-runs",
+                    change.address
+                )
+            }));
+            continue;
+        };
+        if count.messages == 0 {
+            continue;
+        }
         let sifted = match look {
             Look::Sifting if !past.runs.is_empty() => {
                 match sift(&session.cloud.pubsub, id, &past.runs, count.messages).await {
-                    // Who may not take messages judges by their number.
-                    Err(error) if errors::is_denied(&error) => Sifted::default(),
+                    // Who may not look at messages does not know that they are of ended runs.
+                    Err(error) if errors::is_denied(&error) => Sifted { others: true, ..Sifted::default() },
                     sifted => sifted?,
                 }
             }

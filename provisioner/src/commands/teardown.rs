@@ -86,6 +86,9 @@ impl Teardown {
                 report::error(&error.context(format!("the stack {}", standing.stack)));
                 exit
             });
+            if exit == Exit::Interrupted {
+                return Ok(exit);
+            }
             answer = if answer == Exit::Done { exit } else { answer };
         }
         Ok(answer)

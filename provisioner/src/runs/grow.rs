@@ -48,13 +48,13 @@ pub(crate) async fn growths(store: &Store, cluster: &Cluster, room: &Room<'_>) -
     Ok(found)
 }
 
-/// Gives a run's Job that many workers, unless it has as many or has ended.
-pub(crate) async fn grow(cluster: &Cluster, growth: &Growth) -> Result<()> {
+/// Gives a run's Job that many workers. False if it has as many, or has ended.
+pub(crate) async fn grow(cluster: &Cluster, growth: &Growth) -> Result<bool> {
     let jobs: Api<Job> = Api::namespaced(cluster.kubernetes.0.clone(), &cluster.namespace);
     for _ in 0..TRIES {
-        let Some(job) = cluster.kubernetes.get(&jobs, &growth.run).await? else { return Ok(()) };
+        let Some(job) = cluster.kubernetes.get(&jobs, &growth.run).await? else { return Ok(false) };
         if !is_going_on(&job) || size(&job) >= growth.to {
-            return Ok(());
+            return Ok(false);
         }
         let grown = json!({
             "metadata": { "resourceVersion": job.resource_version() },
@@ -63,7 +63,7 @@ pub(crate) async fn grow(cluster: &Cluster, growth: &Growth) -> Result<()> {
         let (how, grown) = (PatchParams::default(), Patch::Merge(&grown));
         match limited("give the run more workers", jobs.patch(&growth.run, &how, &grown)).await {
             Err(error) if errors::is_race(&error) => {}
-            patched => return patched.map(drop),
+            patched => return patched.map(|_| true),
         }
     }
     bail!("its Job is changed by somebody else all the time")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use google_cloud_container_v1::model::node_pool::Status;
 use google_cloud_container_v1::model::{self, NodePoolAutoscaling};
 use k8s_openapi::api::core::v1::Node;
@@ -53,7 +53,10 @@ impl NodePool {
         live: &model::NodePool,
     ) -> Result<()> {
         let count = Count { pool: at.id, wanted: self.min_nodes };
-        let nodes = count.nodes(cloud).await?.context("the cluster's API does not answer")?;
+        let Some(nodes) = count.nodes(cloud).await? else {
+            (at.progress)("the cluster's API does not answer: nodes come when pods ask for them".to_owned());
+            return Ok(());
+        };
         if nodes.len() >= self.min_nodes as usize {
             return Ok(());
         }
@@ -61,8 +64,13 @@ impl NodePool {
         for zone in nodes.iter().filter_map(|node| node.metadata.labels.as_ref()?.get(ZONE)) {
             *by_zone.entry(zone).or_default() += 1;
         }
-        let even = (self.min_nodes as usize).div_ceil(live.locations.len().max(1));
+        let zones = live.locations.len().max(1);
+        let even = (self.min_nodes as usize).div_ceil(zones);
         let per_zone = by_zone.into_values().max().unwrap_or_default().max(even);
+        if per_zone > even && per_zone * zones > self.max_nodes as usize {
+            (at.progress)("its nodes lie unevenly: more come when pods ask for them".to_owned());
+            return Ok(());
+        }
         let set = cloud.clusters.set_node_pool_size().set_name(at.id);
         let set = set.set_node_count(i32::try_from(per_zone).unwrap_or(i32::MAX));
         let started = limited("scale the pool up", set.send()).await?;
