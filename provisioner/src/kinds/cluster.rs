@@ -11,7 +11,6 @@ use anyhow::Result;
 use google_cloud_container_v1::model;
 use google_cloud_container_v1::model::cluster::Status;
 use google_cloud_container_v1::model::control_plane_endpoints_config::DNSEndpointConfig;
-use google_cloud_container_v1::model::release_channel::Channel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +22,10 @@ use super::{Found, Kind, Place, Table, health, operation, others, shortage};
 use crate::cloud::{Cloud, errors, limited, marks};
 use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, PoolFacts, Scope};
+
+mod release_channel;
+
+use release_channel::ReleaseChannel;
 
 /// Roles of the account that nodes run as: what a node needs, and reading the workers' image.
 const NODE_ROLES: [&str; 2] = ["roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader"];
@@ -45,17 +48,6 @@ pub(crate) struct ClusterSpec {
     /// Labels of the cluster.
     #[serde(default)]
     labels: Labels,
-}
-
-/// GKE's release channels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum ReleaseChannel {
-    Rapid,
-    #[default]
-    Regular,
-    Stable,
-    Extended,
 }
 
 /// How a control plane is reached.
@@ -377,26 +369,6 @@ fn fields(cloud: &Cloud, live: &model::Cluster) -> Cluster {
             Status::Error => State::Failed,
             _ => State::Ready,
         },
-    }
-}
-
-impl ReleaseChannel {
-    fn wire(self) -> Channel {
-        match self {
-            Self::Rapid => Channel::Rapid,
-            Self::Regular => Channel::Regular,
-            Self::Stable => Channel::Stable,
-            Self::Extended => Channel::Extended,
-        }
-    }
-
-    fn read(live: &model::ReleaseChannel) -> Self {
-        match live.channel {
-            Channel::Rapid => Self::Rapid,
-            Channel::Stable => Self::Stable,
-            Channel::Extended => Self::Extended,
-            _ => Self::Regular,
-        }
     }
 }
 

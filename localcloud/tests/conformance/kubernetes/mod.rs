@@ -36,7 +36,7 @@ async fn the_transcripts_are_those_of_a_real_control_plane() {
         transcript::difference("the transcript", &transcript::read(case), "the real server", seen)
     };
     let wanted = std::env::var("CONFORMANCE_CASES").unwrap_or_default();
-    agreed(run(truth.server(), |name| name.contains(&wanted), judge).await);
+    agreed(&run(truth.server(), |name| name.contains(&wanted), judge).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +57,7 @@ async fn the_local_kubernetes_repeats_the_transcripts() {
         failures = run(local.server(), |name| failures.contains_key(name), judge).await;
         local.stop().await;
     }
-    agreed(failures);
+    agreed(&failures);
 }
 
 /// Runs cases at once, each in a namespace of its own; what was found wrong, by case.
@@ -93,7 +93,7 @@ async fn run(
     failures
 }
 
-fn agreed(failures: BTreeMap<String, String>) {
+fn agreed(failures: &BTreeMap<String, String>) {
     let told: Vec<String> = failures.iter().map(|(name, why)| format!("{name}:\n{why}")).collect();
     assert!(told.is_empty(), "{} cases differ\n\n{}", told.len(), told.join("\n\n"));
 }
