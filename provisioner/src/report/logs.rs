@@ -82,8 +82,9 @@ pub(crate) fn item_history(history: &ItemHistory, lines: Option<usize>, style: S
     if attempts.is_empty() {
         text.push_str("no attempt at it like that is recorded\n");
     }
+    let settled = receipt.is_some() || failure.is_some();
     for tried in attempts {
-        attempt(&mut text, tried, lines, style);
+        attempt(&mut text, tried, settled, lines, style);
     }
     // Of one that vanished no attempt tells; what the failure has was found elsewhere.
     let told = attempts.iter().any(|tried| tried.end.as_ref().is_some_and(|end| !end.output_tail.is_empty()));
@@ -93,7 +94,7 @@ pub(crate) fn item_history(history: &ItemHistory, lines: Option<usize>, style: S
     text
 }
 
-fn attempt(text: &mut String, tried: &Tried, lines: Option<usize>, style: Style) {
+fn attempt(text: &mut String, tried: &Tried, settled: bool, lines: Option<usize>, style: Style) {
     let Attempt { number, pod, node, started, .. } = &tried.attempt;
     let state = match (tried.state, tried.end.as_ref().map(|end| end.reason)) {
         (Ended::Done, _) => style.green("done"),
@@ -102,6 +103,7 @@ fn attempt(text: &mut String, tried: &Tried, lines: Option<usize>, style: Style)
         (Ended::Failed, _) => style.red("failed"),
         (Ended::Yielded, Some(EndReason::LeaseLost)) => style.yellow("yielded, its lease was lost"),
         (Ended::Yielded, _) => style.yellow("yielded"),
+        (Ended::Open, _) if settled => "open: its worker was killed, or found the item settled".to_owned(),
         (Ended::Open, _) => "open: its worker is still at it, or was killed".to_owned(),
     };
     let _ = writeln!(text, "attempt {number}: {state}");
@@ -221,7 +223,7 @@ mod tests {
           no input
           | two
           | \u{1b}[1mthree
-        attempt 2: open: its worker is still at it, or was killed
+        attempt 2: open: its worker was killed, or found the item settled
           began 1970-01-01 00:00:00 UTC, on n, fx-0-2
           its pod is gone
         attempt 3: yielded
