@@ -69,7 +69,7 @@ pub(crate) fn may_be_drift(action: Action, reason: &str) -> bool {
     match action {
         Action::Create => true,
         Action::Update | Action::Replace => reason != EDITED && !reason.starts_with(DEFAULT),
-        Action::Delete | Action::Release => false,
+        Action::Delete | Action::Release | Action::Rename => false,
     }
 }
 

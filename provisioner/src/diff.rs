@@ -8,6 +8,7 @@ use crate::cause::{self, SPEC};
 use crate::fingerprint::Fingerprint;
 use crate::observe::Observed;
 use crate::resource::{Address, Desired, Live, Owner};
+use crate::wildcard::fits;
 
 /// What is done with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub(crate) enum Action {
     Delete,
     /// It was there before the stack took it over, and is not wanted: only the marks go.
     Release,
+    /// It is the stack's under its former name: only the marks change.
+    Rename,
 }
 
 impl Action {
@@ -35,6 +38,7 @@ impl Action {
             Self::Replace => '±',
             Self::Delete => '-',
             Self::Release => '○',
+            Self::Rename => '»',
         }
     }
 }
@@ -116,7 +120,7 @@ pub(crate) enum Conflict {
 /// What was asked for beside what the file says.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
-    /// Addresses of what is there and to be taken over.
+    /// Addresses of what is there and to be taken over, or patterns of such addresses.
     pub adopt: Vec<String>,
     /// Whether what was taken over may be deleted like all the rest.
     pub delete_adopted: bool,
@@ -128,6 +132,12 @@ pub(crate) struct Asked {
 
 impl Asked {
     fn adopts(&self, address: &Address) -> bool {
+        let address = address.to_string();
+        self.adopt.iter().any(|asked| fits(asked, &address))
+    }
+
+    /// Whether it was said that this one is there.
+    fn names(&self, address: &Address) -> bool {
         self.adopt.iter().any(|asked| *asked == address.to_string())
     }
 }
@@ -145,7 +155,7 @@ pub(crate) fn between(
     let mut conflicts = Vec::new();
     let mut changes = Vec::new();
     for (want, live) in desired.iter().zip(observed.wanted) {
-        match conflict(want, live.as_ref(), asked.adopts(&want.address)) {
+        match conflict(want, live.as_ref(), asked) {
             Some(conflict) => conflicts.push(conflict),
             None => changes.extend(change(want, live, fixed(want.address.kind))),
         }
@@ -168,14 +178,17 @@ pub(crate) fn between(
     Ok(changes)
 }
 
-fn conflict(want: &Desired, live: Option<&Live>, adopted: bool) -> Option<Conflict> {
+fn conflict(want: &Desired, live: Option<&Live>, asked: &Asked) -> Option<Conflict> {
     let (address, id) = (want.address.clone(), want.id.clone());
     let (whose, or) = match (want.existing, live.map(|live| &live.owner)) {
         (true, None) => return Some(Conflict::Missing { address, id }),
-        (false, None) if adopted => return Some(Conflict::NothingToAdopt { address, id }),
+        (false, None) if asked.names(&want.address) => return Some(Conflict::NothingToAdopt { address, id }),
         (true, Some(_)) | (false, None | Some(Owner::Ours)) => return None,
-        (false, Some(Owner::Nobody)) if adopted => return None,
-        (false, Some(Owner::Stack(other))) => (format!("belongs to the stack `{other}`"), String::new()),
+        (false, Some(Owner::Nobody)) if asked.adopts(&want.address) => return None,
+        (false, Some(Owner::Stack(other))) => (
+            format!("belongs to the stack `{other}`"),
+            format!(", or, if that is this stack's former name, see `provision rename {other} NEW`"),
+        ),
         (false, Some(Owner::Nobody)) => {
             ("is not managed by this stack".to_owned(), format!(", or take it over with `--adopt {address}`"))
         }

@@ -27,7 +27,16 @@ impl Graph {
                 .iter()
                 .enumerate()
                 .filter(|(_, other)| other.action == Action::Delete && before.contains(&other.address.kind));
-            let mut all: Vec<usize> = needs.chain(gone.map(|(i, _)| i)).collect();
+            // A killed rename is found again from the outside in, so it goes from the inside out.
+            let renamed = changes.iter().enumerate().filter(|(_, other)| {
+                let lies_in = other.live.as_ref().and_then(|live| live.inside.as_ref());
+                (change.action, other.action) == (Action::Rename, Action::Rename)
+                    && (lies_in == Some(&change.address)
+                        || deleted_after(change.address.kind).contains(&other.address.kind))
+            });
+            let before = gone.chain(renamed).map(|(i, _)| i);
+            let mut all: Vec<usize> =
+                needs.chain(before).filter(|i| !std::ptr::eq(&changes[*i], change)).collect();
             all.sort_unstable();
             all.dedup();
             all

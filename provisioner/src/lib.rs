@@ -3,6 +3,7 @@
 //! The modules stand in the order of the flow:
 //! `stack.toml → desired resources → observe live → diff → plan → apply → report`.
 
+mod wildcard;
 mod stack;
 mod resource;
 mod kinds;
@@ -24,12 +25,16 @@ mod neighbours;
 mod backlog;
 mod plan;
 mod saved;
+mod import;
 mod events;
 mod recheck;
 mod apply;
 mod runs;
 mod stacks;
 mod remains;
+mod rename;
 mod report;
 pub mod commands;
 mod exit;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;

@@ -299,7 +299,7 @@ pub(crate) fn of_changes(changes: &[Change]) -> BTreeMap<&'static str, (&Address
         let Some(row) = row(&change.address, id) else { continue };
         let needs: Vec<&[&str]> = match change.action {
             Action::Create => vec![row.create],
-            Action::Update | Action::Release => vec![row.update],
+            Action::Update | Action::Release | Action::Rename => vec![row.update],
             Action::Replace => vec![row.delete, row.create],
             Action::Delete => vec![row.delete],
         };

@@ -18,6 +18,7 @@ use crate::observe::{self, Observed};
 use crate::preflight::{self, Finding, Level, Unready};
 use crate::resource::{Address, Desired, Live, Owner};
 use crate::stack::{Project, Stack, nearest};
+use crate::wildcard::is_pattern;
 use crate::{images, places, quota, target};
 
 /// What would make the cloud match the stack.
@@ -204,7 +205,7 @@ fn foreign(desired: &[Desired], observed: &Observed) -> Option<String> {
 
 /// Whether what is to be adopted is in the file, and of a kind that can be.
 fn may_adopt(desired: &[Desired], asked: &Asked) -> Result<()> {
-    for address in &asked.adopt {
+    for address in asked.adopt.iter().filter(|asked| !is_pattern(asked)) {
         let Some(want) = desired.iter().find(|want| want.address.to_string() == *address) else {
             let all: Vec<String> = desired.iter().map(|want| want.address.to_string()).collect();
             let near = nearest(address, all.iter().map(String::as_str));

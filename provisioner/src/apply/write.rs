@@ -89,7 +89,7 @@ impl<'a> Work<'a> {
         match self.change.action {
             Action::Create => self.kind.creates_over(),
             Action::Update => self.kind.updates_blindly(),
-            Action::Replace | Action::Delete | Action::Release => false,
+            Action::Replace | Action::Delete | Action::Release | Action::Rename => false,
         }
     }
 
@@ -123,6 +123,10 @@ impl<'a> Work<'a> {
                 let live = fresh.or(change.live.as_ref()).context("a deletion of nothing")?;
                 self.kind.delete(self.cloud, &live.fields, &place).await
             }
+            Action::Rename => {
+                let live = fresh.context("nothing to rename")?;
+                self.kind.relabel(self.cloud, &live.fields, &place).await
+            }
             Action::Release => {
                 let live = fresh.context("nothing to let go")?;
                 self.kind.update(self.cloud, &live.fields, &place, &["labels".to_owned()]).await
@@ -133,6 +137,9 @@ impl<'a> Work<'a> {
     /// The marks that the resource is to bear: those that it has, what the stack says now, and
     /// whether it was there before.
     fn marks(&self, fresh: Option<&Live>) -> Option<Labels> {
+        if self.change.action == Action::Rename {
+            return fresh.map(|live| live.revision.marks.clone());
+        }
         let want = self.change.desired.as_ref()?;
         let mut marks = match (self.change.action, fresh) {
             (Action::Update, Some(live)) => live.revision.marks.clone(),

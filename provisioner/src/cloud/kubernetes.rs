@@ -95,6 +95,15 @@ impl Kubernetes {
         limited("apply to the cluster", api.patch(name, &how, &Patch::Apply(object))).await
     }
 
+    /// Changes the named fields of an object, and no other.
+    pub(crate) async fn merge<K>(&self, api: &Api<K>, name: &str, fields: &serde_json::Value) -> Result<K>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        limited("write to the cluster", api.patch(name, &how, &Patch::Merge(fields))).await
+    }
+
     /// Deletes an object and what it owns; one that is not there is deleted already.
     pub(crate) async fn delete<K>(&self, api: &Api<K>, name: &str) -> Result<()>
     where

@@ -50,6 +50,8 @@ pub(crate) const KEY: &str = "provision-key";
 /// What every label of ours but [`MANAGED_BY`] begins with, those of other versions of this program too.
 pub(crate) const MARK: &str = "provision-";
 
+/// Label key of what the stack's names begin with, if that is not its name.
+pub(crate) const PREFIX: &str = "provision-prefix";
 /// Label key of how long a stack is meant to live.
 pub(crate) const EXPIRES: &str = "provision-expires";
 /// Label key of what is never deleted: heeded where there is no file to say so.
@@ -61,6 +63,8 @@ pub(crate) struct Cloud {
     pub project: Project,
     /// The stack's owner name.
     pub owner: String,
+    /// What the stack's names begin with, and its namespace in clusters: its name, or its first one.
+    pub prefix: String,
     /// Who calls, for people.
     pub caller: String,
     /// Where Pub/Sub's calls go.
@@ -138,6 +142,7 @@ impl Cloud {
         let mut cloud = Self {
             project: Project { id: project.to_owned(), number: 0, local },
             owner: owner.to_owned(),
+            prefix: owner.to_owned(),
             caller: "the caller".to_owned(),
             topics: client!(TopicAdmin, target),
             subscriptions: client!(SubscriptionAdmin, target),
@@ -241,9 +246,15 @@ impl Cloud {
 
     /// The labels that mark a resource as this stack's, with its own.
     pub(crate) fn marked(&self, key: &str, own: &Labels) -> Labels {
-        let marks = [(MANAGED_BY, MANAGED_BY_US), (STACK, self.owner.as_str()), (KEY, key)];
-        let marks = marks.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let marks = self.marks(key).map(|(k, v)| (k.to_owned(), v.to_owned()));
         own.clone().into_iter().chain(marks).collect()
+    }
+
+    /// Whose a resource is, and which, as marks say it.
+    pub(crate) fn marks<'a>(&'a self, key: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let marks = [(MANAGED_BY, MANAGED_BY_US), (STACK, self.owner.as_str()), (KEY, key)];
+        let prefix = (self.prefix != self.owner).then_some((PREFIX, self.prefix.as_str()));
+        marks.into_iter().chain(prefix)
     }
 
     /// Splits live labels into whose the resource is, its key in the stack, and the labels that

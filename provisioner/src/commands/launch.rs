@@ -115,7 +115,7 @@ impl LaunchArgs {
         let config = job.config(&scope)?;
         Ok(RunRequest {
             job: key.to_owned(),
-            stack: scope.owner.clone(),
+            stack: scope.prefix.clone(),
             config,
             image: pinned_image(session, key, job).await?,
             topic: scope.topic(topic),

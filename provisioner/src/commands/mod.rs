@@ -15,15 +15,18 @@ mod completions;
 #[cfg(test)]
 mod documented;
 mod failed;
+mod files;
 mod graph;
 mod grow;
 mod guard;
+mod import;
 mod items;
 mod launch;
 mod local;
 mod logs;
 mod permissions;
 mod plan;
+mod rename;
 mod retry;
 mod run;
 mod runs;
@@ -115,6 +118,10 @@ enum Command {
     Logs(logs::Logs),
     /// List the stacks of a project, without any file.
     Stacks(stacks::Stacks),
+    /// Write a stack file for what is in a project already.
+    Import(import::Import),
+    /// Give a stack another name, and keep all that it has.
+    Rename(rename::Rename),
     /// Delete everything that the stack owns.
     Teardown(teardown::Teardown),
     /// The local cloud of this folder.
@@ -185,6 +192,8 @@ async fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Status(command) => command.stack.clone().or_why(command.run()).await,
         Command::Logs(command) => command.stack.clone().or_why(command.run()).await,
         Command::Stacks(command) => command.run().await,
+        Command::Import(command) => command.run().await,
+        Command::Rename(command) => command.stack.clone().or_why(command.run()).await,
         Command::Teardown(command) => command.stack.clone().or_why(command.run()).await,
         Command::Local(command) => command.run().await,
     }

@@ -57,7 +57,8 @@ struct LeaveInFile {
 /// What is asked for beside what the file says.
 #[derive(Args, Clone)]
 pub(super) struct AskedArgs {
-    /// Take over what is there already and belongs to no stack. May be given again.
+    /// Take over what is there already and belongs to no stack; `*` stands for any characters. May be
+    /// given again.
     #[arg(long, value_name = "ADDRESS")]
     adopt: Vec<String>,
     /// Delete what was adopted like all the rest, instead of letting it go.

@@ -46,9 +46,19 @@ pub(crate) struct BucketSpec {
     /// object's name, or a prefix if it ends in `/`; the value a path relative to the stack file.
     #[serde(default)]
     files: BTreeMap<String, String>,
+    /// Whether only IAM says who may use its objects, and no list of each object.
+    #[serde(default = "yes")]
+    uniform_access: bool,
+    /// Whether nobody can make its objects public.
+    #[serde(default = "yes")]
+    public_access_prevention: bool,
     /// Labels of the bucket.
     #[serde(default)]
     labels: Labels,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A rule that deletes objects.
@@ -101,8 +111,8 @@ impl Table for BucketSpec {
             location: self.location.as_ref().unwrap_or(&scope.region).to_uppercase(),
             versioning: self.versioning,
             lifecycle: self.lifecycle.iter().cloned().chain(LifecycleRule::of_staging(key, scope)).collect(),
-            uniform_access: true,
-            public_access_prevention: true,
+            uniform_access: self.uniform_access,
+            public_access_prevention: self.public_access_prevention,
             labels: scope.labels("bucket", key, &self.labels),
         };
         let own = Desired::new(key, name.clone(), &bucket)?;
@@ -227,13 +237,26 @@ impl LifecycleRule {
         Rule::new().set_action(rule::Action::new().set_type("Delete")).set_condition(condition)
     }
 
-    fn read(rule: Rule) -> Option<Self> {
-        let condition = rule.condition?;
-        Some(Self {
-            prefix: condition.matches_prefix.into_iter().next().unwrap_or_default(),
-            suffix: condition.matches_suffix.into_iter().next().unwrap_or_default(),
+    pub(super) fn read(rule: Rule) -> Option<Self> {
+        let condition = rule.condition.as_ref()?;
+        let read = Self {
+            prefix: condition.matches_prefix.first().cloned().unwrap_or_default(),
+            suffix: condition.matches_suffix.first().cloned().unwrap_or_default(),
             delete_after_days: condition.age_days.and_then(|days| u32::try_from(days).ok())?,
-        })
+        };
+        // A rule that moves objects, or that looks at more than this, is none of these.
+        (read.wire() == rule).then_some(read)
+    }
+}
+
+impl BucketSpec {
+    /// What a file would say of a live bucket, but for its files.
+    pub(super) fn read(cloud: &Cloud, live: model::Bucket) -> Self {
+        let Bucket { location, versioning, lifecycle, uniform_access, public_access_prevention, labels } =
+            fields(cloud, live);
+        let location = Some(location.to_lowercase());
+        let files = BTreeMap::new();
+        Self { location, versioning, lifecycle, files, uniform_access, public_access_prevention, labels }
     }
 }
 
@@ -243,20 +266,25 @@ async fn found(cloud: &Cloud, live: model::Bucket) -> Result<Found<Bucket>> {
         version: Some(live.metageneration.to_string()),
         marks: marks(&live.labels),
     };
-    let (owner, key, labels) = cloud.unmarked(live.labels);
+    let (owner, key, _) = cloud.unmarked(live.labels.clone());
+    let id = live.name.rsplit('/').next().unwrap_or_default().to_owned();
+    let fields = fields(cloud, live);
+    let holds = holds(cloud, &id).await?;
+    Ok(Found { key: super::key(key, &id), id, owner, fields, holds, inside: None, revision })
+}
+
+fn fields(cloud: &Cloud, live: model::Bucket) -> Bucket {
+    let (_, _, labels) = cloud.unmarked(live.labels);
     let access = live.iam_config.unwrap_or_default();
     let rules = live.lifecycle.map(|lifecycle| lifecycle.rule).unwrap_or_default();
-    let id = live.name.rsplit('/').next().unwrap_or_default().to_owned();
-    let fields = Bucket {
+    Bucket {
         location: live.location.to_uppercase(),
         versioning: live.versioning.is_some_and(|versioning| versioning.enabled),
         lifecycle: rules.into_iter().filter_map(LifecycleRule::read).collect(),
         uniform_access: access.uniform_bucket_level_access.is_some_and(|uniform| uniform.enabled),
         public_access_prevention: access.public_access_prevention == "enforced",
         labels,
-    };
-    let holds = holds(cloud, &id).await?;
-    Ok(Found { key: super::key(key, &id), id, owner, fields, holds, inside: None, revision })
+    }
 }
 
 /// Whether there are objects: one page tells, and no plan waits for a count of millions.
@@ -350,6 +378,23 @@ mod tests {
             let (prefix, suffix) = (prefix.to_owned(), suffix.to_owned());
             let rule = LifecycleRule { prefix, suffix, delete_after_days: 9 };
             assert_eq!(LifecycleRule::read(rule.wire()), Some(rule));
+        }
+    }
+
+    #[test]
+    fn a_rule_that_does_anything_else_is_not_taken_for_one_that_deletes() {
+        let old = || rule::Condition::new().set_age_days(30);
+        let delete = |condition| {
+            Rule::new().set_action(rule::Action::new().set_type("Delete")).set_condition(condition)
+        };
+        let moves = rule::Action::new().set_type("SetStorageClass").set_storage_class("NEARLINE");
+        for other in [
+            Rule::new().set_action(moves).set_condition(old()),
+            delete(old().set_num_newer_versions(3)),
+            delete(old().set_matches_prefix(["a/", "b/"])),
+            delete(old().set_is_live(false)),
+        ] {
+            assert_eq!(LifecycleRule::read(other), None);
         }
     }
 

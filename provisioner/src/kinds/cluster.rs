@@ -154,8 +154,15 @@ impl Table for ClusterSpec {
     }
 }
 
+impl ClusterSpec {
+    /// A pool of which nothing is said, as data.
+    pub(super) fn silent_pool() -> Result<serde_json::Value> {
+        Ok(serde_json::to_value(PoolSpec::deserialize(serde_json::json!({}))?)?)
+    }
+}
+
 fn nodes_account(key: &str, scope: &Scope) -> String {
-    format!("{}-{key}-nodes", scope.owner)
+    format!("{}-{key}-nodes", scope.prefix)
 }
 
 impl Kind for Cluster {

@@ -268,7 +268,7 @@ impl Kind for Grant {
 
 /// Whether a member is an account of the stack, or a Kubernetes service account in its namespace.
 fn is_ours(cloud: &Cloud, emails: &[&str], member: &str) -> bool {
-    let (project, namespace) = (&cloud.project.id, &cloud.owner);
+    let (project, namespace) = (&cloud.project.id, &cloud.prefix);
     let account = member.strip_prefix("serviceAccount:");
     account.is_some_and(|account| emails.contains(&account))
         || account.is_some_and(|account| account.starts_with(&format!("{project}.svc.id.goog[{namespace}/")))
@@ -278,7 +278,7 @@ fn is_ours(cloud: &Cloud, emails: &[&str], member: &str) -> bool {
 }
 
 /// Whether Google grants it by itself: every bucket is born with some of these.
-fn is_googles(role: &str, member: &str) -> bool {
+pub(super) fn is_googles(role: &str, member: &str) -> bool {
     let born_with = ["projectOwner:", "projectEditor:", "projectViewer:"];
     role.starts_with("roles/storage.legacy") && born_with.iter().any(|kind| member.starts_with(kind))
 }

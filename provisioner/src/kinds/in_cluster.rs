@@ -71,7 +71,7 @@ impl<T: InCluster> Kind for T {
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
         let mut owned = Vec::new();
         for home in &cloud.homes().await?.open {
-            let api = T::api(&home.kubernetes, &cloud.owner);
+            let api = T::api(&home.kubernetes, &cloud.prefix);
             for object in home.kubernetes.owned(&api, &cloud.owner).await? {
                 owned.push(found(cloud, &home.id, &object, Some(home))?);
             }
@@ -95,6 +95,14 @@ impl<T: InCluster> Kind for T {
         let mut manifest = manifest::marked(self.manifest(), at);
         manifest["metadata"]["resourceVersion"] = at.version().into();
         kubernetes.apply(&T::api(&kubernetes, namespace), name, &manifest).await.map(drop)
+    }
+
+    async fn relabel(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let (cluster, namespace, name) = split(at.id);
+        let kubernetes = cloud.kubernetes(cluster).await?.context("the cluster's API does not answer")?;
+        let mut owner = manifest::renamed(&self.manifest(), &cloud.owner).unwrap_or_default();
+        owner["metadata"]["resourceVersion"] = at.version().into();
+        kubernetes.merge(&T::api(&kubernetes, namespace), name, &owner).await.map(drop)
     }
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {

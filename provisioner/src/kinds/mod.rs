@@ -25,6 +25,7 @@ mod emptying;
 mod etl;
 mod grant;
 mod health;
+mod import;
 mod in_cluster;
 mod job;
 mod kubernetes_service_account;
@@ -44,6 +45,7 @@ mod topic;
 use any::Of;
 pub(crate) use any::{AnyDeclared, AnyKind, AnyTable};
 pub(crate) use api::with_apis;
+pub(crate) use import::{Granted, IMPORTED, Sighting, grants, sightings};
 pub(crate) use job::{JOB, JobSpec};
 pub(crate) use machine::shape;
 pub(crate) use node_pool::{POOL, billed};
@@ -136,6 +138,11 @@ pub(crate) trait Kind: Serialize + DeserializeOwned + Send + Sync + 'static {
         at: &Place<'_>,
         fields: &[String],
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Has the marks of the live one name their stack by its present name. Nothing else is changed.
+    fn relabel(&self, cloud: &Cloud, at: &Place<'_>) -> impl Future<Output = Result<()>> + Send {
+        async { self.update(cloud, at, &["labels".to_owned()]).await }
+    }
 
     /// Deletes the live one, and returns when it is gone. One that is gone already is no error.
     fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> impl Future<Output = Result<()>> + Send;

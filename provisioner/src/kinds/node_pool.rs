@@ -244,6 +244,21 @@ impl Kind for NodePool {
         Ok(())
     }
 
+    async fn relabel(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let (parent, _) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        // Google's own labels and people's are sent again, or they would go.
+        let mut labels = look(cloud, at.id).await?.config.unwrap_or_default().resource_labels;
+        labels.extend(cloud.marked(&at.key.replacen('/', "_", 1), &Labels::new()));
+        let update = cloud
+            .clusters
+            .update_node_pool()
+            .set_name(at.id)
+            .set_etag(at.version())
+            .set_resource_labels(model::ResourceLabels::new().set_labels(labels));
+        let started = limited("label the pool", update.send()).await?;
+        operation::wait(cloud, parent, started, at.progress).await
+    }
+
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let (parent, _) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
         let delete = cloud.clusters.delete_node_pool().set_name(at.id);
@@ -358,7 +373,7 @@ pub(crate) fn billed(live: &model::Cluster, project: &str) -> Vec<Billed> {
 }
 
 /// Fewest and most nodes of a pool in all of its zones, whoever made it.
-fn bounds(pool: &model::NodePool) -> (u32, u32) {
+pub(super) fn bounds(pool: &model::NodePool) -> (u32, u32) {
     let zones = u32::try_from(pool.locations.len().max(1)).unwrap_or(1);
     let each = |of_zone: i32| count(of_zone).saturating_mul(zones);
     match pool.autoscaling.as_ref().filter(|scaling| scaling.enabled) {

@@ -92,6 +92,13 @@ impl Kind for Topic {
         limited("update the topic", update.send()).await.map(drop)
     }
 
+    async fn relabel(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let topic = model::Topic::new().set_name(at.id).set_labels(at.labels(cloud, &self.labels));
+        let mask = FieldMask::default().set_paths(["labels"]);
+        let update = cloud.topics.update_topic().set_topic(topic).set_update_mask(mask);
+        limited("label the topic", update.send()).await.map(drop)
+    }
+
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let delete = cloud.topics.delete_topic().set_topic(at.id);
         errors::gone(limited("delete the topic", delete.send()).await)
@@ -114,7 +121,7 @@ impl Kind for Topic {
     }
 }
 
-fn found(cloud: &Cloud, topic: model::Topic) -> Found<Topic> {
+pub(super) fn found(cloud: &Cloud, topic: model::Topic) -> Found<Topic> {
     let revision = Revision { marks: marks(&topic.labels), ..Revision::default() };
     let (owner, key, labels) = cloud.unmarked(topic.labels);
     let retention = topic.message_retention_duration.map(super::seconds);

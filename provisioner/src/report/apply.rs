@@ -175,6 +175,7 @@ fn said(style: Style, action: Action) -> String {
         Action::Replace => style.yellow("replaced"),
         Action::Delete => style.red("deleted"),
         Action::Release => style.yellow("let go"),
+        Action::Rename => style.yellow("renamed"),
     }
 }
 

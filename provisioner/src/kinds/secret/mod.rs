@@ -133,8 +133,8 @@ impl Table for SecretSpec {
         let clusters: Vec<&str> = clusters(key, scope).collect();
         let one = |cluster: &&str| {
             let address = address(key, cluster, scope);
-            let namespace = Address::new("namespace", format!("{cluster}/{}", scope.owner));
-            let id = format!("{}/namespaces/{}/secrets/{key}", scope.cluster(cluster), scope.owner);
+            let namespace = Address::new("namespace", format!("{cluster}/{}", scope.prefix));
+            let id = format!("{}/namespaces/{}/secrets/{key}", scope.cluster(cluster), scope.prefix);
             let desired = Desired::new(&address.key, id, &Secret::wanted(source.clone()))?;
             Ok(desired.inside(Address::new("cluster", *cluster)).after([namespace]))
         };

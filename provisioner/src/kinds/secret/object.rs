@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::value::Source;
-use crate::cloud::{Cloud, Kubernetes, errors};
+use crate::cloud::{Cloud, Kubernetes, PART_OF, errors};
 use crate::kinds::{Found, Kind, Place, in_cluster, manifest};
 use crate::resource::{Owner, Revision};
 
@@ -113,7 +113,7 @@ impl Kind for Secret {
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
         let mut owned = Vec::new();
         for home in &cloud.homes().await?.open {
-            let api = api(&home.kubernetes, &cloud.owner);
+            let api = api(&home.kubernetes, &cloud.prefix);
             let secrets = match home.kubernetes.owned(&api, &cloud.owner).await {
                 Err(error) if errors::is_denied(&error) => continue,
                 secrets => secrets?,
@@ -122,7 +122,7 @@ impl Kind for Secret {
                 let revision = revision(&secret);
                 let name = secret.metadata.name.unwrap_or_default();
                 owned.push(Found {
-                    id: format!("{}/namespaces/{}/secrets/{name}", home.id, cloud.owner),
+                    id: format!("{}/namespaces/{}/secrets/{name}", home.id, cloud.prefix),
                     key: name,
                     owner: Owner::Ours,
                     fields: Self { value: Standing::Unavailable, source: None },
@@ -141,6 +141,16 @@ impl Kind for Secret {
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
         self.store(cloud, at).await
+    }
+
+    async fn relabel(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let (cluster, namespace, name) = in_cluster::split(at.id);
+        let kubernetes = cloud.kubernetes(cluster).await?.context("the cluster's API does not answer")?;
+        let owner = json!({ "metadata": {
+            "labels": { PART_OF: cloud.owner.as_str() },
+            "resourceVersion": at.version(),
+        } });
+        kubernetes.merge(&api(&kubernetes, namespace), name, &owner).await.map(drop)
     }
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
