@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use localcloud::calls::{Fault, Point, What, When};
-use scenarios::{Cloud, Scenario};
+use scenarios::{Cloud, Random, Scenario, seed};
 use serde_json::{Value, json};
+
+/// Kinds of writes at which a rename is killed in one test.
+const FEW: usize = 4;
 
 const STACK: &str = "[stack]
 name = 'fx' # ours
@@ -79,7 +82,7 @@ fn a_renamed_stack_keeps_all_that_it_has_and_its_plan_is_empty() {
     assert_eq!(asked.code, Some(1));
     assert!(
         asked.stdout.contains(
-            "» topic.items                                  only its marks\n      labels: fx's → rates's"
+            "» subscription.work                            only its marks\n      labels: fx's → rates's"
         ),
         "{}",
         asked.stdout
@@ -128,8 +131,19 @@ fn a_rename_that_is_killed_anywhere_is_finished_by_the_same_command() {
     scenario.expect(0, &["rename", "--local", "--yes", "fx", "rates"]);
     let methods = writes(&cloud, mark);
     assert!(methods.len() >= 8, "{methods:?}");
+    let all: Vec<&String> = methods.iter().collect();
+    // Every one takes seconds: a few of them, others with another seed, or all.
+    let struck = match std::env::var_os("RENAMES_ALL") {
+        Some(_) => all,
+        None => {
+            let mut all = all;
+            Random::new(seed()).shuffle(&mut all);
+            all.truncate(FEW);
+            all
+        }
+    };
     let mut names = ("rates", "fx");
-    for (at, method) in methods.iter().enumerate() {
+    for (at, method) in struck.iter().enumerate() {
         let point = if at % 2 == 0 { Point::before(method) } else { Point::after(method) };
         let kill = cloud.fault(&Fault { point, when: When::Next(1), what: What::Kill });
         let rename = ["rename", "--local", "--yes", names.0, names.1];
@@ -141,7 +155,7 @@ fn a_rename_that_is_killed_anywhere_is_finished_by_the_same_command() {
         names = (names.1, names.0);
     }
     assert_eq!(stacks(&scenario).as_array().map(Vec::len), Some(1));
-    println!("renames killed at {} kinds of writes, each finished by the same command", methods.len());
+    println!("renames killed at {} kinds of writes, each finished by the same command", struck.len());
 }
 
 #[test]

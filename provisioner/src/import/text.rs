@@ -99,6 +99,6 @@ mod tests {
             json!({ "stack": {}, "topic": { "k": fields }, "cluster": { "k": pools } }),
             "{text}"
         );
-        assert!(text[ranges[1].clone()].starts_with("[cluster.k]"));
+        assert!(text[ranges[1].start..].starts_with("[cluster.k]"));
     }
 }

@@ -218,6 +218,8 @@ existing = true
         files."rates/" = "examples/fx/rates"         # stack.toml:19
         labels = {}                                  # default
         lifecycle = []                               # default
+        public_access_prevention = true              # default
+        uniform_access = true                        # default
         versioning = false                           # default
 
         [cluster.main]
