@@ -308,6 +308,12 @@ mod tests {
     }
 
     #[test]
+    fn the_stack_that_others_are_made_from_is_in_order() {
+        let stack = Stack::parse(Path::new(NOWHERE), SMALL);
+        assert!(stack.is_ok(), "{}", stack.err().map(|invalid| invalid.to_string()).unwrap_or_default());
+    }
+
+    #[test]
     fn the_corpus_of_invalid_stacks_is_laid_over_one_another() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/stack/invalid");
         let files = std::fs::read_dir(folder).expect("the corpus").map(|file| file.expect("a file").path());

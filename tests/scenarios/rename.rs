@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use localcloud::calls::{Fault, Point, What, When};
-use scenarios::{Cloud, Random, Scenario, seed};
+use scenarios::{Cloud, Random, Scenario, seed, until};
 use serde_json::{Value, json};
 
 /// Kinds of writes at which a rename is killed in one test.
@@ -171,4 +171,29 @@ fn a_name_that_another_stack_has_is_refused() {
     scenario.edit("name = 'fx'", "name = 'nobody'");
     let absent = scenario.provision(&["rename", "--local", "--yes", "gone", "nobody"]);
     assert_eq!(absent.stderr, "error: there is no stack called gone, nor one called nobody\n");
+}
+
+#[test]
+fn an_open_run_does_not_notice_that_its_stack_is_renamed() {
+    let (scenario, cloud) = applied();
+    scenario.edit(
+        "cp $PROVISION_PAYLOAD $PROVISION_OUTPUT/done",
+        "while [ ! -e GATE ]; do sleep 0.1; done; cp $PROVISION_PAYLOAD $PROVISION_OUTPUT/done",
+    );
+    let gate = scenario.path("gate");
+    scenario.edit("GATE", &gate.display().to_string());
+    let mut run = scenario.start(&["run", "--local", "--yes", "--item", "a", "--item", "b"]);
+    let attempts = || {
+        cloud
+            .list("local-cloud-fx-data", "runs/")
+            .into_iter()
+            .any(|stored| stored.name.contains("/attempts/"))
+    };
+    until("an item is worked on", || attempts().then_some(()));
+    scenario.expect(0, &["rename", "--local", "--yes", "fx", "rates"]);
+    std::fs::write(&gate, "").expect("the gate opens");
+    assert!(run.wait().expect("it ends").success());
+    let runs = scenario.json(0, &["runs", "list", "--local"]);
+    assert_eq!(runs.as_array().map(Vec::len), Some(1), "{runs:#}");
+    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
 }
