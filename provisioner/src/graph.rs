@@ -35,8 +35,7 @@ impl Graph {
                         || deleted_after(change.address.kind).contains(&other.address.kind))
             });
             let before = gone.chain(renamed).map(|(i, _)| i);
-            let mut all: Vec<usize> =
-                needs.chain(before).filter(|i| !std::ptr::eq(&changes[*i], change)).collect();
+            let mut all: Vec<usize> = needs.chain(before).collect();
             all.sort_unstable();
             all.dedup();
             all

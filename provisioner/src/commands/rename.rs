@@ -80,14 +80,14 @@ impl Rename {
         agree(self.yes, &format!("rename {} to {}", names.old, names.new))?;
         let errand =
             Errand { allowed: Allowed::default(), pace: self.pace.pace(), yes: true, verb: "rename", stream };
-        let exit = errand.carry_out(&new, &plan).await?;
+        let told = errand.carry_out(&new, &plan).await?;
         match edit {
-            _ if exit != Exit::Done => report::note("the same command again goes on with the rest"),
+            _ if told != Exit::Done => report::note("the same command again goes on with the rest"),
             Edit::Done => {}
             Edit::Write(text) => files::write(&self.path()?, &text)?,
             Edit::ByHand => report::note(&format!("now write in [stack]: {}", self.says(&prefix))),
         }
-        Ok(exit)
+        Ok(told)
     }
 
     /// What becomes of the file.

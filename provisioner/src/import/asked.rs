@@ -20,7 +20,7 @@ impl Wanted {
     pub(crate) fn parse(word: &str) -> Result<Self, String> {
         let (kind, name) = word.split_once('/').unwrap_or((word, "*"));
         let Some(table) = IMPORTED.into_iter().find(|table| *table == kind) else {
-            let help = match nearest(kind, IMPORTED.into_iter()) {
+            let help = match nearest(kind, IMPORTED) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("write it as KIND/NAME, where KIND is one of {}", IMPORTED.join(", ")),
             };

@@ -70,18 +70,18 @@ impl<'a> Draft<'a> {
                         format!("it is in {place}, and the clusters of a file are in one place, {clusters}");
                     self.leave_out(is_named, &seen, &why);
                 }
-                _ => self.add(seen, is_named),
+                _ => self.add(&seen, is_named),
             }
         }
     }
 
-    fn add(&mut self, seen: Sighting, is_named: bool) {
+    fn add(&mut self, seen: &Sighting, is_named: bool) {
         let mut fields = seen.fields.clone();
         let mut needs = Vec::new();
         for refers in &seen.refers {
             let Some(key) = self.key_of(refers.table, &refers.id) else {
                 let why = format!("it refers to {}, which is in another project", refers.id);
-                return self.leave_out(is_named, &seen, &why);
+                return self.leave_out(is_named, seen, &why);
             };
             put(&mut fields, refers.field, &key);
             needs.push((refers.table, key));
@@ -120,13 +120,13 @@ impl<'a> Draft<'a> {
             all.insert("existing".to_owned(), true.into());
         }
         all.extend(fields);
-        let table = Table { table, key, fields: all };
+        let table = Table { kind: table, key, fields: all };
         self.tables.push(Entry { table, id, needs: Vec::new() });
     }
 
     /// The key of what the cloud calls so. A topic of the project that was not asked for is referred to.
     fn key_of(&mut self, table: &'static str, id: &str) -> Option<String> {
-        if let Some(entry) = self.tables.iter().find(|entry| entry.table.table == table && entry.id == id) {
+        if let Some(entry) = self.tables.iter().find(|entry| entry.table.kind == table && entry.id == id) {
             return Some(entry.table.key.clone());
         }
         let name = id.strip_prefix(&format!("projects/{}/topics/", self.project))?.to_owned();
@@ -140,10 +140,10 @@ impl<'a> Draft<'a> {
     pub(super) fn policies(&self) -> Vec<(String, PolicyOf)> {
         let own = self.tables.iter().filter(|entry| !entry.is_existing());
         let each = own.filter_map(|entry| {
-            let of = super::policy_of(entry.table.table, &entry.id)?;
+            let of = super::policy_of(entry.table.kind, &entry.id)?;
             Some((entry.table.address(), of))
         });
-        let accounts = self.tables.iter().any(|entry| entry.table.table == "service_account");
+        let accounts = self.tables.iter().any(|entry| entry.table.kind == "service_account");
         let project = accounts.then(|| ("project".to_owned(), PolicyOf::Project));
         each.chain(project).collect()
     }
@@ -153,7 +153,7 @@ impl<'a> Draft<'a> {
         let accounts: BTreeMap<String, String> = self
             .tables
             .iter()
-            .filter(|entry| entry.table.table == "service_account")
+            .filter(|entry| entry.table.kind == "service_account")
             .map(|entry| (format!("serviceAccount:{}", entry.id), entry.table.key.clone()))
             .collect();
         for Granted { role, member, impossible } in granted {
@@ -175,10 +175,10 @@ impl<'a> Draft<'a> {
             let needs = account.map(|key| ("service_account", key.clone())).into_iter();
             let on = on.split_once('.').and_then(|(table, key)| {
                 let entry = self.tables.iter().find(|entry| entry.table.is(table, key))?;
-                Some((entry.table.table, key.to_owned()))
+                Some((entry.table.kind, key.to_owned()))
             });
             let needs = needs.chain(on).collect();
-            let table = Table { table: "grant", key, fields };
+            let table = Table { kind: "grant", key, fields };
             self.tables.push(Entry { table, id: String::new(), needs });
         }
     }
@@ -220,7 +220,7 @@ impl<'a> Draft<'a> {
             true => self.left_out.push(told),
             false => self.notes.push(told),
         }
-        while let Some(at) = self.tables.iter().position(|entry| entry.names(table.table, &table.key)) {
+        while let Some(at) = self.tables.iter().position(|entry| entry.names(table.kind, &table.key)) {
             self.drop(at, &format!("it needs {}", table.address()));
         }
     }

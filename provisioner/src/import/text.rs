@@ -10,7 +10,7 @@ use crate::report::{one_line, toml_key};
 /// One table.
 pub(super) struct Table {
     /// `topic`.
-    pub table: &'static str,
+    pub kind: &'static str,
     pub key: String,
     pub fields: Map<String, Value>,
 }
@@ -18,12 +18,12 @@ pub(super) struct Table {
 impl Table {
     /// `topic.items`.
     pub(super) fn address(&self) -> String {
-        format!("{}.{}", self.table, self.key)
+        format!("{}.{}", self.kind, self.key)
     }
 
     /// Whether it is that table.
     pub(super) fn is(&self, table: &str, key: &str) -> bool {
-        self.table == table && self.key == key
+        self.kind == table && self.key == key
     }
 }
 
@@ -44,7 +44,7 @@ pub(super) fn file<'a>(
     for table in tables {
         text.push('\n');
         let start = text.len();
-        push(&mut text, &format!("{}.{}", table.table, toml_key(&table.key)), &table.fields);
+        push(&mut text, &format!("{}.{}", table.kind, toml_key(&table.key)), &table.fields);
         ranges.push(start..text.len() + 1);
     }
     (text, ranges)
@@ -86,7 +86,7 @@ mod tests {
             json!({ "filter": hostile, "labels": { hostile: "x" }, "list": [{ "prefix": hostile }] });
         let pools = json!({ "pool": { hostile: { "nodes": 1 } } });
         let of = |table, fields: &Value| Table {
-            table,
+            kind: table,
             key: "k".into(),
             fields: fields.as_object().cloned().unwrap_or_default(),
         };

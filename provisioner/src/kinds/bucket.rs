@@ -237,7 +237,7 @@ impl LifecycleRule {
         Rule::new().set_action(rule::Action::new().set_type("Delete")).set_condition(condition)
     }
 
-    pub(super) fn read(rule: Rule) -> Option<Self> {
+    pub(super) fn read(rule: &Rule) -> Option<Self> {
         let condition = rule.condition.as_ref()?;
         let read = Self {
             prefix: condition.matches_prefix.first().cloned().unwrap_or_default(),
@@ -245,7 +245,7 @@ impl LifecycleRule {
             delete_after_days: condition.age_days.and_then(|days| u32::try_from(days).ok())?,
         };
         // A rule that moves objects, or that looks at more than this, is none of these.
-        (read.wire() == rule).then_some(read)
+        (read.wire() == *rule).then_some(read)
     }
 }
 
@@ -280,7 +280,7 @@ fn fields(cloud: &Cloud, live: model::Bucket) -> Bucket {
     Bucket {
         location: live.location.to_uppercase(),
         versioning: live.versioning.is_some_and(|versioning| versioning.enabled),
-        lifecycle: rules.into_iter().filter_map(LifecycleRule::read).collect(),
+        lifecycle: rules.iter().filter_map(LifecycleRule::read).collect(),
         uniform_access: access.uniform_bucket_level_access.is_some_and(|uniform| uniform.enabled),
         public_access_prevention: access.public_access_prevention == "enforced",
         labels,
@@ -377,7 +377,7 @@ mod tests {
         for (prefix, suffix) in [("runs/", ".staged"), ("", ".tmp"), ("a/", ""), ("", "")] {
             let (prefix, suffix) = (prefix.to_owned(), suffix.to_owned());
             let rule = LifecycleRule { prefix, suffix, delete_after_days: 9 };
-            assert_eq!(LifecycleRule::read(rule.wire()), Some(rule));
+            assert_eq!(LifecycleRule::read(&rule.wire()), Some(rule));
         }
     }
 
@@ -394,7 +394,7 @@ mod tests {
             delete(old().set_matches_prefix(["a/", "b/"])),
             delete(old().set_is_live(false)),
         ] {
-            assert_eq!(LifecycleRule::read(other), None);
+            assert_eq!(LifecycleRule::read(&other), None);
         }
     }
 

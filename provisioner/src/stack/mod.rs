@@ -178,7 +178,7 @@ impl Stack {
 
     /// The same, under another name, which names in the cloud do not begin with.
     pub(crate) fn called(mut self, owner: &str, prefix: &str) -> Self {
-        self.header.name = owner.to_owned();
+        owner.clone_into(&mut self.header.name);
         self.header.prefix = Some(prefix.to_owned());
         self
     }

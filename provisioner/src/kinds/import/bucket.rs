@@ -21,7 +21,7 @@ pub(super) async fn all(cloud: &Cloud) -> Result<Vec<Sighting>> {
 
 fn of(cloud: &Cloud, live: model::Bucket) -> Result<Sighting> {
     let rules = live.lifecycle.as_ref().map(|lifecycle| lifecycle.rule.clone()).unwrap_or_default();
-    let others = rules.iter().filter(|rule| LifecycleRule::read((*rule).clone()).is_none()).count();
+    let others = rules.iter().filter(|rule| LifecycleRule::read(rule).is_none()).count();
     let mut unsaid = kept(&[
         ("storage class", !matches!(live.storage_class.as_str(), "" | "STANDARD")),
         ("encryption", live.encryption.is_some()),

@@ -71,7 +71,7 @@ fn of_subscription(cloud: &Cloud, live: model::Subscription) -> Result<Sighting>
     let least = json!({ "topic": "" });
     let sighting = Sighting::new(&found.id, name, found.owner, &found.fields, least)?;
     let refers = [topic, dead].into_iter().filter(|refers| !refers.id.is_empty()).collect();
-    Ok(Sighting { unsaid, impossible, refers, ..sighting })
+    Ok(Sighting { refers, unsaid, impossible, ..sighting })
 }
 
 /// The last part of a full name.
