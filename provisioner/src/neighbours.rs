@@ -8,8 +8,8 @@ use futures::future::try_join_all;
 
 use crate::cloud::{Cloud, errors};
 use crate::diff::{Action, Change};
+use crate::finding::{Finding, Level};
 use crate::kinds::{self, told};
-use crate::preflight::{Finding, Level};
 use crate::resource::{Address, Live};
 
 /// What is left of a plan's changes.

@@ -2,51 +2,15 @@
 //! taken, what may not be seen. Everything at once, each with what to do. Only reads.
 
 use std::collections::BTreeMap;
-use std::fmt;
-
-use serde::Serialize;
 
 use crate::cloud::{Cloud, PolicyOf};
 use crate::diff::{Action, Change};
+use crate::finding::{Finding, Level};
 use crate::observe::Unseen;
 use crate::permissions::{self, least_roles};
 
 /// Addresses that one finding names.
 const NAMED: usize = 3;
-
-/// How much a finding weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Level {
-    /// `apply` does not begin.
-    Error,
-    /// It may go well.
-    Warning,
-    /// It could not be looked at, and may be as it should.
-    Note,
-}
-
-/// Something that stands in the way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
-    /// How much it weighs.
-    pub level: Level,
-    /// What is wrong.
-    pub what: String,
-    /// What to do.
-    pub help: String,
-}
-
-/// Errors that apply would run into, found before it begins.
-#[derive(Debug, thiserror::Error)]
-#[error("nothing was changed:\n{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-pub(crate) struct Unready(pub Vec<Finding>);
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.what, self.help)
-    }
-}
 
 /// What stands in the way of these changes, the worse first.
 pub(crate) async fn of(cloud: &Cloud, unseen: &[Unseen], changes: &[Change]) -> Vec<Finding> {

@@ -7,8 +7,8 @@ use futures::future::join_all;
 use serde::Deserialize;
 
 use crate::cloud::Cloud;
-use crate::cost::region_of;
-use crate::preflight::{Finding, Level};
+use crate::finding::{Finding, Level};
+use crate::full_name;
 use crate::resource::{Desired, Live};
 
 /// Who tells quotas.
@@ -56,7 +56,7 @@ struct Unknown {
 
 /// Reads the quotas of the regions that the stack's pools are in.
 pub(crate) async fn look(cloud: &Cloud, desired: &[Desired]) -> Quotas {
-    let regions: BTreeSet<&str> = pools(desired).map(region).collect();
+    let regions: BTreeSet<&str> = pools(desired).map(|pool| full_name::region(&pool.id)).collect();
     let looks = regions.into_iter().map(|region| async move {
         let answer = of_region(cloud, region).await;
         let unknown = |error| Unknown { why: format!("{error:#}"), help: "plan again" };
@@ -123,7 +123,7 @@ fn of_quotas(region: &str, quotas: &[Quota], desired: &[Desired], wanted: &[Opti
     };
     let mut needs: BTreeMap<&str, Need> = BTreeMap::new();
     let mut untold = Vec::new();
-    for pool in pools(desired).filter(|pool| self::region(pool) == region) {
+    for pool in pools(desired).filter(|pool| full_name::region(&pool.id) == region) {
         let machine_type = pool.fields["machine_type"].as_str().unwrap_or_default();
         let nodes = |field: &str| pool.fields[field].as_u64().unwrap_or_default();
         let quota = metric(machine_type, pool.fields["spot"] == true, quotas);
@@ -175,11 +175,6 @@ fn short(region: &str, quota: &Quota, need: &Need) -> Option<Finding> {
 /// The pools that the stack makes.
 fn pools(desired: &[Desired]) -> impl Iterator<Item = &Desired> {
     desired.iter().filter(|want| want.address.kind == "node_pool" && !want.existing)
-}
-
-fn region(pool: &Desired) -> &str {
-    let location = pool.id.split("/locations/").nth(1).and_then(|rest| rest.split('/').next());
-    region_of(location.unwrap_or_default())
 }
 
 /// The quota that a machine counts towards, if a region tells it.

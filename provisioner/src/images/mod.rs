@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::cloud::Cloud;
 use crate::diff::{Action, Change, differences};
+use crate::finding::{Finding, Level};
+use crate::full_name;
 use crate::kinds::POOL;
-use crate::preflight::{Finding, Level};
 use crate::resource::{Desired, Live};
 
 mod reference;
@@ -226,7 +227,7 @@ fn places(fields: &Value) -> Vec<String> {
 fn machines<'a>(job: &Desired, desired: &'a [Desired]) -> Option<(&'a str, &'a str)> {
     let pool = job.fields.pointer(&format!("{PODS}/nodeSelector"))?[POOL].as_str()?;
     let (cluster, _) = job.id.split_once("/namespaces/")?;
-    let id = format!("{cluster}/nodePools/{pool}");
+    let id = full_name::pool(cluster, pool);
     let pool = desired.iter().find(|want| want.address.kind == "node_pool" && want.id == id)?;
     Some((&pool.address.key, pool.fields["machine_type"].as_str()?))
 }

@@ -113,7 +113,7 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     let place = if plan.local { " (local cloud)" } else { "" };
     let mut text = format!("stack {}, project {}{place}\n", plan.stack, plan.project);
     if plan.is_empty() {
-        let is_seen = plan.unseen.is_empty() && plan.is_ready().is_ok();
+        let is_seen = plan.unseen.is_empty() && plan.readiness().is_ok();
         text.push_str(match (plan.left_out, is_seen) {
             (1.., _) => "no changes of what was asked for\n",
             (0, true) => "no changes: the cloud is as the file says\n",
