@@ -183,7 +183,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::resource::{Live, Owner, Revision};
+    use crate::resource::Live;
 
     const CLUSTER: &str = "projects/p/locations/us-central1-a/clusters/fx";
 
@@ -201,35 +201,9 @@ mod tests {
     }
 
     fn one(action: Action, kind: &'static str, key: &str, id: &str, fields: Value) -> Change {
-        let address = Address::new(kind, key);
-        let desired = Desired {
-            address: address.clone(),
-            id: id.into(),
-            fields: fields.clone(),
-            needs: Vec::new(),
-            inside: None,
-            implied_by: None,
-            existing: false,
-            spec: None,
-        };
-        let live = Live {
-            address: address.clone(),
-            id: id.into(),
-            fields,
-            owner: Owner::Ours,
-            holds: None,
-            inside: None,
-            revision: Revision::default(),
-        };
-        Change {
-            address,
-            action,
-            reason: String::new(),
-            fields: Vec::new(),
-            desired: (action != Action::Delete).then_some(desired),
-            live: (action != Action::Create).then_some(live),
-            seen: None,
-        }
+        let desired = Desired { id: id.into(), ..Desired::for_test(kind, key, fields.clone()) };
+        let live = Live { id: id.into(), ..Live::for_test(kind, key, fields) };
+        Change::for_test(action, desired, live)
     }
 
     #[test]

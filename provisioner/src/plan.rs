@@ -10,7 +10,7 @@ use crate::cause::may_be_drift;
 use crate::cloud::{Cloud, PROTECT};
 use crate::cost::{self, Billed, CostChange};
 use crate::diff::{self, Action, Asked, Change};
-use crate::finding::{Finding, Level, Unready};
+use crate::finding::{Finding, Level, Unready, first_of};
 use crate::fingerprint::digest;
 use crate::graph::Graph;
 use crate::kinds::{self, AnyKind};
@@ -198,9 +198,8 @@ fn foreign(desired: &[Desired], observed: &Observed) -> Option<String> {
     if desired.is_empty() || left.is_empty() || shares {
         return None;
     }
-    let more = if left.len() > 3 { format!(" and {} more", left.len() - 3) } else { String::new() };
-    let named: Vec<String> = left.iter().take(3).map(|live| live.address.to_string()).collect();
-    Some(format!("{}{more}", named.join(", ")))
+    let named: Vec<String> = left.iter().map(|live| live.address.to_string()).collect();
+    Some(first_of(&named, 3))
 }
 
 /// Whether what is to be adopted is in the file, and of a kind that can be.
@@ -332,7 +331,7 @@ impl Plan {
             return None;
         }
         let Change { address, action, .. } = change;
-        let done = if *action == Action::Delete { "deleted" } else { "replaced" };
+        let done = action.past();
         if self.protected.iter().any(|protected| *protected == address.to_string()) {
             return Some(format!("{address} would be {done}, but [stack] protect names it"));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::cloud::{Cloud, PolicyOf};
 use crate::diff::{Action, Change};
-use crate::finding::{Finding, Level};
+use crate::finding::{Finding, Level, first_of};
 use crate::observe::Unseen;
 use crate::permissions::{self, least_roles};
 
@@ -34,8 +34,7 @@ fn blind_spot(kind: &str, all: &[&Unseen]) -> Finding {
     let named: Vec<String> = all.iter().filter_map(|one| Some(one.address.as_ref()?.to_string())).collect();
     let what = match named.len() {
         0 => format!("what else the stack owns of {kind}"),
-        count if count > NAMED => format!("{} and {} more", named[..NAMED].join(", "), count - NAMED),
-        _ => named.join(", "),
+        _ => first_of(&named, NAMED),
     };
     let why = all.first().map(|one| format!("{:#}", one.why)).unwrap_or_default();
     // Somebody else's bucket answers like one of ours that may not be read.

@@ -203,19 +203,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::resource::Address;
 
     fn pool(name: &str, machine_type: &str, spot: bool, nodes: (u32, u32)) -> Desired {
-        Desired {
-            address: Address::new("node_pool", format!("main/{name}")),
-            id: format!("projects/p/locations/europe-west1-b/clusters/fx/nodePools/{name}"),
-            fields: json!({ "machine_type": machine_type, "spot": spot, "min_nodes": nodes.0, "max_nodes": nodes.1 }),
-            needs: Vec::new(),
-            inside: None,
-            implied_by: None,
-            existing: false,
-            spec: None,
-        }
+        let fields =
+            json!({ "machine_type": machine_type, "spot": spot, "min_nodes": nodes.0, "max_nodes": nodes.1 });
+        let id = format!("projects/p/locations/europe-west1-b/clusters/fx/nodePools/{name}");
+        Desired { id, ..Desired::for_test("node_pool", &format!("main/{name}"), fields) }
     }
 
     fn quota(metric: &str, limit: f64, usage: f64) -> Quota {

@@ -243,7 +243,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::resource::{Address, Owner, Revision};
 
     const IMAGE: &str = "gcr.io/p/worker:1";
 
@@ -253,16 +252,7 @@ mod tests {
     }
 
     fn desired(kind: &'static str, key: &str, id: &str, fields: Value) -> Desired {
-        Desired {
-            address: Address::new(kind, key),
-            id: id.into(),
-            fields,
-            needs: Vec::new(),
-            inside: None,
-            implied_by: None,
-            existing: false,
-            spec: None,
-        }
+        Desired { id: id.into(), ..Desired::for_test(kind, key, fields) }
     }
 
     /// A job with an image, in a pool of a machine type.
@@ -279,16 +269,7 @@ mod tests {
     }
 
     fn live(image: &str) -> Vec<Option<Live>> {
-        let job = Live {
-            address: Address::new("job", "fx"),
-            id: String::new(),
-            fields: fields(image),
-            owner: Owner::Ours,
-            holds: None,
-            inside: None,
-            revision: Revision::default(),
-        };
-        vec![Some(job), None]
+        vec![Some(Live::for_test("job", "fx", fields(image))), None]
     }
 
     fn found(digest: &str, architecture: &str) -> Look {
