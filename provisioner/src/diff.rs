@@ -41,6 +41,19 @@ impl Action {
             Self::Rename => '»',
         }
     }
+
+    /// What has happened to a resource then.
+    #[must_use]
+    pub(crate) fn past(self) -> &'static str {
+        match self {
+            Self::Create => "created",
+            Self::Update => "updated",
+            Self::Replace => "replaced",
+            Self::Delete => "deleted",
+            Self::Release => "let go",
+            Self::Rename => "renamed",
+        }
+    }
 }
 
 /// A difference in one field.
@@ -324,36 +337,34 @@ fn is_empty(value: &Value) -> bool {
 }
 
 #[cfg(test)]
+impl Change {
+    /// What makes one of the other: what is created is not there, and what is deleted not wanted.
+    pub(crate) fn for_test(action: Action, desired: Desired, live: Live) -> Self {
+        Self {
+            address: desired.address.clone(),
+            action,
+            reason: String::new(),
+            fields: Vec::new(),
+            desired: (action != Action::Delete).then_some(desired),
+            live: (action != Action::Create).then_some(live),
+            seen: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::Revision;
     use serde_json::json;
 
     const FIXED: Fixed = &[("filter", "a filter is fixed")];
 
     fn desired(key: &str, fields: Value) -> Desired {
-        Desired {
-            address: Address::new("thing", key),
-            id: key.into(),
-            fields,
-            needs: Vec::new(),
-            inside: None,
-            implied_by: None,
-            existing: false,
-            spec: None,
-        }
+        Desired::for_test("thing", key, fields)
     }
 
     fn live(key: &str, fields: Value) -> Live {
-        Live {
-            address: Address::new("thing", key),
-            id: key.into(),
-            fields,
-            owner: Owner::Ours,
-            holds: None,
-            inside: None,
-            revision: Revision::default(),
-        }
+        Live::for_test("thing", key, fields)
     }
 
     fn actions(desired: &[Desired], observed: Observed) -> Vec<String> {

@@ -94,18 +94,9 @@ fn canonical(value: &Value, text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::{Address, Revision};
 
     fn live(fields: Value) -> Live {
-        Live {
-            address: Address::new("thing", "a"),
-            id: "a".into(),
-            fields,
-            owner: Owner::Ours,
-            holds: None,
-            inside: None,
-            revision: Revision { identity: Some("1".into()), ..Revision::default() },
-        }
+        Live::for_test("thing", "a", fields).identified("1")
     }
 
     #[test]
@@ -140,7 +131,7 @@ mod tests {
         assert_ne!(Fingerprint::of(None, &live(json!({"size": 1, "status": "new"}))), seen);
         let theirs = Live { owner: Owner::Nobody, ..live(json!({"size": 1, "status": "old"})) };
         assert_ne!(Fingerprint::of(None, &theirs), seen);
-        let anew = Live { revision: Revision::default(), ..live(json!({"size": 1, "status": "old"})) };
+        let anew = live(json!({"size": 1, "status": "old"})).identified("2");
         assert_ne!(Fingerprint::of(None, &anew), seen);
     }
 

@@ -6,6 +6,8 @@
 mod wildcard;
 mod stack;
 mod resource;
+mod full_name;
+mod finding;
 mod kinds;
 mod cloud;
 mod observe;
@@ -31,6 +33,7 @@ mod recheck;
 mod apply;
 mod runs;
 mod stacks;
+mod status;
 mod remains;
 mod rename;
 mod report;

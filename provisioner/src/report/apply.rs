@@ -170,12 +170,9 @@ fn stale_text(address: &Address, told: &Stale, style: Style) -> String {
 
 fn said(style: Style, action: Action) -> String {
     match action {
-        Action::Create => style.green("created"),
-        Action::Update => style.yellow("updated"),
-        Action::Replace => style.yellow("replaced"),
-        Action::Delete => style.red("deleted"),
-        Action::Release => style.yellow("let go"),
-        Action::Rename => style.yellow("renamed"),
+        Action::Create => style.green(action.past()),
+        Action::Delete => style.red(action.past()),
+        Action::Update | Action::Replace | Action::Release | Action::Rename => style.yellow(action.past()),
     }
 }
 
