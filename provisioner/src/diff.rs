@@ -234,11 +234,7 @@ fn end(live: Live, action: Action, reason: &str) -> Change {
 /// is still wanted it is created anew.
 fn with_contents(desired: &[Desired], changes: &mut Vec<Change>) {
     let gone = |changes: &[Change], container: &Address| {
-        changes
-            .iter()
-            .find(|c| &c.address == container)
-            .map(|c| c.action)
-            .filter(|action| matches!(action, Action::Delete | Action::Replace))
+        changes.iter().find(|c| c.is_destructive() && &c.address == container).map(|c| c.action)
     };
     for want in desired.iter().filter(|want| !want.existing) {
         let replaced = want.inside.as_ref().is_some_and(|c| gone(changes, c) == Some(Action::Replace));

@@ -15,6 +15,7 @@ mod down;
 mod drift;
 mod shared;
 mod evidence;
+mod faults;
 mod fx;
 mod google_queue;
 mod guards;
