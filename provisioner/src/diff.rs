@@ -124,6 +124,8 @@ pub(crate) struct Asked {
     pub prune_grants: bool,
     /// The addresses that are meant; all of them if there are none.
     pub targets: Vec<String>,
+    /// Whether what a newer version of this program wrote is written as this one does.
+    pub downgrade: bool,
 }
 
 impl Asked {

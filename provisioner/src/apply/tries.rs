@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Error, Result};
 use tokio_util::sync::CancellationToken;
 
-use super::write::Work;
+use super::write::{NotSeen, Work};
 use crate::cloud::{Cloud, errors, evidence};
 use crate::diff::Change;
 use crate::events::{Event, Watch, What};
@@ -105,7 +105,8 @@ impl<'a> Tries<'a> {
 
     /// Whether what it stands on may only not be seen everywhere yet.
     fn is_too_young(&self, error: &Error) -> bool {
-        self.change.desired.is_some() && errors::is_not_found(error) && self.took() < YOUNG
+        let may_be = errors::is_not_found(error) || error.is::<NotSeen>();
+        self.change.desired.is_some() && may_be && self.took() < YOUNG
     }
 
     fn progress(&self, text: &str) {

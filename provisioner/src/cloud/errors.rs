@@ -132,6 +132,7 @@ pub(super) fn status_of(error: &GoogleError) -> Option<u16> {
         Code::ResourceExhausted => Some(429),
         Code::Internal | Code::Unknown => Some(500),
         Code::Unavailable => Some(503),
+        Code::Cancelled => Some(499),
         Code::Unimplemented => Some(501),
         Code::DeadlineExceeded => Some(504),
         _ => None,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result};
 use google_cloud_gax::error::Error as GoogleError;
+use google_cloud_gax::exponential_backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 use google_cloud_gax::retry_policy::RetryPolicy;
 use google_cloud_gax::retry_result::RetryResult;
 use google_cloud_gax::retry_state::RetryState;
@@ -108,6 +109,12 @@ impl RetryPolicy for ByEvidence {
             () => RetryResult::Permanent(error),
         }
     }
+}
+
+/// The pauses between the tries of Google's clients.
+pub(super) fn backoff() -> ExponentialBackoff {
+    let pauses = ExponentialBackoffBuilder::new();
+    pauses.with_initial_delay(FIRST_PAUSE).with_maximum_delay(LONGEST_PAUSE).clamp()
 }
 
 /// Calls until there is an answer, or an error that another try would not get over: for a call that

@@ -95,8 +95,10 @@ struct Seen {
 macro_rules! client {
     ($client:ty, $target:expr) => {{
         let retry = evidence::ByEvidence.with_time_limit(CALL_LIMIT);
-        let builder =
-            <$client>::builder().with_credentials($target.credentials.clone()).with_retry_policy(retry);
+        let builder = <$client>::builder()
+            .with_credentials($target.credentials.clone())
+            .with_retry_policy(retry)
+            .with_backoff_policy(evidence::backoff());
         match &$target.endpoint {
             Some(endpoint) => builder.with_endpoint(endpoint).build().await?,
             None => builder.build().await?,

@@ -27,7 +27,10 @@ display_name = 'Worker'
 member = 'service_account.worker'
 role = 'roles/browser'
 on = 'project'
+";
 
+/// What takes a cluster.
+const CLUSTER: &str = "
 [secret.token]
 file = 'in/a.txt'
 
@@ -45,9 +48,13 @@ secrets = ['token']
 ";
 
 /// What the stack begins with, so that an apply also changes and deletes.
-const BEFORE: &str = "[topic.gone]
+const BEFORE: &str = "
+[topic.gone]
+
 [subscription.gone-too]
 topic = 'gone'
+";
+const BEFORE_IN_CLUSTER: &str = "
 [cluster.main.pool.more]
 max_nodes = 2
 ";
@@ -87,32 +94,46 @@ impl Act {
     }
 }
 
+/// How large the stack is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    /// Without a cluster: quickly made.
+    Small,
+    /// With all.
+    Whole,
+}
+
 pub(super) struct Stage {
     pub(super) scenario: Scenario,
     pub(super) cloud: Cloud,
+    size: Size,
 }
 
 impl Stage {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(size: Size) -> Self {
         let scenario = Scenario::with(STACK);
         scenario.write("in/a.txt", "a");
         scenario.expect(0, &["local", "up"]);
         let cloud = Cloud::of(&scenario);
-        Self { scenario, cloud }
+        Self { scenario, cloud, size }
     }
 
     /// Brings the cloud and the file to where `act` begins.
     pub(super) fn set(&self, act: Act) {
-        let edited = EDITS.iter().fold(STACK.to_owned(), |text, (from, to)| {
-            assert!(text.contains(from), "{from}");
-            text.replacen(from, to, 1)
-        });
+        let (stack, before) = match self.size {
+            Size::Small => (STACK.to_owned(), BEFORE.to_owned()),
+            Size::Whole => (STACK.to_owned() + CLUSTER, BEFORE.to_owned() + BEFORE_IN_CLUSTER),
+        };
+        let edited = EDITS.iter().fold(stack.clone(), |text, (from, to)| text.replacen(from, to, 1));
         match act {
             Act::Make => {
-                self.scenario.write("stack.toml", STACK.to_owned() + BEFORE);
+                // What is left of the act before.
+                self.scenario.expect(0, &TEARDOWN);
+                self.scenario.write("stack.toml", stack + &before);
             }
             Act::Change => {
-                self.scenario.write("stack.toml", STACK.to_owned() + BEFORE);
+                self.scenario.write("stack.toml", stack + &before);
+                self.scenario.write("in/a.txt", "a");
                 self.scenario.expect(0, &APPLY);
                 self.scenario.write("in/a.txt", "another");
                 self.scenario.write("stack.toml", edited);
@@ -149,6 +170,11 @@ impl Stage {
 
     pub(super) fn run(&self, act: Act) -> Said {
         self.scenario.provision(act.args())
+    }
+
+    /// The same, told for programs.
+    pub(super) fn told(&self, act: Act) -> Said {
+        self.scenario.provision(&[act.args(), &["--format", "json"]].concat())
     }
 
     /// Whether all is as the file says, or gone.
