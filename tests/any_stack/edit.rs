@@ -127,9 +127,10 @@ fn within<'a>(
     }
     for (name, pattern, schema, is_required) in inner {
         let path = below(&path, &name);
-        let is_there = stack.at(&path).is_some();
+        let value = stack.at(&path);
+        let is_there = value.is_some();
         let is_whole = !matches!(shape(schema), Shape::Table(_));
-        if is_there {
+        if value.is_some_and(Value::is_object) {
             within(stack, schema, path.clone(), &pattern, found);
         }
         if is_whole || !is_there {

@@ -14,6 +14,11 @@ pub(super) struct Expected {
     only: Option<String>,
 }
 
+/// No change at all.
+pub(super) fn nothing() -> Expected {
+    Expected { must: Vec::new(), may: Vec::new(), only: None }
+}
+
 /// What comes of an edit of a stack.
 pub(super) fn of(stack: &AnyStack, edit: &Edit) -> Expected {
     let (table, key) = (edit.path[0].as_str(), edit.path.get(1).map_or("", String::as_str));
@@ -82,6 +87,8 @@ pub(super) fn of(stack: &AnyStack, edit: &Edit) -> Expected {
         ("cluster", "pool") => of_pool(stack, edit),
         ("cluster", _) => own(),
         ("secret", _) => with(vec![], &["secret.", "job.", "grant."]),
+        // A run asks for it when it starts.
+        ("job", "max_workers") => nothing(),
         ("job", _) if is_new => with(
             vec![],
             &["job.", "bucket.", "grant.", "namespace.", "kubernetes_service_account.", "secret.", "api."],
@@ -130,6 +137,15 @@ fn of_header(stack: &AnyStack, edit: &Edit) -> Expected {
 
 fn of_pool(stack: &AnyStack, edit: &Edit) -> Expected {
     let pool = format!("{}/{}", edit.path[1], edit.path[3]);
+    let limits = |stack: &AnyStack| {
+        let of = &stack.0["cluster"][&edit.path[1]]["pool"][&edit.path[3]];
+        let or = |field: &str, or: u64| of["nodes"].as_u64().or(of[field].as_u64()).unwrap_or(or);
+        (or("min_nodes", 0), or("max_nodes", 1))
+    };
+    let is_size = edit.path.get(4).is_some_and(|field| field.ends_with("nodes"));
+    if is_size && limits(stack) == limits(&edit.stack) {
+        return nothing();
+    }
     let address = format!("node_pool.{pool}");
     let jobs: Vec<String> = stack
         .keys("job")
