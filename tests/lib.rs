@@ -46,6 +46,15 @@ pub struct Said {
     pub stderr: String,
 }
 
+impl Said {
+    /// Its data, where that is an object a line.
+    #[must_use]
+    pub fn events(&self) -> Vec<Value> {
+        let object = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        self.stdout.lines().map(object).collect()
+    }
+}
+
 /// The root of the repository.
 #[must_use]
 pub fn repository() -> PathBuf {
@@ -181,6 +190,12 @@ impl Scenario {
     #[must_use]
     pub fn start(&self, args: &[&str]) -> Child {
         self.start_as("started.log", args)
+    }
+
+    /// What the `provision` that was started last has said.
+    #[must_use]
+    pub fn started_log(&self) -> String {
+        std::fs::read_to_string(self.path("started.log")).expect("a log")
     }
 
     /// Starts `provision` and lets it run; what it says goes to a file of the stack's folder.

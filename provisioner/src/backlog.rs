@@ -2,7 +2,7 @@
 
 use crate::cloud::Cloud;
 use crate::diff::Change;
-use crate::preflight::{Finding, Level};
+use crate::finding::{Finding, Level};
 
 /// Whether a change takes messages away.
 pub(crate) fn is_at_stake(change: &Change) -> bool {

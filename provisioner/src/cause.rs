@@ -84,6 +84,12 @@ pub(crate) fn newer(mark: &str) -> Option<u32> {
     version.parse().ok().filter(|version| *version > VERSION)
 }
 
+/// Whether something else was made of the file when a mark was written, by the same version.
+pub(crate) fn made_otherwise(now: &str, then: &str) -> bool {
+    let (now, then) = (parts(now), parts(then));
+    now.zip(then).is_some_and(|(now, then)| now.version == then.version && now.fields != then.fields)
+}
+
 /// What a mark says.
 struct Mark<'a> {
     version: u32,

@@ -1,10 +1,10 @@
 //! What a stack's clusters and machines cost by the hour, at list prices. Disks, traffic and storage
 //! are not in it; what has no price in the list is named, and never guessed. Knows no cloud.
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::diff::{Action, Change};
+use crate::full_name::region;
 use crate::observe::Observed;
 use crate::prices::{count, prices};
 use crate::resource::{Address, Desired};
@@ -39,17 +39,16 @@ enum What {
 }
 
 /// An amount of US dollars, as far as it is known.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Amount {
     /// What is known of it.
     pub dollars: f64,
     /// What is not in it, with the reason.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<String>,
 }
 
 /// What an hour costs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Hourly {
     /// While nothing runs: every pool at its fewest nodes.
     pub idle: Amount,
@@ -58,7 +57,7 @@ pub(crate) struct Hourly {
 }
 
 /// What an hour costs before and after the changes of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CostChange {
     /// As things are.
     pub before: Hourly,
@@ -100,12 +99,6 @@ impl Billed {
         is_billed.then(|| Self { name: want.address.to_string(), id: want.id.clone(), what: What::Unseen })
     }
 
-    /// `projects/p/locations/europe-west1-b/…` lies in `europe-west1`.
-    fn region(&self) -> &str {
-        let location = self.id.split("/locations/").nth(1).unwrap_or_default();
-        region_of(location.split('/').next().unwrap_or_default())
-    }
-
     /// What so many nodes cost, of what has nodes; or why that is not known.
     fn hour(&self, nodes: impl Fn((u32, u32)) -> u32) -> Result<f64, String> {
         let machines = match &self.what {
@@ -114,7 +107,7 @@ impl Billed {
             What::Machines(machines) => machines,
         };
         let Machines { machine_type, spot, between } = machines;
-        let (region, nodes) = (self.region(), nodes(*between));
+        let (region, nodes) = (region(&self.id), nodes(*between));
         match prices().node_hour(region, machine_type, *spot) {
             // Nothing of it costs nothing, whatever its price.
             _ if nodes == 0 => Ok(0.0),
@@ -185,20 +178,12 @@ pub(crate) fn change(billed: &[Billed], changes: &[Change]) -> CostChange {
     CostChange { before: Hourly::of(billed), after: Hourly::of(&after) }
 }
 
-/// The region of a region or a zone.
-pub(crate) fn region_of(location: &str) -> &str {
-    match location.rsplit_once('-') {
-        Some((region, zone)) if zone.len() == 1 => region,
-        _ => location,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::resource::{Live, Owner, Revision};
+    use crate::resource::Live;
 
     const CLUSTER: &str = "projects/p/locations/us-central1-a/clusters/fx";
 
@@ -216,35 +201,9 @@ mod tests {
     }
 
     fn one(action: Action, kind: &'static str, key: &str, id: &str, fields: Value) -> Change {
-        let address = Address::new(kind, key);
-        let desired = Desired {
-            address: address.clone(),
-            id: id.into(),
-            fields: fields.clone(),
-            needs: Vec::new(),
-            inside: None,
-            implied_by: None,
-            existing: false,
-            spec: None,
-        };
-        let live = Live {
-            address: address.clone(),
-            id: id.into(),
-            fields,
-            owner: Owner::Ours,
-            holds: None,
-            inside: None,
-            revision: Revision::default(),
-        };
-        Change {
-            address,
-            action,
-            reason: String::new(),
-            fields: Vec::new(),
-            desired: (action != Action::Delete).then_some(desired),
-            live: (action != Action::Create).then_some(live),
-            seen: None,
-        }
+        let desired = Desired { id: id.into(), ..Desired::for_test(kind, key, fields.clone()) };
+        let live = Live { id: id.into(), ..Live::for_test(kind, key, fields) };
+        Change::for_test(action, desired, live)
     }
 
     #[test]
@@ -290,14 +249,6 @@ mod tests {
         assert_eq!(
             (rounded(&replaced.before), rounded(&replaced.after)),
             (["0.067", "0.067"].map(String::from), ["0.027", "0.027"].map(String::from))
-        );
-    }
-
-    #[test]
-    fn a_zone_lies_in_its_region() {
-        assert_eq!(
-            ["europe-west1-b", "europe-west1", "us-east4-c"].map(region_of),
-            ["europe-west1", "europe-west1", "us-east4"]
         );
     }
 }

@@ -9,6 +9,9 @@ use crate::fingerprint::Fingerprint;
 use crate::observe::Observed;
 use crate::resource::{Address, Desired, Live, Owner};
 
+/// The field of kinds that are applied as a manifest.
+const MANIFEST: &str = "manifest";
+
 /// What is done with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -35,6 +38,18 @@ impl Action {
             Self::Replace => '±',
             Self::Delete => '-',
             Self::Release => '○',
+        }
+    }
+
+    /// What has happened to a resource then.
+    #[must_use]
+    pub(crate) fn past(self) -> &'static str {
+        match self {
+            Self::Create => "created",
+            Self::Update => "updated",
+            Self::Replace => "replaced",
+            Self::Delete => "deleted",
+            Self::Release => "let go",
         }
     }
 }
@@ -190,6 +205,9 @@ fn change(want: &Desired, live: Option<Live>, fixed: Fixed) -> Option<Change> {
         return None;
     }
     let mut fields = live.as_ref().map(|live| differences(&want.fields, &live.fields)).unwrap_or_default();
+    if fields.is_empty() {
+        fields.extend(live.as_ref().and_then(|live| says_less(want, live)));
+    }
     let adopted = live.as_ref().is_some_and(|live| live.owner == Owner::Nobody);
     if adopted {
         let after = "this stack's".into();
@@ -277,8 +295,7 @@ pub(crate) fn differences(want: &Value, have: &Value) -> Vec<FieldChange> {
 fn compare(path: String, want: &Value, have: &Value, found: &mut Vec<FieldChange>) {
     match (want, have) {
         (Value::Object(want), Value::Object(have)) => {
-            // People remove labels, and a resource of the stack has no others.
-            let removed = have.keys().filter(|key| path == "labels" && !want.contains_key(*key));
+            let removed = have.keys().filter(|key| is_wholly_ours(&path) && !want.contains_key(*key));
             for key in removed {
                 let (before, after) = (have[key].clone(), Value::Null);
                 found.push(FieldChange { path: format!("{path}.{key}"), before, after });
@@ -299,6 +316,21 @@ fn compare(path: String, want: &Value, have: &Value, found: &mut Vec<FieldChange
     }
 }
 
+/// Whether nobody but the stack puts anything there: labels, and what a job's workers are told. What the
+/// file does not say any more is a difference there.
+pub(crate) fn is_wholly_ours(path: &str) -> bool {
+    matches!(path.split(['.', '[']).next(), Some("labels" | "config"))
+}
+
+/// A manifest whose server adds to it, so that a comparison does not show what the file says no more; the
+/// mark tells that something else was applied last. Applying the manifest takes it out.
+fn says_less(want: &Desired, live: &Live) -> Option<FieldChange> {
+    let then = live.revision.marks.get(SPEC)?;
+    let is_less = want.fields.get(MANIFEST).is_some() && cause::made_otherwise(want.spec.as_deref()?, then);
+    let before = "with what is not wanted any more".into();
+    is_less.then(|| FieldChange { path: MANIFEST.to_owned(), before, after: "without".into() })
+}
+
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.is_empty(),
@@ -309,36 +341,34 @@ fn is_empty(value: &Value) -> bool {
 }
 
 #[cfg(test)]
+impl Change {
+    /// What makes one of the other: what is created is not there, and what is deleted not wanted.
+    pub(crate) fn for_test(action: Action, desired: Desired, live: Live) -> Self {
+        Self {
+            address: desired.address.clone(),
+            action,
+            reason: String::new(),
+            fields: Vec::new(),
+            desired: (action != Action::Delete).then_some(desired),
+            live: (action != Action::Create).then_some(live),
+            seen: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::Revision;
     use serde_json::json;
 
     const FIXED: Fixed = &[("filter", "a filter is fixed")];
 
     fn desired(key: &str, fields: Value) -> Desired {
-        Desired {
-            address: Address::new("thing", key),
-            id: key.into(),
-            fields,
-            needs: Vec::new(),
-            inside: None,
-            implied_by: None,
-            existing: false,
-            spec: None,
-        }
+        Desired::for_test("thing", key, fields)
     }
 
     fn live(key: &str, fields: Value) -> Live {
-        Live {
-            address: Address::new("thing", key),
-            id: key.into(),
-            fields,
-            owner: Owner::Ours,
-            holds: None,
-            inside: None,
-            revision: Revision::default(),
-        }
+        Live::for_test("thing", key, fields)
     }
 
     fn actions(desired: &[Desired], observed: Observed) -> Vec<String> {
@@ -384,6 +414,35 @@ mod tests {
         let paths: Vec<_> = changes.iter().map(|change| change.path.as_str()).collect();
         assert_eq!(paths, ["filter", "labels.b", "retention"]);
         assert_eq!(differences(&want, &json!({"filter": "", "labels": {"a": "1"}})), []);
+    }
+
+    #[test]
+    fn what_workers_are_told_no_more_is_a_difference_and_what_a_server_adds_is_none() {
+        let want = json!({"config": {"env": {"A": "1"}}, "manifest": {"spec": {"pod": {}}}});
+        let have =
+            json!({"config": {"env": {"A": "1", "B": "2"}}, "manifest": {"spec": {"pod": {"dns": "x"}}}});
+        let paths: Vec<_> = differences(&want, &have).into_iter().map(|change| change.path).collect();
+        assert_eq!(paths, ["config.env.B"]);
+    }
+
+    #[test]
+    fn a_manifest_that_says_less_than_was_applied_last_is_applied_again() {
+        let manifest = json!({"manifest": {"nodeSelector": {"pool": "a"}}});
+        let more = json!({"manifest": {"nodeSelector": {"pool": "a", "spot": "true"}}});
+        let marked = |by: &Value| {
+            let mut there = live("a", more.clone());
+            there.revision.marks.insert(SPEC.to_owned(), cause::spec(&json!(1), by));
+            there
+        };
+        let want =
+            Desired { spec: Some(cause::spec(&json!(1), &manifest)), ..desired("a", manifest.clone()) };
+        let told = |by: &Value| {
+            let observed = Observed { wanted: vec![Some(marked(by))], ..Observed::default() };
+            actions(std::slice::from_ref(&want), observed)
+        };
+        assert_eq!(told(&more), ["~ thing.a (changed in the file)"]);
+        // Somebody else's, or the server's.
+        assert!(told(&manifest).is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::diff::is_wholly_ours;
 use crate::resource::{Live, Owner};
 
 /// One state of a live resource, as one change sees it.
@@ -41,8 +42,8 @@ impl Fingerprint {
 /// What a comparison with `want` looks at.
 fn read(want: &Value, have: &Value, path: &str) -> Value {
     match (want, have) {
-        // Labels that nobody wants are a difference, too.
-        (Value::Object(_), Value::Object(_)) if path == "labels" => have.clone(),
+        // What nobody wants there is a difference, too.
+        (Value::Object(_), Value::Object(_)) if is_wholly_ours(path) => have.clone(),
         (Value::Object(want), Value::Object(have)) => {
             let one = |(key, want): (&String, &Value)| {
                 let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
@@ -94,18 +95,9 @@ fn canonical(value: &Value, text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::{Address, Revision};
 
     fn live(fields: Value) -> Live {
-        Live {
-            address: Address::new("thing", "a"),
-            id: "a".into(),
-            fields,
-            owner: Owner::Ours,
-            holds: None,
-            inside: None,
-            revision: Revision { identity: Some("1".into()), ..Revision::default() },
-        }
+        Live::for_test("thing", "a", fields).identified("1")
     }
 
     #[test]
@@ -140,7 +132,7 @@ mod tests {
         assert_ne!(Fingerprint::of(None, &live(json!({"size": 1, "status": "new"}))), seen);
         let theirs = Live { owner: Owner::Nobody, ..live(json!({"size": 1, "status": "old"})) };
         assert_ne!(Fingerprint::of(None, &theirs), seen);
-        let anew = Live { revision: Revision::default(), ..live(json!({"size": 1, "status": "old"})) };
+        let anew = live(json!({"size": 1, "status": "old"})).identified("2");
         assert_ne!(Fingerprint::of(None, &anew), seen);
     }
 

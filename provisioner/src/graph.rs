@@ -102,22 +102,13 @@ pub(crate) fn waves(resources: &[Desired]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::Live;
     use serde_json::json;
 
     fn change(kind: &'static str, action: Action, needs: &[&'static str]) -> Change {
-        let address = Address::new(kind, "a");
-        let desired = Desired {
-            address: address.clone(),
-            id: String::new(),
-            fields: json!({}),
-            needs: needs.iter().map(|kind| Address::new(kind, "a")).collect(),
-            inside: None,
-            implied_by: None,
-            existing: false,
-            spec: None,
-        };
-        let desired = (action != Action::Delete).then_some(desired);
-        Change { address, action, reason: String::new(), fields: Vec::new(), desired, live: None, seen: None }
+        let needs = needs.iter().map(|kind| Address::new(kind, "a")).collect();
+        let desired = Desired { needs, ..Desired::for_test(kind, "a", json!({})) };
+        Change { live: None, ..Change::for_test(action, desired, Live::for_test(kind, "a", json!({}))) }
     }
 
     fn order(changes: Vec<Change>) -> Vec<String> {

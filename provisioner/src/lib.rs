@@ -5,6 +5,8 @@
 
 mod stack;
 mod resource;
+mod full_name;
+mod finding;
 mod kinds;
 mod cloud;
 mod observe;
@@ -30,6 +32,7 @@ mod recheck;
 mod apply;
 mod runs;
 mod stacks;
+mod status;
 mod remains;
 mod report;
 pub mod commands;

@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
 
 use crate::cloud::{Cloud, errors, evidence};
-use crate::diff::{Action, Change};
+use crate::diff::Change;
+use crate::finding::{Finding, Level};
 use crate::kinds::{self, told};
-use crate::preflight::{Finding, Level};
 use crate::resource::{Address, Live};
 
 /// What is left of a plan's changes.
@@ -81,7 +81,7 @@ fn stays(cloud: &Cloud, live: &Live, others: &[String]) -> Finding {
 }
 
 fn goes_along(change: &Change, others: &[String]) -> Finding {
-    let done = if change.action == Action::Delete { "deleted" } else { "replaced" };
+    let done = change.action.past();
     let Address { kind, key } = &change.address;
     Finding {
         level: Level::Warning,

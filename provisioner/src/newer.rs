@@ -4,8 +4,8 @@
 //! of clouds.
 
 use crate::cause::{self, SPEC, VERSION};
+use crate::finding::{Finding, Level};
 use crate::observe::Observed;
-use crate::preflight::{Finding, Level};
 use crate::resource::{Address, Live, Owner};
 
 /// A resource that a newer version wrote.

@@ -1,7 +1,7 @@
 //! Whether buckets lie where the machines that work on them are. Knows no cloud.
 
-use crate::cost::region_of;
-use crate::preflight::{Finding, Level};
+use crate::finding::{Finding, Level};
+use crate::full_name;
 use crate::resource::{Desired, Live};
 
 /// Two regions that a location of Cloud Storage consists of.
@@ -21,8 +21,7 @@ pub(crate) fn findings(desired: &[Desired], wanted: &[Option<Live>]) -> Vec<Find
     let mut findings = Vec::new();
     for job in desired.iter().filter(|want| want.address.kind == "job") {
         let Some((cluster, _)) = job.id.split_once("/namespaces/") else { continue };
-        let location = cluster.split("/locations/").nth(1).and_then(|rest| rest.split('/').next());
-        let region = region_of(location.unwrap_or_default());
+        let region = full_name::region(cluster);
         let Some(at) = desired.iter().find(|want| want.id == cluster) else { continue };
         // What a job may read or write, its grants say.
         let grants = desired

@@ -10,13 +10,14 @@ use crate::cause::may_be_drift;
 use crate::cloud::{Cloud, PROTECT};
 use crate::cost::{self, Billed, CostChange};
 use crate::diff::{self, Action, Asked, Change};
+use crate::finding::{Finding, Level, Unready, first_of};
 use crate::fingerprint::digest;
 use crate::graph::Graph;
 use crate::kinds::{self, AnyKind};
 use crate::neighbours::{self, Spared};
 use crate::newer;
 use crate::observe::{self, Observed};
-use crate::preflight::{self, Finding, Level, Unready};
+use crate::preflight;
 use crate::resource::{Address, Desired, Live, Owner};
 use crate::stack::{Project, Stack, nearest};
 use crate::{images, places, quota, target};
@@ -202,9 +203,8 @@ fn foreign(desired: &[Desired], observed: &Observed) -> Option<String> {
     if desired.is_empty() || left.is_empty() || shares {
         return None;
     }
-    let more = if left.len() > 3 { format!(" and {} more", left.len() - 3) } else { String::new() };
-    let named: Vec<String> = left.iter().take(3).map(|live| live.address.to_string()).collect();
-    Some(format!("{}{more}", named.join(", ")))
+    let named: Vec<String> = left.iter().map(|live| live.address.to_string()).collect();
+    Some(first_of(&named, 3))
 }
 
 /// Whether what is to be adopted is in the file, and of a kind that can be.
@@ -320,17 +320,15 @@ impl Plan {
     }
 
     /// Whether nothing stands in the way that would stop it halfway.
-    pub(crate) fn is_ready(&self) -> Result<(), Unready> {
+    pub(crate) fn readiness(&self) -> Result<(), Unready> {
         let is_error = |finding: &&Finding| finding.level == Level::Error;
         let errors: Vec<Finding> = self.findings.iter().filter(is_error).cloned().collect();
         if errors.is_empty() { Ok(()) } else { Err(Unready(errors)) }
     }
 
     /// What of the plan is not done without leave.
-    pub(crate) fn check(&self, allowed: Allowed) -> Result<(), Refused> {
-        let refused: Vec<String> =
-            self.changes().iter().filter_map(|change| self.refusal(change, allowed)).collect();
-        if refused.is_empty() { Ok(()) } else { Err(Refused(refused)) }
+    pub(crate) fn refusals(&self, allowed: Allowed) -> Vec<String> {
+        self.changes().iter().filter_map(|change| self.refusal(change, allowed)).collect()
     }
 
     fn refusal(&self, change: &Change, allowed: Allowed) -> Option<String> {
@@ -338,7 +336,7 @@ impl Plan {
             return None;
         }
         let Change { address, action, .. } = change;
-        let done = if *action == Action::Delete { "deleted" } else { "replaced" };
+        let done = action.past();
         if self.protected.iter().any(|protected| *protected == address.to_string()) {
             return Some(format!("{address} would be {done}, but [stack] protect names it"));
         }

@@ -2,51 +2,15 @@
 //! taken, what may not be seen. Everything at once, each with what to do. Only reads.
 
 use std::collections::BTreeMap;
-use std::fmt;
-
-use serde::Serialize;
 
 use crate::cloud::{Cloud, PolicyOf};
 use crate::diff::{Action, Change};
+use crate::finding::{Finding, Level, first_of};
 use crate::observe::Unseen;
 use crate::permissions::{self, least_roles};
 
 /// Addresses that one finding names.
 const NAMED: usize = 3;
-
-/// How much a finding weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Level {
-    /// `apply` does not begin.
-    Error,
-    /// It may go well.
-    Warning,
-    /// It could not be looked at, and may be as it should.
-    Note,
-}
-
-/// Something that stands in the way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
-    /// How much it weighs.
-    pub level: Level,
-    /// What is wrong.
-    pub what: String,
-    /// What to do.
-    pub help: String,
-}
-
-/// Errors that apply would run into, found before it begins.
-#[derive(Debug, thiserror::Error)]
-#[error("nothing was changed:\n{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-pub(crate) struct Unready(pub Vec<Finding>);
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.what, self.help)
-    }
-}
 
 /// What stands in the way of these changes, the worse first.
 pub(crate) async fn of(cloud: &Cloud, unseen: &[Unseen], changes: &[Change]) -> Vec<Finding> {
@@ -70,8 +34,7 @@ fn blind_spot(kind: &str, all: &[&Unseen]) -> Finding {
     let named: Vec<String> = all.iter().filter_map(|one| Some(one.address.as_ref()?.to_string())).collect();
     let what = match named.len() {
         0 => format!("what else the stack owns of {kind}"),
-        count if count > NAMED => format!("{} and {} more", named[..NAMED].join(", "), count - NAMED),
-        _ => named.join(", "),
+        _ => first_of(&named, NAMED),
     };
     let why = all.first().map(|one| format!("{:#}", one.why)).unwrap_or_default();
     // Somebody else's bucket answers like one of ours that may not be read.

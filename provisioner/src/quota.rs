@@ -7,8 +7,8 @@ use futures::future::join_all;
 use serde::Deserialize;
 
 use crate::cloud::Cloud;
-use crate::cost::region_of;
-use crate::preflight::{Finding, Level};
+use crate::finding::{Finding, Level};
+use crate::full_name;
 use crate::resource::{Desired, Live};
 
 /// Who tells quotas.
@@ -56,7 +56,7 @@ struct Unknown {
 
 /// Reads the quotas of the regions that the stack's pools are in.
 pub(crate) async fn look(cloud: &Cloud, desired: &[Desired]) -> Quotas {
-    let regions: BTreeSet<&str> = pools(desired).map(region).collect();
+    let regions: BTreeSet<&str> = pools(desired).map(|pool| full_name::region(&pool.id)).collect();
     let looks = regions.into_iter().map(|region| async move {
         let answer = of_region(cloud, region).await;
         let unknown = |error| Unknown { why: format!("{error:#}"), help: "plan again" };
@@ -123,7 +123,7 @@ fn of_quotas(region: &str, quotas: &[Quota], desired: &[Desired], wanted: &[Opti
     };
     let mut needs: BTreeMap<&str, Need> = BTreeMap::new();
     let mut untold = Vec::new();
-    for pool in pools(desired).filter(|pool| self::region(pool) == region) {
+    for pool in pools(desired).filter(|pool| full_name::region(&pool.id) == region) {
         let machine_type = pool.fields["machine_type"].as_str().unwrap_or_default();
         let nodes = |field: &str| pool.fields[field].as_u64().unwrap_or_default();
         let quota = metric(machine_type, pool.fields["spot"] == true, quotas);
@@ -177,11 +177,6 @@ fn pools(desired: &[Desired]) -> impl Iterator<Item = &Desired> {
     desired.iter().filter(|want| want.address.kind == "node_pool" && !want.existing)
 }
 
-fn region(pool: &Desired) -> &str {
-    let location = pool.id.split("/locations/").nth(1).and_then(|rest| rest.split('/').next());
-    region_of(location.unwrap_or_default())
-}
-
 /// The quota that a machine counts towards, if a region tells it.
 fn metric(machine_type: &str, spot: bool, quotas: &[Quota]) -> Option<&'static str> {
     let has = |metric: &str| quotas.iter().find(|quota| quota.metric == metric);
@@ -208,19 +203,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::resource::Address;
 
     fn pool(name: &str, machine_type: &str, spot: bool, nodes: (u32, u32)) -> Desired {
-        Desired {
-            address: Address::new("node_pool", format!("main/{name}")),
-            id: format!("projects/p/locations/europe-west1-b/clusters/fx/nodePools/{name}"),
-            fields: json!({ "machine_type": machine_type, "spot": spot, "min_nodes": nodes.0, "max_nodes": nodes.1 }),
-            needs: Vec::new(),
-            inside: None,
-            implied_by: None,
-            existing: false,
-            spec: None,
-        }
+        let fields =
+            json!({ "machine_type": machine_type, "spot": spot, "min_nodes": nodes.0, "max_nodes": nodes.1 });
+        let id = format!("projects/p/locations/europe-west1-b/clusters/fx/nodePools/{name}");
+        Desired { id, ..Desired::for_test("node_pool", &format!("main/{name}"), fields) }
     }
 
     fn quota(metric: &str, limit: f64, usage: f64) -> Quota {

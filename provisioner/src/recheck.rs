@@ -163,32 +163,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::resource::{Address, Desired, Revision};
+    use crate::resource::{Address, Desired};
 
     fn live(identity: &str, fields: Value) -> Live {
-        Live {
-            address: Address::new("thing", "a"),
-            id: "a".into(),
-            fields,
-            owner: Owner::Ours,
-            holds: None,
-            inside: None,
-            revision: Revision { identity: Some(identity.into()), ..Revision::default() },
-        }
+        Live::for_test("thing", "a", fields).identified(identity)
     }
 
     fn change(action: Action, want: Option<Value>, then: Option<&Live>) -> Change {
         let address = Address::new("thing", "a");
-        let desired = want.map(|fields| Desired {
-            address: address.clone(),
-            id: "a".into(),
-            fields,
-            needs: Vec::new(),
-            inside: None,
-            implied_by: None,
-            existing: false,
-            spec: None,
-        });
+        let desired = want.map(|fields| Desired::for_test("thing", "a", fields));
         let want = desired.as_ref().map(|want| &want.fields);
         let seen = then.map(|live| Fingerprint::of(want, live));
         let fields = match (want, then) {

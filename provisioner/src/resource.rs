@@ -118,3 +118,42 @@ pub(crate) enum Owner {
     /// Nobody's that we know of.
     Nobody,
 }
+
+#[cfg(test)]
+impl Desired {
+    /// A resource that needs nothing, called as its key.
+    pub(crate) fn for_test(kind: &'static str, key: &str, fields: Value) -> Self {
+        Self {
+            address: Address::new(kind, key),
+            id: key.to_owned(),
+            fields,
+            needs: Vec::new(),
+            inside: None,
+            implied_by: None,
+            existing: false,
+            spec: None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Live {
+    /// A resource of the stack's own, called as its key.
+    pub(crate) fn for_test(kind: &'static str, key: &str, fields: Value) -> Self {
+        Self {
+            address: Address::new(kind, key),
+            id: key.to_owned(),
+            fields,
+            owner: Owner::Ours,
+            holds: None,
+            inside: None,
+            revision: Revision::default(),
+        }
+    }
+
+    /// The same one, with another identity.
+    pub(crate) fn identified(mut self, identity: &str) -> Self {
+        self.revision.identity = Some(identity.to_owned());
+        self
+    }
+}

@@ -259,23 +259,16 @@ mod tests {
 
     fn plan() -> Plan {
         let live = |kind: &'static str, key: &str, fields: Value| Live {
-            address: Address::new(kind, key),
             id: format!("projects/p/{key}"),
-            fields,
-            owner: Owner::Ours,
             holds: (kind == "bucket").then(|| "32 objects".to_owned()),
-            inside: None,
-            revision: Revision { identity: Some("7".into()), ..Revision::default() },
+            ..Live::for_test(kind, key, fields).identified("7")
         };
         let want = |kind: &'static str, key: &str, fields: Value| Desired {
-            address: Address::new(kind, key),
             id: format!("projects/p/{key}"),
-            fields,
             needs: (key != "new").then(|| Address::new("topic", "new")).into_iter().collect(),
-            inside: None,
             implied_by: Some(Address::new("topic", "new")),
-            existing: false,
             spec: Some("v1-a-b".into()),
+            ..Desired::for_test(kind, key, fields)
         };
         let change = |action: Action, desired: Option<Desired>, live: Option<Live>| Change {
             address: desired

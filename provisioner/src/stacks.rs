@@ -29,16 +29,12 @@ pub(crate) struct Standing {
     /// Its runs that have not ended.
     pub open_runs: Vec<RunId>,
     /// What an hour of its clusters and of their pools costs.
-    #[serde(serialize_with = "cost_as_data")]
+    #[serde(serialize_with = "crate::report::cost_as_data")]
     pub cost: Hourly,
     #[serde(skip)]
     buckets: Vec<String>,
     #[serde(skip)]
     billed: Vec<Billed>,
-}
-
-fn cost_as_data<S: serde::Serializer>(cost: &Hourly, serializer: S) -> Result<S::Ok, S::Error> {
-    crate::report::standing_json(cost).serialize(serializer)
 }
 
 impl Standing {

@@ -135,7 +135,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::resource::{Desired, Owner, Revision};
+    use crate::resource::Desired;
 
     fn address(text: &str) -> Address {
         let (kind, key) = text.split_once('.').expect("an address");
@@ -144,37 +144,19 @@ mod tests {
     }
 
     fn live(text: &str, fields: Value) -> Live {
-        Live {
-            address: address(text),
-            id: format!("projects/p/{}", text.replace('.', "s/")),
-            fields,
-            owner: Owner::Ours,
-            holds: None,
-            inside: None,
-            revision: Revision::default(),
-        }
+        let Address { kind, key } = address(text);
+        let id = format!("projects/p/{}", text.replace('.', "s/"));
+        Live { id, ..Live::for_test(kind, &key, fields) }
     }
 
     fn change(action: Action, text: &str, needs: &[&str], fields: Value) -> Change {
+        let Address { kind, key } = address(text);
         let want = Desired {
-            address: address(text),
-            id: String::new(),
-            fields: json!({}),
             needs: needs.iter().map(|need| address(need)).collect(),
             inside: needs.first().map(|need| address(need)).filter(|_| text.starts_with("bucket_file")),
-            implied_by: None,
-            existing: false,
-            spec: None,
+            ..Desired::for_test(kind, &key, json!({}))
         };
-        Change {
-            address: address(text),
-            action,
-            reason: String::new(),
-            fields: Vec::new(),
-            desired: (action != Action::Delete).then_some(want),
-            live: (action != Action::Create).then(|| live(text, fields)),
-            seen: None,
-        }
+        Change::for_test(action, want, live(text, fields))
     }
 
     fn chosen(changes: Vec<Change>, targets: &[&str]) -> Vec<String> {

@@ -74,7 +74,9 @@ pub fn edit(
         put(&mut edited.0, &place.path, value);
         Edit { kind, path: place.path.clone(), pattern: pattern.clone(), stack: edited }
     };
-    if now.is_some() && !place.is_required && random.below(3) == 0 {
+    // A whole table only comes or goes: another one in its place would be many edits.
+    let is_table = place.path.len() == 2;
+    if now.is_some() && !place.is_required && (is_table || random.below(3) == 0) {
         return Some(edited(None));
     }
     let mut draws = (0..TRIES).map(|_| stack.fill(place.schema, &place.path, &pattern, random));

@@ -134,7 +134,7 @@ fn what_pubsub_gives_up_becomes_a_failure_of_its_run() {
         }
         run.try_wait().expect("a process")
     });
-    let log = std::fs::read_to_string(scenario.path("started.log")).expect("a log");
+    let log = scenario.started_log();
     assert_eq!(ended.code(), Some(6), "{log}");
     let failed = scenario.json(0, &["failed", "list", "--local"]);
     let failed = failed.as_array().expect("failures");

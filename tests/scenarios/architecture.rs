@@ -31,7 +31,12 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 fn diff_graph_plan_and_the_stack_file_know_no_cloud_crate() {
     let pure = [
         "fingerprint.rs",
+        "full_name.rs",
+        "finding.rs",
+        "cause.rs",
         "cost.rs",
+        "places.rs",
+        "images/reference.rs",
         "diff.rs",
         "graph.rs",
         "target.rs",
@@ -40,6 +45,7 @@ fn diff_graph_plan_and_the_stack_file_know_no_cloud_crate() {
         "recheck.rs",
         "resource.rs",
         "events.rs",
+        "saved.rs",
         "stack",
         "runs/items.rs",
     ];

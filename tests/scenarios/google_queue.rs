@@ -73,7 +73,7 @@ fn every_item_is_done_once_with_googles_emulator_for_a_queue() {
         }
         command.try_wait().expect("a child")
     });
-    let log = std::fs::read_to_string(small.scenario.path("started.log")).expect("a log");
+    let log = small.scenario.started_log();
     assert!(status.success(), "{log}");
     let left = until("the workers leave", || {
         let codes: Vec<_> = workers.iter_mut().map(Worker::left).collect();

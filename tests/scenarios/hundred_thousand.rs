@@ -78,7 +78,7 @@ fn a_run_of_100_000_items_costs_few_calls() {
     };
     let late = told.map_or(Duration::ZERO, |told| told.elapsed());
     calls.read(&scenario, mark);
-    let log = std::fs::read_to_string(scenario.path("started.log")).expect("a log");
+    let log = scenario.started_log();
     assert_eq!(code, Some(0), "{log}");
 
     let (class_a, class_b) = calls.classes();

@@ -133,7 +133,7 @@ fn without_publishing_a_lost_message_stays_lost_and_the_run_says_why() {
     });
     owner.settle(SUBSCRIPTION);
     let code = run.wait().expect("it ends").code();
-    let said = std::fs::read_to_string(scenario.path("started.log")).expect("a log");
+    let said = scenario.started_log();
     assert_eq!(code, Some(7), "{said}");
     assert!(said.contains("a worker says: ") && said.contains("pubsub.topics.publish"), "{said}");
 }

@@ -17,10 +17,6 @@ fn interrupt(child: &Child) {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
 }
 
-fn log(scenario: &Scenario) -> String {
-    std::fs::read_to_string(scenario.path("started.log")).expect("a log")
-}
-
 #[test]
 fn a_run_is_left_watched_cancelled_and_what_it_missed_is_tried_again() {
     let scenario = Scenario::fx();
@@ -32,21 +28,25 @@ fn a_run_is_left_watched_cancelled_and_what_it_missed_is_tried_again() {
     until("the run is published", || {
         scenario.objects(BUCKET, "runs").iter().any(|name| name.ends_with("/published.json")).then_some(())
     });
-    until("the run is followed", || log(&scenario).contains("0 of 2 done").then_some(()));
+    until("the run is followed", || scenario.started_log().contains("0 of 2 done").then_some(()));
     interrupt(&command);
-    assert_eq!(command.wait().expect("it ends").code(), Some(130), "{}", log(&scenario));
+    assert_eq!(command.wait().expect("it ends").code(), Some(130), "{}", scenario.started_log());
     let run = scenario.only_run(BUCKET);
     for line in ["runs watch --local", "runs cancel --local"] {
-        assert!(log(&scenario).contains(&format!("provision {line} {run}")), "{}", log(&scenario));
+        assert!(
+            scenario.started_log().contains(&format!("provision {line} {run}")),
+            "{}",
+            scenario.started_log()
+        );
     }
 
     let mut watch = scenario.start(&["runs", "watch", "--local"]);
-    until("the run is followed", || log(&scenario).contains("0 of 2 done").then_some(()));
+    until("the run is followed", || scenario.started_log().contains("0 of 2 done").then_some(()));
     assert_eq!(scenario.provision(&["runs", "cancel", "--local"]).code, Some(1));
     let said = scenario.expect(0, &["runs", "cancel", "--local", "--yes"]);
     assert!(said.contains("was cancelled") && said.contains("0 of 2 done, 2 not done"), "{said}");
-    assert_eq!(watch.wait().expect("it ends").code(), Some(7), "{}", log(&scenario));
-    assert!(log(&scenario).contains("was cancelled"), "{}", log(&scenario));
+    assert_eq!(watch.wait().expect("it ends").code(), Some(7), "{}", scenario.started_log());
+    assert!(scenario.started_log().contains("was cancelled"), "{}", scenario.started_log());
     // Again, it is as it was.
     assert_eq!(scenario.expect(0, &["runs", "cancel", "--local", &run.0]), said);
     assert!(scenario.expect(0, &["status", "--local"]).contains("no open run"));
@@ -113,12 +113,12 @@ fn what_a_followed_run_stands_on_may_go_and_whoever_follows_is_told() {
     scenario.expect(0, &["local", "stockout", "add", "--spot"]);
     let followed = |args: &[&str]| {
         let child = scenario.start(args);
-        until("the run is followed", || log(&scenario).contains("0 of 1 done").then_some(()));
+        until("the run is followed", || scenario.started_log().contains("0 of 1 done").then_some(()));
         child
     };
     let ended = |mut child: Child, told: &[&str]| {
         let code = until("its follower is told", || child.try_wait().expect("a child")).code();
-        let log = log(&scenario);
+        let log = scenario.started_log();
         assert_eq!(code, Some(7), "{log}");
         for part in told {
             assert!(log.contains(part), "no `{part}` in {log}");
@@ -153,9 +153,9 @@ fn whose_publishing_was_interrupted_is_told_and_the_same_command_continues_it() 
 
     scenario.expect(0, &["local", "fault", "clear"]);
     let mut command = scenario.start(&run);
-    until("the run is followed", || log(&scenario).contains("0 of 1 done").then_some(()));
+    until("the run is followed", || scenario.started_log().contains("0 of 1 done").then_some(()));
     interrupt(&command);
-    assert_eq!(command.wait().expect("it ends").code(), Some(130), "{}", log(&scenario));
-    assert!(log(&scenario).contains("open already, going on"), "{}", log(&scenario));
+    assert_eq!(command.wait().expect("it ends").code(), Some(130), "{}", scenario.started_log());
+    assert!(scenario.started_log().contains("open already, going on"), "{}", scenario.started_log());
     assert!(!scenario.expect(0, &["runs", "list", "--local"]).contains(said));
 }

@@ -83,7 +83,7 @@ fn every_item_is_done_once_whatever_dies() {
         (cut.len() >= CUT_OFF + 2 || ended).then_some(())
     });
     let status = until("the run ends", || follower.try_wait().expect("a child"));
-    let log = std::fs::read_to_string(scenario.path("started.log")).expect("a log");
+    let log = scenario.started_log();
     assert!(status.success(), "{log}");
     assert!(log.contains("open already, going on"), "{log}");
     assert!(log.contains("0 items lost, 32 of 32 done"), "{log}");

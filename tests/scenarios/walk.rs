@@ -1,14 +1,13 @@
-//! How a plan is carried out: targets, parallelism, timeouts, events for programs, Ctrl-C, pools that
-//! grow under an open run, and machines that can't be had.
+//! How a plan is carried out: targets, parallelism, timeouts, events for programs, Ctrl-C.
 
-use std::collections::BTreeSet;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use contract::{Attempt, layout};
 use localcloud::calls::{Fault, Point, What, When};
-use scenarios::{Cloud, Said, Scenario, until};
+use scenarios::{Cloud, Scenario, until};
 use serde_json::{Value, json};
+
+use crate::pools::{CLUSTER, POOL};
 
 const TOPICS: &str = "[stack]
 name = 'demo'
@@ -22,23 +21,6 @@ topic = 'a'
 [topic.b]
 
 [topic.c]
-";
-
-const CLUSTER: &str = "[stack]
-name = 'demo'
-region = 'europe-west1'
-zone = 'europe-west1-b'
-
-[topic.a]
-
-[cluster.main.pool.steady]
-nodes = 1
-";
-
-const POOL: &str = "
-[cluster.main.pool.more]
-min_nodes = 0
-max_nodes = 3
 ";
 
 /// What programs are told of an apply in which one topic may not be made, and another only at the
@@ -67,16 +49,8 @@ fn interrupt(child: &Child) {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
 }
 
-fn log(scenario: &Scenario) -> String {
-    std::fs::read_to_string(scenario.path("started.log")).expect("a log")
-}
-
 fn addresses(plan: &Value) -> Vec<&str> {
     plan["changes"].as_array().expect("changes").iter().filter_map(|c| c["address"].as_str()).collect()
-}
-
-fn events(said: &Said) -> Vec<Value> {
-    said.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
 }
 
 /// The events as whole lines, in an order that does not depend on which answer came first, and
@@ -170,9 +144,9 @@ fn as_many_changes_are_made_at_once_as_asked_for() {
         let mut apply = scenario.start(&[&["apply", "--local", "--yes"], args].concat());
         until("they are under way", || (cloud.strikes(held) >= at_once).then_some(()));
         assert_eq!(scenario.json(0, &["local", "status"])["status"]["clusters"], json!([]));
-        assert_eq!(cloud.strikes(held), at_once, "{}", log(&scenario));
+        assert_eq!(cloud.strikes(held), at_once, "{}", scenario.started_log());
         cloud.clear(Some(held));
-        assert!(apply.wait().expect("it ends").success(), "{}", log(&scenario));
+        assert!(apply.wait().expect("it ends").success(), "{}", scenario.started_log());
         scenario.expect(0, &["teardown", "--local", "--yes", "--parallelism", "1"]);
     }
     for wrong in ["0", "65"] {
@@ -197,7 +171,7 @@ fn a_timeout_of_the_file_ends_the_wait_and_the_next_apply_attaches() {
         "{}",
         said.stderr
     );
-    let failed = events(&said).into_iter().find(|event| event["type"] == "failed").expect("a failure");
+    let failed = said.events().into_iter().find(|event| event["type"] == "failed").expect("a failure");
     assert_eq!(failed["address"], "node_pool.main/more");
 
     // It is still being made: a plan says so, and apply waits for it.
@@ -209,9 +183,9 @@ fn a_timeout_of_the_file_ends_the_wait_and_the_next_apply_attaches() {
     let cloud = Cloud::of(&scenario);
     let mark = cloud.mark();
     let mut apply = scenario.start(&["apply", "--local", "--yes"]);
-    until("it waits", || log(&scenario).contains("the pool is PROVISIONING").then_some(()));
+    until("it waits", || scenario.started_log().contains("the pool is PROVISIONING").then_some(()));
     scenario.expect(0, &["local", "operations", "release"]);
-    assert!(apply.wait().expect("it ends").success(), "{}", log(&scenario));
+    assert!(apply.wait().expect("it ends").success(), "{}", scenario.started_log());
     assert!(cloud.calls(mark).iter().all(|call| call.method != "container.nodePools.create"));
     scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
 }
@@ -241,13 +215,13 @@ fn programs_are_told_what_happens_one_object_a_line() {
     );
     let said = scenario.provision(&["apply", "--local", "--yes", "--format", "json"]);
     assert_eq!(said.code, Some(1), "{}\n{}", said.stdout, said.stderr);
-    let all = events(&said);
+    let all = said.events();
     assert_eq!((&all[0]["version"], &all[0]["plan"]["stack"]), (&json!(1), &json!("demo")));
     assert_eq!(told(&all), TOLD);
 
     scenario.expect(0, &["local", "fault", "clear"]);
     let said = scenario.provision(&["apply", "--local", "--yes", "--format", "json"]);
-    let last = events(&said).pop().expect("a summary");
+    let last = said.events().pop().expect("a summary");
     assert_eq!((said.code, &last["exit"], &last["failed"]), (Some(0), &json!(0), &json!(0)), "{last:#}");
     // What is refused is told as well: a plan, and how it ended.
     scenario.edit("[topic.a]", "[bucket.data]\n[topic.a]");
@@ -258,12 +232,12 @@ fn programs_are_told_what_happens_one_object_a_line() {
         &json!("x"),
     );
     let said = scenario.provision(&["teardown", "--local", "--yes", "--format", "json"]);
-    let all = events(&said);
+    let all = said.events();
     let kinds: Vec<&str> = all.iter().filter_map(|event| event["type"].as_str()).collect();
     assert_eq!((said.code, kinds), (Some(5), vec!["plan", "summary"]), "{}", said.stderr);
     assert_eq!((&all[0]["command"], &all[1]["exit"]), (&json!("teardown"), &json!(5)));
     let said = scenario.provision(&["teardown", "--local", "--yes", "--delete-data", "--format", "json"]);
-    let last = events(&said).pop().expect("a summary");
+    let last = said.events().pop().expect("a summary");
     assert_eq!((said.code, &last["type"], &last["exit"]), (Some(0), &json!("summary"), &json!(0)));
 }
 
@@ -273,34 +247,36 @@ fn ctrl_c_waits_a_while_leaves_and_the_next_apply_goes_on() {
     scenario.expect(0, &["local", "up"]);
     scenario.expect(0, &["local", "operations", "hold", "--type", "CREATE_CLUSTER"]);
     let mut apply = scenario.start(&["apply", "--local", "--yes", "--grace", "1s"]);
-    until("the cluster is being made", || log(&scenario).contains("cluster.main: operation-").then_some(()));
+    until("the cluster is being made", || {
+        scenario.started_log().contains("cluster.main: operation-").then_some(())
+    });
     let began = Instant::now();
     interrupt(&apply);
-    assert_eq!(apply.wait().expect("it ends").code(), Some(130), "{}", log(&scenario));
-    assert!(began.elapsed() >= Duration::from_secs(1), "{}", log(&scenario));
+    assert_eq!(apply.wait().expect("it ends").code(), Some(130), "{}", scenario.started_log());
+    assert!(began.elapsed() >= Duration::from_secs(1), "{}", scenario.started_log());
     for words in [
         "stopping: what is under way is waited for, 1s at most",
         "left under way: cluster.main, it waited for operation-",
         "running the same command again waits for it",
     ] {
-        assert!(log(&scenario).contains(words), "no `{words}` in\n{}", log(&scenario));
+        assert!(scenario.started_log().contains(words), "no `{words}` in\n{}", scenario.started_log());
     }
 
     // Twice leaves at once, and says the same.
     let mut apply = scenario.start(&["apply", "--local", "--yes", "--grace", "1h"]);
-    until("it attaches", || log(&scenario).contains("the cluster is PROVISIONING").then_some(()));
+    until("it attaches", || scenario.started_log().contains("the cluster is PROVISIONING").then_some(()));
     interrupt(&apply);
-    until("it heard", || log(&scenario).contains("stopping").then_some(()));
+    until("it heard", || scenario.started_log().contains("stopping").then_some(()));
     interrupt(&apply);
-    assert_eq!(apply.wait().expect("it ends").code(), Some(130), "{}", log(&scenario));
-    assert!(log(&scenario).contains("left under way: cluster.main"), "{}", log(&scenario));
+    assert_eq!(apply.wait().expect("it ends").code(), Some(130), "{}", scenario.started_log());
+    assert!(scenario.started_log().contains("left under way: cluster.main"), "{}", scenario.started_log());
 
     let cloud = Cloud::of(&scenario);
     let mark = cloud.mark();
     let mut apply = scenario.start(&["apply", "--local", "--yes"]);
-    until("it attaches", || log(&scenario).contains("the cluster is PROVISIONING").then_some(()));
+    until("it attaches", || scenario.started_log().contains("the cluster is PROVISIONING").then_some(()));
     scenario.expect(0, &["local", "operations", "release"]);
-    assert!(apply.wait().expect("it ends").success(), "{}", log(&scenario));
+    assert!(apply.wait().expect("it ends").success(), "{}", scenario.started_log());
     assert!(cloud.calls(mark).iter().all(|call| call.method != "container.clusters.create"));
     scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
 }
@@ -314,131 +290,11 @@ fn what_ends_in_time_is_finished_after_ctrl_c_and_nothing_new_begins() {
     let mut apply = scenario.start(&["apply", "--local", "--yes"]);
     until("the topic waits", || (cloud.strikes(stall) > 0).then_some(()));
     interrupt(&apply);
-    until("it heard", || log(&scenario).contains("stopping").then_some(()));
+    until("it heard", || scenario.started_log().contains("stopping").then_some(()));
     cloud.clear(Some(stall));
-    assert_eq!(apply.wait().expect("it ends").code(), Some(130), "{}", log(&scenario));
+    assert_eq!(apply.wait().expect("it ends").code(), Some(130), "{}", scenario.started_log());
     for words in ["created topic.a", "not begun: subscription.s", "stopped when asked"] {
-        assert!(log(&scenario).contains(words), "no `{words}` in\n{}", log(&scenario));
+        assert!(scenario.started_log().contains(words), "no `{words}` in\n{}", scenario.started_log());
     }
-    assert!(!log(&scenario).contains("left under way"), "{}", log(&scenario));
-}
-
-fn nodes(scenario: &Scenario, pool: &str) -> u64 {
-    let status = scenario.json(0, &["local", "status"]);
-    let pools = status["status"]["clusters"][0]["pools"].as_array().cloned().unwrap_or_default();
-    pools.iter().find(|held| held["name"] == pool).and_then(|held| held["nodes"].as_u64()).unwrap_or_default()
-}
-
-const AUTOSCALING: &str =
-    "/v1/projects/local-cloud/locations/europe-west1-b/clusters/demo-main/nodePools/more:setAutoscaling";
-
-#[test]
-fn a_raised_minimum_brings_the_nodes_that_gke_does_not_bring_by_itself() {
-    let scenario = Scenario::with(&(CLUSTER.to_owned() + POOL));
-    scenario.expect(0, &["apply", "--local", "--yes"]);
-    assert_eq!(nodes(&scenario, "more"), 0);
-    // By itself GKE adds no node for a minimum.
-    let limits = json!({ "autoscaling": { "enabled": true, "totalMinNodeCount": 2, "totalMaxNodeCount": 3, "locationPolicy": "BALANCED" } });
-    scenario.call("POST", AUTOSCALING, &limits);
-    let limits_are = |least: u64| {
-        let plan = scenario.json(0, &["plan", "--local"]);
-        plan["changes"][0]["fields"][0]["before"] == least
-    };
-    until("the limits are those", || limits_are(2).then_some(()));
-    assert_eq!(nodes(&scenario, "more"), 0);
-    scenario.expect(0, &["apply", "--local", "--yes"]);
-
-    scenario.edit("min_nodes = 0\nmax_nodes = 3", "min_nodes = 4\nmax_nodes = 5");
-    let said = scenario.provision(&["apply", "--local", "--yes"]);
-    assert_eq!(said.code, Some(0), "{}", said.stderr);
-    assert!(said.stderr.contains("of 4 nodes ready"), "{}", said.stderr);
-    until("the nodes are there", || (nodes(&scenario, "more") == 4).then_some(()));
-    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
-}
-
-#[test]
-fn machines_that_cannot_be_had_are_named_at_once_and_waited_for_by_the_next_apply() {
-    let scenario = Scenario::with(CLUSTER);
-    scenario.expect(0, &["apply", "--local", "--yes"]);
-    scenario
-        .write("stack.toml", CLUSTER.to_owned() + &POOL.replace("min_nodes = 0\nmax_nodes = 3", "nodes = 2"));
-    scenario.expect(0, &["local", "stockout", "add", "--zone", "europe-west1-b"]);
-    let began = Instant::now();
-    let said = scenario.provision(&["apply", "--local", "--yes"]);
-    assert_eq!(said.code, Some(1), "{}", said.stderr);
-    assert!(began.elapsed() < Duration::from_secs(30));
-    for words in [
-        "failed node_pool.main/more: stock-out in europe-west1-b: ",
-        "GCE_STOCKOUT",
-        "hint: Google has no such machines there now",
-    ] {
-        assert!(said.stderr.contains(words), "no `{words}` in\n{}", said.stderr);
-    }
-    let plan = scenario.json(2, &["plan", "--local", "--detailed-exitcode"]);
-    assert_eq!(
-        plan["changes"][0]["fields"],
-        json!([{ "path": "state", "before": "failed", "after": "ready" }])
-    );
-    let said = scenario.provision(&["apply", "--local", "--yes"]);
-    assert_eq!(said.code, Some(1), "{}", said.stderr);
-    assert!(said.stderr.contains("the pool is ERROR: stock-out in europe-west1-b"), "{}", said.stderr);
-    scenario.expect(0, &["local", "stockout", "clear"]);
-    scenario.expect(0, &["apply", "--local", "--yes"]);
-    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
-    assert_eq!(nodes(&scenario, "more"), 2);
-}
-
-const SLOW: &str = r#"
-[job.slow]
-subscription = "work"
-bucket = "data"
-pool = "main/workers"
-
-[job.slow.command]
-argv = ["sh", "-c", "sleep 2; echo done > \"$PROVISION_OUTPUT/$PROVISION_ITEM.txt\""]
-load = "gs://data/out/{item}/"
-"#;
-const DATA: &str = "local-cloud-grow-data";
-
-#[test]
-fn a_pool_grows_under_an_open_run_and_the_new_nodes_take_work() {
-    let scenario = Scenario::with(
-        &(scenarios::small::stack_without_jobs("grow", "30s", 1).replace("files = { \"in/\" = \"in\" }", "")
-            + SLOW),
-    );
-    let items: Vec<String> = (0..12).map(|n| format!("item-{n:02}")).collect();
-    scenario.write("items.txt", items.join("\n"));
-    let mut run = scenario.start(&["run", "--local", "--yes", "--items", "items.txt"]);
-    let attempts = || -> Vec<Attempt> {
-        let names = scenario.objects(DATA, "runs");
-        let of_attempts =
-            names.iter().filter(|name| name.contains("/attempts/") && !name.ends_with("ed.json"));
-        of_attempts
-            .filter_map(|name| serde_json::from_slice(&std::fs::read(scenario.object(DATA, name)).ok()?).ok())
-            .collect()
-    };
-    until("the only worker works", || (!attempts().is_empty()).then_some(()));
-    let id = scenario.only_run(DATA);
-
-    scenario.edit("max_nodes = 1", "max_nodes = 2");
-    let text = scenario.expect(0, &["plan", "--local"]);
-    assert!(text.contains(&format!("run {id} is open: it gets 2 workers instead of 1")), "{text}");
-    let said = scenario.provision(&["apply", "--local", "--yes", "--format", "json"]);
-    assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
-    let grown = events(&said).into_iter().find(|event| event["type"] == "grown").expect("the run grew");
-    assert_eq!((&grown["run"], &grown["from"], &grown["to"]), (&json!(id.0), &json!(1), &json!(2)));
-    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
-
-    // Whoever goes on with the run does the same.
-    assert!(scenarios::kill(run.id()));
-    run.wait().expect("it is gone");
-    scenario.edit("max_nodes = 2", "max_nodes = 3");
-    let said = scenario.provision(&["run", "--local", "--yes", "--items", "items.txt"]);
-    assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
-    assert!(said.stderr.contains(&format!("run {id}: 3 workers instead of 2")), "{}", said.stderr);
-    assert!(said.stdout.contains("0 items lost, 12 of 12 done"), "{}", said.stdout);
-    let nodes: BTreeSet<String> = attempts().into_iter().map(|attempt| attempt.node).collect();
-    println!("{} nodes took work", nodes.len());
-    assert_eq!(nodes.len(), 3, "{nodes:?}\n{}", log(&scenario));
-    assert_eq!(scenario.objects(DATA, layout::receipts(&id).trim_end_matches('/')).len(), 12);
+    assert!(!scenario.started_log().contains("left under way"), "{}", scenario.started_log());
 }

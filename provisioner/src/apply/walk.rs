@@ -69,18 +69,15 @@ impl<'a> Walk<'a> {
 mod tests {
     use super::*;
     use crate::diff::{Action, Change};
-    use crate::resource::Address;
+    use crate::resource::{Desired, Live};
+    use serde_json::Value;
 
     #[test]
     fn a_failure_stops_what_waits_for_it_and_nothing_else() {
-        let change = |key: &str| Change {
-            address: Address::new("topic", key),
-            action: Action::Create,
-            reason: String::new(),
-            fields: Vec::new(),
-            desired: None,
-            live: None,
-            seen: None,
+        let change = |key: &str| {
+            let (want, live) =
+                (Desired::for_test("topic", key, Value::Null), Live::for_test("topic", key, Value::Null));
+            Change::for_test(Action::Create, want, live)
         };
         let changes = ["a", "b", "after-a", "after-that", "after-b"].map(change).into();
         let graph = Graph { changes, waits_for: vec![vec![], vec![], vec![0], vec![2], vec![1]] };

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use google_cloud_auth::credentials::CacheableResource;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Cloud;
+use super::web::{Answer, answer};
 
 /// Google's own.
 const ENDPOINT: &str = "https://monitoring.googleapis.com";
@@ -102,17 +102,19 @@ impl Cloud {
             [("filter", filter), ("interval.startTime", start), ("interval.endTime", now.to_string())];
         let url = format!("{endpoint}/v3/projects/{}/timeSeries", self.project.id);
         let url = reqwest::Url::parse_with_params(&url, query).context("no address")?;
+        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
         let mut tries = TRIES;
         loop {
             tries -= 1;
-            let (worth_another, error) = match self.get(url.clone()).await {
-                Ok((status, body)) if status.is_success() => {
-                    return serde_json::from_value(body).context("it answers something else");
+            let get = client.get(url.clone()).headers(self.credentials().await.context("no access token")?);
+            let (worth_another, error) = match answer(get).await {
+                Ok(Answer { status: 200, body, .. }) => {
+                    return serde_json::from_slice(&body).context("it answers something else");
                 }
-                Ok((status, body)) => {
+                Ok(Answer { status, body, .. }) => {
+                    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
                     let said = body["error"]["message"].as_str().unwrap_or_default().to_owned();
-                    let again = status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS;
-                    (again, anyhow::anyhow!("{status}: {said}"))
+                    (status >= 500 || status == 429, anyhow::anyhow!("{status}: {said}"))
                 }
                 Err(error) => (true, error),
             };
@@ -121,18 +123,5 @@ impl Cloud {
             }
             tokio::time::sleep(PAUSE).await;
         }
-    }
-
-    async fn get(&self, url: reqwest::Url) -> Result<(http::StatusCode, Value)> {
-        let credentials = self.target.credentials.headers(http::Extensions::new()).await;
-        let headers = match credentials.context("no access token")? {
-            CacheableResource::New { data, .. } => data,
-            CacheableResource::NotModified => http::HeaderMap::new(),
-        };
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        let answer = client.get(url).headers(headers).send().await?;
-        let status = answer.status();
-        let body = answer.bytes().await?;
-        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 }

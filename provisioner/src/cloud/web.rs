@@ -59,7 +59,8 @@ impl Cloud {
         }
     }
 
-    async fn credentials(&self) -> Result<HeaderMap> {
+    /// The caller's token, as headers.
+    pub(super) async fn credentials(&self) -> Result<HeaderMap> {
         match self.target.credentials.headers(Extensions::new()).await? {
             CacheableResource::New { data, .. } => Ok(data),
             CacheableResource::NotModified => Ok(HeaderMap::new()),
@@ -67,7 +68,8 @@ impl Cloud {
     }
 }
 
-async fn answer(get: reqwest::RequestBuilder) -> Result<Answer> {
+/// Sends a request, and reads what is answered.
+pub(super) async fn answer(get: reqwest::RequestBuilder) -> Result<Answer> {
     let mut answered = get.send().await?;
     let (status, headers) = (answered.status().as_u16(), answered.headers().clone());
     let mut body = Vec::new();

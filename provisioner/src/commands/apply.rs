@@ -116,7 +116,7 @@ impl Apply {
         // What was confirmed is what is done: as long as the question was open things may have moved.
         while !self.leave.yes && !plan.is_idle() {
             permit(&session, &plan, allowed).await?;
-            plan.is_ready()?;
+            plan.readiness()?;
             agree(false, "apply these changes")?;
             let now = look().await?;
             let moved = report::moved_text(&plan, &now, Style::of_stderr());
@@ -189,7 +189,7 @@ impl Errand<'_> {
     pub(super) async fn carry_out(&self, session: &Session, plan: &Plan) -> Result<Exit> {
         let Self { allowed, pace, yes, verb, stream } = *self;
         permit(session, plan, allowed).await?;
-        plan.is_ready()?;
+        plan.readiness()?;
         if plan.is_idle() {
             return Ok(Exit::Done);
         }

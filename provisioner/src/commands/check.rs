@@ -50,6 +50,6 @@ impl Check {
             report::note(&format!("{} is not enabled: apply enables it", api.address));
         }
         report::data(&findings_text(&plan.findings, Style::of_stdout()));
-        Ok(if plan.is_ready().is_ok() { Exit::Done } else { Exit::Error })
+        Ok(if plan.readiness().is_ok() { Exit::Done } else { Exit::Error })
     }
 }

@@ -74,7 +74,7 @@ async fn seats<'a>(session: &'a Session, targets: &[String]) -> Result<Vec<Seat<
         if !targets.is_empty() && !targets.iter().any(|target| own.contains(target)) {
             continue;
         }
-        let cluster = scope.cluster(job.pool.split('/').next().unwrap_or_default());
+        let cluster = scope.cluster(job.cluster());
         if let Some(cluster) = Cluster::found(&session.cloud, &cluster).await? {
             found.push(Seat { key, job, cluster });
         }

@@ -11,6 +11,7 @@ use super::session::Session;
 use crate::backlog;
 use crate::cloud::{Count, errors};
 use crate::diff::Change;
+use crate::full_name;
 use crate::plan::{Allowed, Plan, Refused};
 use crate::runs::{Cluster, Sifted, Store, Summary, sift};
 
@@ -44,9 +45,7 @@ pub(super) async fn refusals(
     allowed: Allowed,
     look: Look,
 ) -> Result<Vec<String>> {
-    let Err(Refused(mut refused)) = plan.check(allowed) else {
-        return interruptions(session, plan, allowed, look).await;
-    };
+    let mut refused = plan.refusals(allowed);
     refused.extend(interruptions(session, plan, allowed, look).await?);
     Ok(refused)
 }
@@ -107,10 +106,7 @@ async fn workers_of_others(session: &Session, plan: &Plan) -> Vec<String> {
     let mut refused = Vec::new();
     for change in destructive(plan, &["cluster", "node_pool"]) {
         let Some(live) = &change.live else { continue };
-        let (cluster, pool) = match live.id.split_once("/nodePools/") {
-            Some((cluster, pool)) => (cluster, Some(pool)),
-            None => (live.id.as_str(), None),
-        };
+        let (cluster, pool) = full_name::cluster(&live.id);
         let Ok(Some(cluster)) = Cluster::found(&session.cloud, cluster).await else { continue };
         let Ok(owners) = cluster.running_workers_of_others(pool).await else { continue };
         refused.extend(owners.into_iter().map(|(owner, count)| {

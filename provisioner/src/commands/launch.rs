@@ -142,8 +142,7 @@ async fn pinned_image(session: &Session, key: &str, job: &JobSpec) -> Result<Opt
     if job.image.is_none() {
         return Ok(None);
     }
-    let cluster = job.pool.split('/').next().unwrap_or_default();
-    let cluster = Cluster::found(&session.cloud, &session.scope().cluster(cluster)).await?;
+    let cluster = Cluster::found(&session.cloud, &session.scope().cluster(job.cluster())).await?;
     let applied = match cluster {
         Some(cluster) => cluster.image_of(key).await?,
         None => None,

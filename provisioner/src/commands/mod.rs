@@ -34,8 +34,6 @@ mod stacks;
 mod status;
 mod teardown;
 
-pub(crate) use status::{Is, PoolStatus, ResourceStatus, StackStatus};
-
 /// Plans, applies and runs fault-tolerant batch stacks on cheap machines that may vanish.
 #[derive(Parser)]
 #[command(name = "provision", version, about, propagate_version = true, after_help = EXAMPLES)]

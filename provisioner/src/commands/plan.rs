@@ -96,7 +96,7 @@ impl Plan {
         plan.refused = refusals(&session, &plan, allowed, Look::Reading).await?;
         report::plan(&plan, self.format);
         if let Some(path) = &self.out {
-            plan.is_ready()?;
+            plan.readiness()?;
             let text = saved::written(&plan, allowed)?;
             std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
             report::note(&format!("`provision apply{} {}` does exactly this", session.words, path.display()));

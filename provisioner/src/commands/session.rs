@@ -298,9 +298,8 @@ impl Session {
     /// forgotten the job, any that has the Job.
     pub(super) async fn cluster_of(&self, run: &RunRecord) -> Result<Option<Cluster>> {
         let scope = self.scope();
-        let of_pool = |pool: &str| scope.cluster(pool.split('/').next().unwrap_or_default());
         if let Some((_, job)) = self.stack.jobs().find(|(key, _)| *key == run.job) {
-            return Cluster::found(&self.cloud, &of_pool(&job.pool)).await;
+            return Cluster::found(&self.cloud, &scope.cluster(job.cluster())).await;
         }
         for key in scope.keys("cluster") {
             let Some(cluster) = Cluster::found(&self.cloud, &scope.cluster(key)).await? else { continue };

@@ -9,20 +9,19 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
-use serde::Serialize;
 
 use super::runs::reasons;
 use super::session::{Session, StackArgs};
 use crate::cloud::{Cloud, limited};
-use crate::cost::Hourly;
 use crate::diff::Action;
 use crate::exit::Exit;
 use crate::kinds;
 use crate::plan::{self, Plan};
-use crate::report::{self, Format, publishing_interrupted, standing_json, status_text};
+use crate::report::{self, Format, publishing_interrupted, status_text};
 use crate::resource::{Address, Health};
 use crate::runs::{OpenRun, Queue};
 use crate::stack::PoolFacts;
+use crate::status::{Is, PoolStatus, ResourceStatus, StackStatus};
 
 /// Resources whose health is asked for at the same time.
 const PARALLEL: usize = 32;
@@ -35,67 +34,6 @@ pub(super) struct Status {
     /// How it is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-/// How a stack stands.
-#[derive(Serialize)]
-pub(crate) struct StackStatus {
-    pub stack: String,
-    pub project: String,
-    /// All that the file declares or implies, and what has left it.
-    pub resources: Vec<ResourceStatus>,
-    /// Resources that are not as the file says, with what apply would do.
-    pub differences: BTreeMap<String, Action>,
-    /// The file's pools, by `CLUSTER/POOL`.
-    pub pools: BTreeMap<String, PoolStatus>,
-    /// The items of all open runs.
-    pub queue: Queue,
-    /// Runs that have not ended.
-    pub runs: Vec<OpenRun>,
-    /// What an hour of it costs as it is.
-    #[serde(serialize_with = "as_data")]
-    pub cost: Hourly,
-}
-
-fn as_data<S: serde::Serializer>(cost: &Hourly, serializer: S) -> Result<S::Ok, S::Error> {
-    standing_json(cost).serialize(serializer)
-}
-
-/// One resource.
-#[derive(Serialize)]
-pub(crate) struct ResourceStatus {
-    pub address: Address,
-    /// What the cloud calls it.
-    pub id: String,
-    pub is: Is,
-    /// What its service says of it, where it says something.
-    pub health: Option<Health>,
-}
-
-/// A resource beside its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Is {
-    /// There, and as the file says.
-    AsDeclared,
-    /// There, and otherwise.
-    Different,
-    /// Not there.
-    Missing,
-    /// There, and not in the file any more.
-    Undeclared,
-    /// Not to be seen with these credentials.
-    Unknown,
-}
-
-/// The nodes of a pool.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct PoolStatus {
-    pub ready: usize,
-    /// With those that are not ready.
-    pub nodes: usize,
-    pub min: u32,
-    pub max: u32,
 }
 
 impl Status {
@@ -178,16 +116,11 @@ async fn pools(session: &Session) -> Result<BTreeMap<String, PoolStatus>> {
             let pool = node.labels().get(kinds::POOL).map(|pool| format!("{key}/{pool}"));
             if let Some(pool) = pool.and_then(|pool| pools.get_mut(&pool)) {
                 pool.nodes += 1;
-                pool.ready += usize::from(is_ready(node));
+                pool.ready += usize::from(kinds::is_ready(node));
             }
         }
     }
     Ok(pools)
-}
-
-fn is_ready(node: &Node) -> bool {
-    let conditions = node.status.iter().filter_map(|status| status.conditions.as_ref()).flatten();
-    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 async fn open_runs(session: &Session) -> Result<Vec<OpenRun>> {

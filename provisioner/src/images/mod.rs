@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::cloud::Cloud;
 use crate::diff::{Action, Change, differences};
+use crate::finding::{Finding, Level};
+use crate::full_name;
 use crate::kinds::POOL;
-use crate::preflight::{Finding, Level};
 use crate::resource::{Desired, Live};
 
 mod reference;
@@ -226,7 +227,7 @@ fn places(fields: &Value) -> Vec<String> {
 fn machines<'a>(job: &Desired, desired: &'a [Desired]) -> Option<(&'a str, &'a str)> {
     let pool = job.fields.pointer(&format!("{PODS}/nodeSelector"))?[POOL].as_str()?;
     let (cluster, _) = job.id.split_once("/namespaces/")?;
-    let id = format!("{cluster}/nodePools/{pool}");
+    let id = full_name::pool(cluster, pool);
     let pool = desired.iter().find(|want| want.address.kind == "node_pool" && want.id == id)?;
     Some((&pool.address.key, pool.fields["machine_type"].as_str()?))
 }
@@ -242,7 +243,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::resource::{Address, Owner, Revision};
 
     const IMAGE: &str = "gcr.io/p/worker:1";
 
@@ -252,16 +252,7 @@ mod tests {
     }
 
     fn desired(kind: &'static str, key: &str, id: &str, fields: Value) -> Desired {
-        Desired {
-            address: Address::new(kind, key),
-            id: id.into(),
-            fields,
-            needs: Vec::new(),
-            inside: None,
-            implied_by: None,
-            existing: false,
-            spec: None,
-        }
+        Desired { id: id.into(), ..Desired::for_test(kind, key, fields) }
     }
 
     /// A job with an image, in a pool of a machine type.
@@ -278,16 +269,7 @@ mod tests {
     }
 
     fn live(image: &str) -> Vec<Option<Live>> {
-        let job = Live {
-            address: Address::new("job", "fx"),
-            id: String::new(),
-            fields: fields(image),
-            owner: Owner::Ours,
-            holds: None,
-            inside: None,
-            revision: Revision::default(),
-        };
-        vec![Some(job), None]
+        vec![Some(Live::for_test("job", "fx", fields(image))), None]
     }
 
     fn found(digest: &str, architecture: &str) -> Look {

@@ -20,6 +20,7 @@ use super::readiness::State;
 use super::service_account::{ServiceAccount, account_problem};
 use super::{Found, Kind, Place, Table, health, operation, others, shortage};
 use crate::cloud::{Cloud, errors, limited, marks};
+use crate::full_name;
 use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, PoolFacts, Scope};
 
@@ -147,7 +148,7 @@ impl Table for ClusterSpec {
         let grants: Vec<Address> = all[2..].iter().map(|grant| grant.address.clone()).collect();
         all[0].needs.extend(grants);
         for (name, pool) in &pools {
-            let pool_id = format!("{id}/nodePools/{name}");
+            let pool_id = full_name::pool(&id, name);
             all.push(Desired::new(&format!("{key}/{name}"), pool_id, pool)?.inside(address.clone()));
         }
         Ok(all)
@@ -271,8 +272,7 @@ impl Kind for Cluster {
     }
 
     fn by_hand(&self, project: &str, id: &str) -> String {
-        let (parent, name) = id.split_once("/clusters/").unwrap_or(("", id));
-        let location = parent.rsplit('/').next().unwrap_or_default();
+        let (name, location) = (full_name::last(id), full_name::location(id));
         format!("gcloud container clusters delete {name} --location={location} --project={project}")
     }
 

@@ -46,7 +46,7 @@ pub(crate) use any::{AnyDeclared, AnyKind, AnyTable};
 pub(crate) use api::with_apis;
 pub(crate) use job::{JOB, JobSpec};
 pub(crate) use machine::shape;
-pub(crate) use node_pool::{POOL, billed};
+pub(crate) use node_pool::{POOL, billed, is_ready};
 pub(crate) use others::told;
 pub(crate) use secret::{Kept, SecretSpec};
 pub(crate) use service_account::marks_in as account_marks;

@@ -18,12 +18,14 @@ use super::readiness::State;
 use super::{Found, Kind, Place, cluster, health, operation};
 use crate::cloud::{Cloud, errors, limited};
 use crate::cost::{Billed, Machines};
+use crate::full_name;
 use crate::resource::{Address, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels};
 
 mod size;
 
 pub(super) use size::Count;
+pub(crate) use size::is_ready;
 
 /// The label and taint of GKE's Spot nodes.
 pub(super) const SPOT: &str = "cloud.google.com/gke-spot";
@@ -157,7 +159,7 @@ impl Kind for NodePool {
     ];
 
     async fn forget(cloud: &Cloud, id: &str) {
-        cloud.forget_cluster(id.split_once("/nodePools/").map_or(id, |(cluster, _)| cluster)).await;
+        cloud.forget_cluster(full_name::cluster(id).0).await;
     }
 
     fn apis(&self) -> &'static [&'static str] {
@@ -165,12 +167,12 @@ impl Kind for NodePool {
     }
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
-        let (cluster_id, name) = id.split_once("/nodePools/").unwrap_or((id, ""));
+        let (cluster_id, name) = full_name::cluster(id);
         let Some(cluster) = cloud.cluster(cluster_id).await? else { return Ok(None) };
         let pools = cluster.node_pools.into_iter();
-        let live = pools
-            .into_iter()
-            .find(|pool| pool.name == name && pool.status != model::node_pool::Status::Stopping);
+        let live = pools.into_iter().find(|pool| {
+            Some(pool.name.as_str()) == name && pool.status != model::node_pool::Status::Stopping
+        });
         Ok(live.map(|live| found(cloud, cluster_id, live, None)))
     }
 
@@ -186,24 +188,25 @@ impl Kind for NodePool {
     }
 
     async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
-        let (cluster_id, name) = id.split_once("/nodePools/").unwrap_or((id, ""));
+        let (cluster_id, name) = full_name::cluster(id);
         let cluster = cloud.cluster(cluster_id).await?;
         let pools = cluster.map(|cluster| cluster.node_pools).unwrap_or_default();
-        let live = pools.into_iter().find(|pool| pool.name == name);
+        let live = pools.into_iter().find(|pool| Some(pool.name.as_str()) == name);
         Ok(live.as_ref().map(health::of_pool))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let (cluster_id, name) = at.id.split_once("/nodePools/").unwrap_or((at.id, ""));
+        let (cluster_id, name) = full_name::cluster(at.id);
         let (parent, _) = cluster_id.split_once("/clusters/").unwrap_or((cluster_id, ""));
         // A new cluster comes with its pools: then this answers "already there", and is compared.
         cluster::running(cloud, cluster_id, at.progress).await?;
         let key = at.key.split('/').next().unwrap_or_default();
-        let create = cloud
-            .clusters
-            .create_node_pool()
-            .set_parent(cluster_id)
-            .set_node_pool(self.wire(cloud, parent, name, key));
+        let create = cloud.clusters.create_node_pool().set_parent(cluster_id).set_node_pool(self.wire(
+            cloud,
+            parent,
+            name.unwrap_or_default(),
+            key,
+        ));
         let count = Count { pool: at.id, wanted: self.min_nodes };
         match limited("create the pool", create.send()).await {
             Ok(started) => operation::wait_counting(cloud, parent, started, Some(count), at.progress).await,
@@ -217,7 +220,7 @@ impl Kind for NodePool {
     }
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
-        let (cluster_id, _) = at.id.split_once("/nodePools/").unwrap_or((at.id, ""));
+        let (cluster_id, _) = full_name::cluster(at.id);
         let (parent, _) = cluster_id.split_once("/clusters/").unwrap_or((cluster_id, ""));
         let changed = |name: &str| fields.iter().any(|field| field == name);
         if changed("state") {
@@ -254,11 +257,11 @@ impl Kind for NodePool {
     }
 
     fn by_hand(&self, project: &str, id: &str) -> String {
-        let (cluster, name) = id.split_once("/nodePools/").unwrap_or(("", id));
-        let (parent, cluster) = cluster.split_once("/clusters/").unwrap_or(("", cluster));
-        let location = parent.rsplit('/').next().unwrap_or_default();
+        let (cluster, location) = (full_name::cluster(id).0, full_name::location(id));
         format!(
-            "gcloud container node-pools delete {name} --cluster={cluster} --location={location} --project={project}"
+            "gcloud container node-pools delete {} --cluster={} --location={location} --project={project}",
+            full_name::last(id),
+            full_name::last(cluster)
         )
     }
 }
@@ -336,7 +339,7 @@ fn found(cloud: &Cloud, cluster_id: &str, live: model::NodePool, inside: Option<
             _ => State::Ready,
         },
     };
-    let id = format!("{cluster_id}/nodePools/{}", live.name);
+    let id = full_name::pool(cluster_id, &live.name);
     Found { id, key, owner, fields, holds: None, inside, revision }
 }
 
@@ -351,7 +354,7 @@ pub(crate) fn billed(live: &model::Cluster, project: &str) -> Vec<Billed> {
             between: bounds(pool),
         };
         let name = format!("node pool {}/{}", live.name, pool.name);
-        Billed::machines(name, format!("{id}/nodePools/{}", pool.name), machines)
+        Billed::machines(name, full_name::pool(&id, &pool.name), machines)
     };
     let own = Billed::cluster(format!("cluster {}", live.name), id.clone());
     [own].into_iter().chain(live.node_pools.iter().map(pool)).collect()

@@ -166,11 +166,9 @@ fn stale_text(address: &Address, told: &Stale, style: Style) -> String {
 
 fn said(style: Style, action: Action) -> String {
     match action {
-        Action::Create => style.green("created"),
-        Action::Update => style.yellow("updated"),
-        Action::Replace => style.yellow("replaced"),
-        Action::Delete => style.red("deleted"),
-        Action::Release => style.yellow("let go"),
+        Action::Create => style.green(action.past()),
+        Action::Delete => style.red(action.past()),
+        Action::Update | Action::Replace | Action::Release => style.yellow(action.past()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use serde::{Serialize as _, Serializer};
 use serde_json::{Value, json};
 
 use crate::cost::{Amount, CostChange, Hourly};
@@ -88,11 +89,11 @@ pub(super) fn change_json(change: &CostChange) -> Value {
     json!({ "before": hour_json(&change.before), "after": hour_json(&change.after), "prices": source_json() })
 }
 
-/// A stack's cost as data.
-pub(crate) fn standing_json(cost: &Hourly) -> Value {
+/// A stack's cost as data, with where the prices are from.
+pub(crate) fn cost_as_data<S: Serializer>(cost: &Hourly, serializer: S) -> Result<S::Ok, S::Error> {
     let mut value = hour_json(cost);
     value["prices"] = source_json();
-    value
+    value.serialize(serializer)
 }
 
 /// US dollars an hour; what an amount is `without` is unknown.

@@ -136,14 +136,10 @@ mod tests {
         by: Option<&Address>,
     ) -> Desired {
         Desired {
-            address: Address::new(kind, key),
-            id: key.into(),
-            fields: json!({}),
             needs: needs.iter().map(|(kind, key)| Address::new(kind, *key)).collect(),
-            inside: None,
             implied_by: by.cloned(),
             existing: kind == "cluster",
-            spec: None,
+            ..Desired::for_test(kind, key, json!({}))
         }
     }
 

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::plan::{FOLDED, Summary, folder, growths, left_out, loses, push_field, remark, same_folder};
 use super::{Style, cost};
 use crate::diff::{Action, Change};
+use crate::finding::Level;
 use crate::plan::Plan;
-use crate::preflight::Level;
 
 /// Most characters of a comment on GitHub.
 const LIMIT: usize = 65_535;

@@ -36,7 +36,7 @@ mod plain;
 pub(crate) use account::account_text;
 pub(crate) use apply::ApplyReport;
 pub(crate) use calls::{calls_text, faults_text, points_text};
-pub(crate) use cost::standing_json;
+pub(crate) use cost::cost_as_data;
 pub(crate) use failed::{failure_show, failures_list};
 pub(crate) use graph::{graph_json, graph_mermaid};
 pub(crate) use html::account_html;

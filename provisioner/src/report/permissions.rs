@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::Style;
+use crate::finding::{Finding, Level};
 use crate::permissions::{Doing, Role};
-use crate::preflight::{Finding, Level};
 
 /// One role a line, for `xargs` and for people.
 pub(crate) fn permissions_text(roles: &[Role]) -> String {

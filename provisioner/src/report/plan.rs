@@ -113,7 +113,7 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     let place = if plan.local { " (local cloud)" } else { "" };
     let mut text = format!("stack {}, project {}{place}\n", plan.stack, plan.project);
     if plan.is_empty() {
-        let is_seen = plan.unseen.is_empty() && plan.is_ready().is_ok();
+        let is_seen = plan.unseen.is_empty() && plan.readiness().is_ok();
         text.push_str(match (plan.left_out, is_seen) {
             (1.., _) => "no changes of what was asked for\n",
             (0, true) => "no changes: the cloud is as the file says\n",
@@ -307,7 +307,7 @@ pub(super) fn same_folder(changes: &[Change], name: &str) -> usize {
 pub(super) mod tests {
     use super::*;
     use crate::graph::Graph;
-    use crate::resource::{Desired, Live, Owner, Revision};
+    use crate::resource::{Desired, Live};
     use serde_json::json;
 
     /// A change of a resource that is what its kind and key say.
@@ -317,40 +317,16 @@ pub(super) mod tests {
         action: Action,
         fields: Vec<FieldChange>,
     ) -> Change {
-        let address = Address::new(kind, key);
-        let desired = Desired {
-            address: address.clone(),
-            id: format!("projects/p/{key}"),
-            fields: json!({}),
-            needs: Vec::new(),
-            inside: None,
-            implied_by: None,
-            existing: false,
-            spec: None,
+        let id = format!("projects/p/{key}");
+        let desired = Desired { id: id.clone(), ..Desired::for_test(kind, key, json!({})) };
+        let holds = (kind == "bucket").then(|| "32 objects".to_owned());
+        let live = Live { id, holds, ..Live::for_test(kind, key, json!({})) };
+        let reason = match action {
+            Action::Create => "in the file",
+            Action::Update => "changed in the file",
+            _ => "not in the file any more",
         };
-        let live = Live {
-            address: address.clone(),
-            id: format!("projects/p/{key}"),
-            fields: json!({}),
-            owner: Owner::Ours,
-            holds: (kind == "bucket").then(|| "32 objects".to_owned()),
-            inside: None,
-            revision: Revision::default(),
-        };
-        Change {
-            address,
-            action,
-            reason: match action {
-                Action::Create => "in the file",
-                Action::Update => "changed in the file",
-                _ => "not in the file any more",
-            }
-            .into(),
-            fields,
-            desired: (action != Action::Delete).then_some(desired),
-            live: (action != Action::Create).then_some(live),
-            seen: None,
-        }
+        Change { reason: reason.into(), fields, ..Change::for_test(action, desired, live) }
     }
 
     fn plan() -> Plan {

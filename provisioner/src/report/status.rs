@@ -9,8 +9,8 @@ use super::counted;
 use super::plain::one_line;
 use super::runs::line;
 use super::stacks::span;
-use crate::commands::{Is, PoolStatus, ResourceStatus, StackStatus};
 use crate::runs::{OpenRun, Pods, Queue};
+use crate::status::{Is, PoolStatus, ResourceStatus, StackStatus};
 
 /// Column that the state begins in.
 const STATES: usize = 44;

@@ -84,6 +84,10 @@ pub(super) fn of(stack: &AnyStack, edit: &Edit) -> Expected {
         }
         ("bucket", "location") => with(vec![address], &["bucket_file.", "grant."]),
         ("bucket", "files") => with(vec![], &[&format!("bucket_file.{key}/")]),
+        ("cluster", _) if is_new => {
+            let with_it = ["node_pool.", "grant.", "service_account.", "namespace.", "secret.", "api."];
+            with(vec![address], &with_it)
+        }
         ("cluster", "pool") => of_pool(stack, edit),
         ("cluster", _) => own(),
         ("secret", _) => with(vec![], &["secret.", "job.", "grant."]),

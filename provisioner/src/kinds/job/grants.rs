@@ -55,11 +55,10 @@ impl JobSpec {
         if let (Some(email), Some(account)) = (email, self.service_account.as_deref()) {
             let member = format!("serviceAccount:{}.svc.id.goog[{}/{key}]", project.id, scope.owner);
             let bind = Grant::on_service_account(email, "roles/iam.workloadIdentityUser", &member);
-            let cluster = self.pool.split('/').next().unwrap_or_default();
             add("identity".into(), bind, Address::new("service_account", account))?;
             // The pool of identities comes with the project's first cluster.
             if let Some(bind) = grants.last_mut() {
-                bind.needs.push(Address::new("cluster", cluster));
+                bind.needs.push(Address::new("cluster", self.cluster()));
             }
         }
         grants.extend(self.secret_grants(key, by, &identity, scope)?);

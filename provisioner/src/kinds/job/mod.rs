@@ -128,7 +128,6 @@ impl Table for JobSpec {
 
     fn references(&self) -> Vec<Reference> {
         let reference = |field, table, key: &str| Reference { field, table, key: key.to_owned() };
-        let cluster = self.pool.split_once('/').map(|(cluster, _)| cluster);
         let account = self
             .service_account
             .as_deref()
@@ -137,7 +136,9 @@ impl Table for JobSpec {
             reference(&["subscription"], "subscription", &self.subscription),
             reference(&["bucket"], "bucket", &self.bucket),
         ];
-        all.extend(cluster.map(|cluster| reference(&["pool"], "cluster", cluster)));
+        if self.pool.contains('/') {
+            all.push(reference(&["pool"], "cluster", self.cluster()));
+        }
         all.extend(account);
         all
     }
@@ -145,7 +146,7 @@ impl Table for JobSpec {
     fn introduce(&self, _: &str, scope: &mut Scope) {
         let longest = scope.longest_run_in.entry(self.bucket.clone()).or_default();
         *longest = self.max_run_time.get().max(*longest);
-        let cluster = self.pool.split('/').next().unwrap_or_default();
+        let cluster = self.cluster();
         scope.secret_uses.extend(self.secrets().map(|secret| (secret.to_owned(), cluster.to_owned())));
     }
 
@@ -156,7 +157,7 @@ impl Table for JobSpec {
     fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
         self.image_is_known(key, scope)?;
         let address = Address::new(Job::NAME, key);
-        let (cluster, _) = self.pool.split_once('/').unwrap_or((&self.pool, ""));
+        let cluster = self.cluster();
         let account = self.service_account.as_deref();
         let email = account.map(|account| scope.email(&scope.name("service_account", account)));
 
@@ -186,6 +187,11 @@ impl JobSpec {
         let item_timeout_seconds = self.item_timeout.get();
         let (attempts, retry) = (self.attempts, self.retry.into());
         Ok(WorkerConfig { handler, attempts, item_timeout_seconds, retry })
+    }
+
+    /// The key of the cluster that its pool is in.
+    pub(crate) fn cluster(&self) -> &str {
+        self.pool.split('/').next().unwrap_or_default()
     }
 
     /// Workers that the job's pool has room for.

@@ -57,9 +57,8 @@ impl JobSpec {
 
     /// What must be in the cluster before a worker starts.
     pub(super) fn secret_addresses(&self, scope: &Scope) -> Vec<Address> {
-        let cluster = self.pool.split('/').next().unwrap_or_default();
         let in_cluster = self.secrets().filter(|key| scope.secrets.get(*key) == Some(&Kept::InCluster));
-        in_cluster.map(|key| secret::address(key, cluster, scope)).collect()
+        in_cluster.map(|key| secret::address(key, self.cluster(), scope)).collect()
     }
 
     /// The variables of the workers' container.

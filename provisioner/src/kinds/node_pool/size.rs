@@ -11,6 +11,7 @@ use kube::api::{Api, ListParams};
 use super::{LOOK, NodePool, POOL, count, look};
 use crate::cloud::evidence::patiently;
 use crate::cloud::{Cloud, limited};
+use crate::full_name;
 use crate::kinds::{Place, operation, shortage};
 
 /// Kubernetes' label for a node's zone.
@@ -110,9 +111,9 @@ pub(in crate::kinds) struct Count<'a> {
 impl Count<'_> {
     /// The pool's nodes, as its cluster lists them; none if that does not answer.
     async fn nodes(&self, cloud: &Cloud) -> Result<Option<Vec<Node>>> {
-        let (cluster, name) = self.pool.split_once("/nodePools/").unwrap_or((self.pool, ""));
+        let (cluster, name) = full_name::cluster(self.pool);
         let Some(kubernetes) = cloud.kubernetes(cluster).await? else { return Ok(None) };
-        let of_pool = ListParams::default().labels(&format!("{POOL}={name}"));
+        let of_pool = ListParams::default().labels(&format!("{POOL}={}", name.unwrap_or_default()));
         let api = Api::<Node>::all(kubernetes.0);
         Ok(Some(patiently(|| limited("count the nodes", api.list(&of_pool))).await?.items))
     }
@@ -125,7 +126,8 @@ impl Count<'_> {
     }
 }
 
-fn is_ready(node: &Node) -> bool {
+/// Whether pods can be placed on a node.
+pub(crate) fn is_ready(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
 }
@@ -133,8 +135,7 @@ fn is_ready(node: &Node) -> bool {
 /// With how many nodes a pool begins in each zone of a location, for so many in all. When nobody says,
 /// GKE takes three zones of a region.
 pub(super) fn first_of_zone(least: u32, location: &str) -> u32 {
-    let is_zone = location.rsplit_once('-').is_some_and(|(_, letter)| letter.len() == 1);
-    if is_zone { least } else { least.div_ceil(3) }
+    if full_name::is_zone(location) { least } else { least.div_ceil(3) }
 }
 
 #[cfg(test)]
