@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use contract::RunId;
 use serde_json::Value;
 
+pub mod any_stack;
 pub mod evidence;
 pub mod oracle;
 pub mod small;

@@ -10,6 +10,9 @@ use crate::observe::Observed;
 use crate::resource::{Address, Desired, Live, Owner};
 use crate::wildcard::fits;
 
+/// The field of kinds that are applied as a manifest.
+const MANIFEST: &str = "manifest";
+
 /// What is done with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -141,6 +144,8 @@ pub(crate) struct Asked {
     pub prune_grants: bool,
     /// The addresses that are meant; all of them if there are none.
     pub targets: Vec<String>,
+    /// Whether what a newer version of this program wrote is written as this one does.
+    pub downgrade: bool,
 }
 
 impl Asked {
@@ -214,6 +219,9 @@ fn change(want: &Desired, live: Option<Live>, fixed: Fixed) -> Option<Change> {
         return None;
     }
     let mut fields = live.as_ref().map(|live| differences(&want.fields, &live.fields)).unwrap_or_default();
+    if fields.is_empty() {
+        fields.extend(live.as_ref().and_then(|live| says_less(want, live)));
+    }
     let adopted = live.as_ref().is_some_and(|live| live.owner == Owner::Nobody);
     if adopted {
         let after = "this stack's".into();
@@ -260,11 +268,7 @@ fn end(live: Live, action: Action, reason: &str) -> Change {
 /// is still wanted it is created anew.
 fn with_contents(desired: &[Desired], changes: &mut Vec<Change>) {
     let gone = |changes: &[Change], container: &Address| {
-        changes
-            .iter()
-            .find(|c| &c.address == container)
-            .map(|c| c.action)
-            .filter(|action| matches!(action, Action::Delete | Action::Replace))
+        changes.iter().find(|c| c.is_destructive() && &c.address == container).map(|c| c.action)
     };
     for want in desired.iter().filter(|want| !want.existing) {
         let replaced = want.inside.as_ref().is_some_and(|c| gone(changes, c) == Some(Action::Replace));
@@ -305,8 +309,7 @@ pub(crate) fn differences(want: &Value, have: &Value) -> Vec<FieldChange> {
 fn compare(path: String, want: &Value, have: &Value, found: &mut Vec<FieldChange>) {
     match (want, have) {
         (Value::Object(want), Value::Object(have)) => {
-            // People remove labels, and a resource of the stack has no others.
-            let removed = have.keys().filter(|key| path == "labels" && !want.contains_key(*key));
+            let removed = have.keys().filter(|key| is_wholly_ours(&path) && !want.contains_key(*key));
             for key in removed {
                 let (before, after) = (have[key].clone(), Value::Null);
                 found.push(FieldChange { path: format!("{path}.{key}"), before, after });
@@ -325,6 +328,21 @@ fn compare(path: String, want: &Value, have: &Value, found: &mut Vec<FieldChange
         (want, have) if want == have => {}
         (want, have) => found.push(FieldChange { path, before: have.clone(), after: want.clone() }),
     }
+}
+
+/// Whether nobody but the stack puts anything there: labels, and what a job's workers are told. What the
+/// file does not say any more is a difference there.
+pub(crate) fn is_wholly_ours(path: &str) -> bool {
+    matches!(path.split(['.', '[']).next(), Some("labels" | "config"))
+}
+
+/// A manifest whose server adds to it, so that a comparison does not show what the file says no more; the
+/// mark tells that something else was applied last. Applying the manifest takes it out.
+fn says_less(want: &Desired, live: &Live) -> Option<FieldChange> {
+    let then = live.revision.marks.get(SPEC)?;
+    let is_less = want.fields.get(MANIFEST).is_some() && cause::made_otherwise(want.spec.as_deref()?, then);
+    let before = "with what is not wanted any more".into();
+    is_less.then(|| FieldChange { path: MANIFEST.to_owned(), before, after: "without".into() })
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -410,6 +428,35 @@ mod tests {
         let paths: Vec<_> = changes.iter().map(|change| change.path.as_str()).collect();
         assert_eq!(paths, ["filter", "labels.b", "retention"]);
         assert_eq!(differences(&want, &json!({"filter": "", "labels": {"a": "1"}})), []);
+    }
+
+    #[test]
+    fn what_workers_are_told_no_more_is_a_difference_and_what_a_server_adds_is_none() {
+        let want = json!({"config": {"env": {"A": "1"}}, "manifest": {"spec": {"pod": {}}}});
+        let have =
+            json!({"config": {"env": {"A": "1", "B": "2"}}, "manifest": {"spec": {"pod": {"dns": "x"}}}});
+        let paths: Vec<_> = differences(&want, &have).into_iter().map(|change| change.path).collect();
+        assert_eq!(paths, ["config.env.B"]);
+    }
+
+    #[test]
+    fn a_manifest_that_says_less_than_was_applied_last_is_applied_again() {
+        let manifest = json!({"manifest": {"nodeSelector": {"pool": "a"}}});
+        let more = json!({"manifest": {"nodeSelector": {"pool": "a", "spot": "true"}}});
+        let marked = |by: &Value| {
+            let mut there = live("a", more.clone());
+            there.revision.marks.insert(SPEC.to_owned(), cause::spec(&json!(1), by));
+            there
+        };
+        let want =
+            Desired { spec: Some(cause::spec(&json!(1), &manifest)), ..desired("a", manifest.clone()) };
+        let told = |by: &Value| {
+            let observed = Observed { wanted: vec![Some(marked(by))], ..Observed::default() };
+            actions(std::slice::from_ref(&want), observed)
+        };
+        assert_eq!(told(&more), ["~ thing.a (changed in the file)"]);
+        // Somebody else's, or the server's.
+        assert!(told(&manifest).is_empty());
     }
 
     #[test]

@@ -17,16 +17,24 @@ pub(crate) struct Graph {
 impl Graph {
     /// Orders changes. `deleted_after` names the kinds that must be gone before one of a kind goes.
     pub(crate) fn of(changes: Vec<Change>, deleted_after: impl Fn(&str) -> &'static [&'static str]) -> Self {
-        let at: HashMap<&Address, usize> = changes.iter().enumerate().map(|(i, c)| (&c.address, i)).collect();
+        // What is called otherwise now is made under its address, and goes under the same.
+        let made = changes.iter().enumerate().filter(|(_, change)| change.desired.is_some());
+        let at: HashMap<&Address, usize> = made.map(|(i, change)| (&change.address, i)).collect();
         let waits = |change: &Change| -> Vec<usize> {
             let needs = change.desired.iter().flat_map(|want| &want.needs);
             let needs = needs.filter_map(|need| at.get(need).copied());
             let goes = matches!(change.action, Action::Delete | Action::Replace);
             let before = if goes { deleted_after(change.address.kind) } else { &[] };
+            // What is replaced stands on what goes, and after that on something else.
+            let leaves = |other: &Change| match other.action {
+                Action::Delete => true,
+                Action::Replace => change.action == Action::Delete,
+                _ => false,
+            };
             let gone = changes
                 .iter()
                 .enumerate()
-                .filter(|(_, other)| other.action == Action::Delete && before.contains(&other.address.kind));
+                .filter(|(_, other)| leaves(other) && before.contains(&other.address.kind));
             // A killed rename is found again from the outside in, so it goes from the inside out.
             let renamed = changes.iter().enumerate().filter(|(_, other)| {
                 let lies_in = other.live.as_ref().and_then(|live| live.inside.as_ref());
@@ -128,6 +136,16 @@ mod tests {
         assert_eq!(order(create.into()), ["+ topic", "+ subscription"]);
         let delete = [change("topic", Action::Delete, &[]), change("subscription", Action::Delete, &[])];
         assert_eq!(order(delete.into()), ["- subscription", "- topic"]);
+    }
+
+    #[test]
+    fn what_is_called_otherwise_comes_first_and_goes_when_nothing_stands_on_it() {
+        let renamed = [
+            change("topic", Action::Create, &[]),
+            change("topic", Action::Delete, &[]),
+            change("subscription", Action::Replace, &["topic"]),
+        ];
+        assert_eq!(order(renamed.into()), ["+ topic", "± subscription", "- topic"]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod images;
 mod places;
 mod quota;
 mod preflight;
+mod newer;
 mod neighbours;
 mod backlog;
 mod plan;

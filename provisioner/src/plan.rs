@@ -15,6 +15,7 @@ use crate::fingerprint::digest;
 use crate::graph::Graph;
 use crate::kinds::{self, AnyKind};
 use crate::neighbours::{self, Spared};
+use crate::newer;
 use crate::observe::{self, Observed};
 use crate::preflight;
 use crate::resource::{Address, Desired, Live, Owner};
@@ -133,6 +134,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
     let mut findings = images.findings(desired, &known, &observed.wanted, cloud.project.local);
     findings.extend(quotas.findings(&known, &observed.wanted));
     findings.extend(places::findings(&known, &observed.wanted));
+    let newer = newer::in_sight(&observed);
     let targets = target::resolved(&asked.targets, &addresses(stack, desired, &observed, &cloud.project))?;
     let mut left_out =
         if desired.is_empty() { target::only_ending(&mut observed.unwanted, &targets) } else { 0 };
@@ -156,6 +158,9 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         graph = ordered(meant);
     }
     findings.extend(preflight::of(cloud, &unseen, &graph.changes).await);
+    if let Some(newer) = newer.filter(|_| !graph.changes.is_empty() && !asked.downgrade) {
+        findings.push(if desired.is_empty() { newer.of_an_end() } else { newer.of_changes() });
+    }
     findings.sort_by_key(|finding| finding.level);
     Ok(Plan {
         stack: stack.owner().to_owned(),

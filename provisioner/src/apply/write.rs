@@ -22,6 +22,12 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// How often an answer that knows nothing of our write yet is asked for again.
 const LOOKS: u32 = 6;
 
+/// A creation was refused because something is there, and nothing is: what was there may be going, or
+/// ours may not be seen everywhere yet.
+#[derive(Debug, thiserror::Error)]
+#[error("said to be there already, and not to be seen")]
+pub(super) struct NotSeen;
+
 /// A change on its way.
 pub(super) struct Work<'a> {
     change: &'a Change,
@@ -66,8 +72,9 @@ impl<'a> Work<'a> {
                 });
             }
             Err(error) => {
-                // What was refused for being out of date had no effect.
-                self.tried |= !errors::is_race(&error);
+                // What was refused for being out of date had no effect; but of several calls that make
+                // one update the first may have had theirs.
+                self.tried |= self.kind.updates_blindly() || !errors::is_race(&error);
                 return Err(error);
             }
             Ok(()) => self.tried = true,
@@ -155,7 +162,7 @@ impl<'a> Work<'a> {
     /// A creation that finds the thing there is not yet a failure: our own first try may have
     /// succeeded with its answer lost, or somebody else wants the same.
     async fn compare(&self, error: anyhow::Error) -> Result<()> {
-        let Some(live) = self.look().await? else { return Err(error) };
+        let Some(live) = self.look().await? else { return Err(error.context(NotSeen)) };
         match compare(self.change, &live) {
             Verdict::GoOn | Verdict::Done => Ok(()),
             Verdict::Stale(Stale { moved: Moved::Taken, .. }) => Err(error),

@@ -9,7 +9,7 @@ use google_cloud_container_v1::model::Cluster;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 
-use super::{Cloud, Kubernetes, errors, limited};
+use super::{Cloud, Kubernetes, evidence, limited};
 use crate::resource::{Address, Owner};
 
 /// Longest that one cluster is waited for: a control plane that does not answer blocks nothing.
@@ -97,7 +97,7 @@ impl Cloud {
             }
             Ok(Ok(_)) => Ok(Look::Elsewhere),
             // In a cluster of its own the stack may look, or it says that it may not.
-            Ok(Err(error)) if is_own && !errors::is_silent(&error) => Err(error),
+            Ok(Err(error)) if is_own && !evidence::is_silent(&error) => Err(error),
             Ok(Err(error)) => Ok(dark(format!("{error:#}"))),
         }
     }

@@ -14,6 +14,7 @@ use kube::config::{AuthInfo, Config, KubeConfigOptions, Kubeconfig, NamedCluster
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::evidence::patiently;
 use super::{errors, limited};
 
 /// Longest wait for a connection.
@@ -78,7 +79,7 @@ impl Kubernetes {
     where
         K: Clone + DeserializeOwned + Debug,
     {
-        errors::found(limited("read from the cluster", api.get(name)).await)
+        errors::found(patiently(|| limited("read from the cluster", api.get(name))).await)
     }
 
     /// Creates or changes an object by server-side apply.
@@ -129,7 +130,7 @@ impl Kubernetes {
     {
         let (managed_by, us) = MANAGED_BY;
         let labels = ListParams::default().labels(&format!("{managed_by}={us},{PART_OF}={owner}"));
-        Ok(limited("list from the cluster", api.list(&labels)).await?.items)
+        Ok(patiently(|| limited("list from the cluster", api.list(&labels))).await?.items)
     }
 }
 

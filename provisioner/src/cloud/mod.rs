@@ -10,8 +10,9 @@ use clients::Target;
 use google_cloud_api_serviceusage_v1::client::ServiceUsage;
 use google_cloud_container_v1::client::ClusterManager;
 use google_cloud_container_v1::model::Cluster;
+use google_cloud_gax::options::RequestOptionsBuilder as _;
 use google_cloud_gax::paginator::ItemPaginator as _;
-use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt};
+use google_cloud_gax::retry_policy::RetryPolicyExt;
 use google_cloud_iam_admin_v1::client::Iam;
 use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
 use google_cloud_resourcemanager_v3::client::Projects;
@@ -22,8 +23,10 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::resource::Owner;
 use crate::stack::{Labels, Project};
 
+pub(crate) mod advice;
 mod backlog;
 pub(crate) mod errors;
+pub(crate) mod evidence;
 mod homes;
 mod identity;
 mod kubernetes;
@@ -36,8 +39,7 @@ pub(crate) use kubernetes::{Kubernetes, MANAGED_BY as KUBERNETES_MANAGED_BY, PAR
 pub(crate) use policies::{PolicyOf, grants};
 pub(crate) use web::Answer;
 
-/// Longest that one idempotent call is retried by its client; what changes things is retried by
-/// `apply`, by evidence.
+/// Longest that one call that changes nothing is tried again.
 const CALL_LIMIT: std::time::Duration = std::time::Duration::from_mins(1);
 /// How much longer a call may take than its client goes on trying.
 const TRY_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -96,9 +98,11 @@ struct Seen {
 
 macro_rules! client {
     ($client:ty, $target:expr) => {{
-        let retry = Aip194Strict.with_time_limit(CALL_LIMIT);
-        let builder =
-            <$client>::builder().with_credentials($target.credentials.clone()).with_retry_policy(retry);
+        let retry = evidence::ByEvidence.with_time_limit(CALL_LIMIT);
+        let builder = <$client>::builder()
+            .with_credentials($target.credentials.clone())
+            .with_retry_policy(retry)
+            .with_backoff_policy(evidence::backoff());
         match &$target.endpoint {
             Some(endpoint) => builder.with_endpoint(endpoint).build().await?,
             None => builder.build().await?,
@@ -138,7 +142,8 @@ impl Cloud {
 
     async fn connect(target: Target, project: &str, owner: &str) -> Result<Self> {
         let local = target.endpoint.is_some();
-        let storage = target.storage().await?;
+        let (data, _) = target.storage().await?;
+        let buckets = client!(StorageControl, target);
         let mut cloud = Self {
             project: Project { id: project.to_owned(), number: 0, local },
             owner: owner.to_owned(),
@@ -147,8 +152,8 @@ impl Cloud {
             topics: client!(TopicAdmin, target),
             subscriptions: client!(SubscriptionAdmin, target),
             pubsub_policies: client!(SchemaService, target),
-            buckets: storage.1.clone(),
-            objects: clients::Bucket::new(storage, ""),
+            buckets: buckets.clone(),
+            objects: clients::Bucket::new((data, buckets), ""),
             accounts: client!(Iam, target),
             projects: client!(Projects, target),
             services: client!(ServiceUsage, target),
@@ -187,6 +192,8 @@ impl Cloud {
     pub(crate) async fn held(&self, asked: Vec<String>) -> Result<Vec<String>> {
         let test = self.projects.test_iam_permissions();
         let test = test.set_resource(format!("projects/{}", self.project.id)).set_permissions(asked);
+        // A POST that changes nothing.
+        let test = test.with_idempotency(true);
         Ok(limited("ask for the caller's permissions", test.send()).await?.permissions)
     }
 
@@ -300,6 +307,9 @@ where
 {
     match tokio::time::timeout(TRY_LIMIT + CALL_LIMIT, call).await {
         Ok(answer) => answer.map_err(Into::into),
-        Err(_) => bail!("cannot {doing}: no answer for {} seconds", (TRY_LIMIT + CALL_LIMIT).as_secs()),
+        Err(_) => {
+            let seconds = (TRY_LIMIT + CALL_LIMIT).as_secs();
+            Err(evidence::NoAnswer { doing: doing.to_owned(), seconds }.into())
+        }
     }
 }

@@ -34,7 +34,7 @@ What moved since its change was planned is left as it is, with all that waits fo
 exit code is 3.")]
 pub(super) struct Apply {
     /// A file that `provision plan --out FILE` wrote. It was looked at already: nobody is asked.
-    #[arg(value_name = "PLAN", conflicts_with_all = ["delete_data", "interrupt_runs", "adopt", "delete_adopted", "prune_grants", "target"])]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["delete_data", "interrupt_runs", "adopt", "delete_adopted", "prune_grants", "target", "downgrade"])]
     saved: Option<PathBuf>,
     #[command(flatten)]
     pub(super) stack: StackArgs,

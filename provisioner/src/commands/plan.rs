@@ -70,12 +70,15 @@ pub(super) struct AskedArgs {
     /// Only this resource, and what it needs. May be given again.
     #[arg(long, value_name = "ADDRESS")]
     target: Vec<String>,
+    /// Write as this version does what a newer version of provision wrote.
+    #[arg(long)]
+    downgrade: bool,
 }
 
 impl AskedArgs {
     pub(super) fn asked(&self) -> Asked {
-        let Self { adopt, delete_adopted, prune_grants, target: targets } = self.clone();
-        Asked { adopt, delete_adopted, prune_grants, targets }
+        let Self { adopt, delete_adopted, prune_grants, target: targets, downgrade } = self.clone();
+        Asked { adopt, delete_adopted, prune_grants, targets, downgrade }
     }
 }
 

@@ -147,6 +147,9 @@ pub(crate) fn error(error: &anyhow::Error) {
         return;
     }
     note(&format!("{}: {error:#}", style.red("error")));
+    if let Some(hint) = crate::cloud::advice::hint(error) {
+        note(&format!("  hint: {hint}"));
+    }
 }
 
 /// `1 item`, `2 items`.
