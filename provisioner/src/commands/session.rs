@@ -188,6 +188,8 @@ pub(super) async fn ensure(stack_folder: &Path) -> Result<Daemon> {
 impl Session {
     fn new(stack: Stack, mut cloud: Cloud, daemon: Option<Daemon>, words: String) -> Self {
         cloud.secrets_of_the_file = stack.kept_secrets(&cloud.project);
+        let scope = stack.scope(cloud.project.clone());
+        cloud.clusters_of_the_file = scope.keys("cluster").map(|key| scope.cluster(key)).collect();
         Self { stack, cloud, daemon, words }
     }
 

@@ -167,11 +167,11 @@ impl Kind for NodePool {
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let (cluster_id, name) = id.split_once("/nodePools/").unwrap_or((id, ""));
         let Some(cluster) = cloud.cluster(cluster_id).await? else { return Ok(None) };
-        let pools = cluster.node_pools.into_iter();
-        let live = pools
-            .into_iter()
+        let live = cluster
+            .node_pools
+            .iter()
             .find(|pool| pool.name == name && pool.status != model::node_pool::Status::Stopping);
-        Ok(live.map(|live| found(cloud, cluster_id, live, None)))
+        Ok(live.map(|live| found(cloud, cluster_id, live.clone(), None)))
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
@@ -188,9 +188,8 @@ impl Kind for NodePool {
     async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
         let (cluster_id, name) = id.split_once("/nodePools/").unwrap_or((id, ""));
         let cluster = cloud.cluster(cluster_id).await?;
-        let pools = cluster.map(|cluster| cluster.node_pools).unwrap_or_default();
-        let live = pools.into_iter().find(|pool| pool.name == name);
-        Ok(live.as_ref().map(health::of_pool))
+        let pools = cluster.iter().flat_map(|cluster| &cluster.node_pools);
+        Ok({ pools }.find(|pool| pool.name == name).map(health::of_pool))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
