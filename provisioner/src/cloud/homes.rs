@@ -2,7 +2,7 @@
 //! on a cluster that others share says who uses it, so every one of the project is asked, once, while
 //! the rest is observed. One that does not answer is waited for only as long as it may matter.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Longest that any other is: all that could be there is what an older file of the stack left.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(3);
 
+/// What is said of a cluster that does not answer in time.
+const SILENCE: &str = "it does not answer";
+
 /// A cluster of the project.
 pub(super) struct Ground {
     id: String,
@@ -28,10 +31,13 @@ pub(super) struct Ground {
     is_own: bool,
     patience: Duration,
     cluster: Cluster,
+    /// Of another's: what was found there.
     standing: OnceCell<Standing>,
+    /// What came instead of a list.
+    went_dark: OnceLock<String>,
 }
 
-/// Whether the stack lives in a cluster.
+/// Whether the stack lives in a cluster of somebody else.
 enum Standing {
     Home,
     Elsewhere,
@@ -80,7 +86,7 @@ impl Cloud {
     }
 
     /// What there is in every cluster that the stack lives in. In one of its own it is asked for at
-    /// once; that the cluster answers at all shows meanwhile.
+    /// once; elsewhere it is first asked whether the stack has its namespace there.
     pub(crate) async fn at_home<T, F>(&self, list: impl Fn(Home) -> F) -> Result<Vec<T>>
     where
         F: Future<Output = Result<Vec<T>>>,
@@ -90,19 +96,24 @@ impl Cloud {
         Ok(try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
-    /// The clusters of the project that do not answer.
+    /// The clusters of the project that do not answer; of its own those in which nothing could be listed.
     pub(crate) async fn dark(&self) -> Result<Vec<Dark>> {
         let grounds = self.grounds().await?;
-        let standings = try_join_all(grounds.iter().map(|ground| self.standing(ground))).await?;
-        let dark = grounds.iter().zip(standings).filter_map(|(ground, standing)| match standing {
-            Standing::Dark(why) => Some(Dark {
-                id: ground.id.clone(),
-                own: ground.is_own.then(|| ground.address.clone()),
-                why: why.clone(),
-            }),
-            Standing::Home | Standing::Elsewhere => None,
-        });
-        Ok(dark.collect())
+        let looks = grounds.iter().map(|ground| self.darkness(ground));
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+    }
+
+    async fn darkness(&self, ground: &Ground) -> Result<Option<Dark>> {
+        let why = match ground.went_dark.get() {
+            Some(why) => why.clone(),
+            None if ground.is_own => return Ok(None),
+            None => match self.standing(ground).await? {
+                Standing::Dark(why) => why.clone(),
+                Standing::Home | Standing::Elsewhere => return Ok(None),
+            },
+        };
+        let own = ground.is_own.then(|| ground.address.clone());
+        Ok(Some(Dark { id: ground.id.clone(), own, why }))
     }
 
     async fn grounds(&self) -> Result<Arc<Vec<Ground>>> {
@@ -126,6 +137,7 @@ impl Cloud {
             patience: if matters { PATIENCE } else { PATIENCE_WITH_OTHERS },
             cluster: cluster.clone(),
             standing: OnceCell::new(),
+            went_dark: OnceLock::new(),
         }
     }
 
@@ -133,35 +145,22 @@ impl Cloud {
     where
         F: Future<Output = Result<Vec<T>>>,
     {
-        let Ok(Some(home)) = self.home(ground).await else {
-            // That its API cannot be reached is found and told where it stands.
-            return self.standing(ground).await.map(|_| Vec::new());
-        };
-        if !ground.is_own {
-            return match self.standing(ground).await? {
-                Standing::Home => list(home).await,
-                Standing::Elsewhere | Standing::Dark(_) => Ok(Vec::new()),
-            };
+        if !ground.is_own && !matches!(self.standing(ground).await?, Standing::Home) {
+            return Ok(Vec::new());
         }
-        let listing = list(home);
-        tokio::pin!(listing);
-        let standing = tokio::select! {
-            biased;
-            found = &mut listing => match found {
-                Err(error) if errors::is_silent(&error) => {
-                    return match self.standing(ground).await? {
-                        Standing::Dark(_) => Ok(Vec::new()),
-                        Standing::Home | Standing::Elsewhere => Err(error),
-                    };
-                }
-                found => return found,
-            },
-            standing = self.standing(ground) => standing?,
+        let listed = async {
+            match self.home(ground).await? {
+                Some(home) => list(home).await,
+                None => Ok(Vec::new()),
+            }
         };
-        match standing {
-            Standing::Dark(_) => Ok(Vec::new()),
-            Standing::Home | Standing::Elsewhere => listing.await,
-        }
+        let why = match tokio::time::timeout(ground.patience, listed).await {
+            Ok(Err(error)) if errors::is_silent(&error) => format!("{error:#}"),
+            Ok(listed) => return listed,
+            Err(_) => SILENCE.to_owned(),
+        };
+        let _ = ground.went_dark.set(why);
+        Ok(Vec::new())
     }
 
     async fn home(&self, ground: &Ground) -> Result<Option<Home>> {
@@ -177,17 +176,15 @@ impl Cloud {
 
     async fn look_into(&self, ground: &Ground) -> Result<Standing> {
         let ask = async {
-            let Some(home) = self.home(ground).await? else { return Ok(None) };
+            let Some(home) = self.home(ground).await? else { return Ok(false) };
             let all = Api::<Namespace>::all(home.kubernetes.0.clone());
-            Ok::<_, anyhow::Error>(Some(!home.kubernetes.owned(&all, &self.owner).await?.is_empty()))
+            Ok::<_, anyhow::Error>(!home.kubernetes.owned(&all, &self.owner).await?.is_empty())
         };
-        match tokio::time::timeout(ground.patience, ask).await {
-            Err(_) => Ok(Standing::Dark("it does not answer".to_owned())),
-            Ok(Ok(Some(lives_here))) if ground.is_own || lives_here => Ok(Standing::Home),
-            Ok(Ok(_)) => Ok(Standing::Elsewhere),
-            // In a cluster of its own the stack may look, or it says that it may not.
-            Ok(Err(error)) if ground.is_own && !errors::is_silent(&error) => Err(error),
-            Ok(Err(error)) => Ok(Standing::Dark(format!("{error:#}"))),
-        }
+        Ok(match tokio::time::timeout(ground.patience, ask).await {
+            Ok(Ok(true)) => Standing::Home,
+            Ok(Ok(false)) => Standing::Elsewhere,
+            Ok(Err(error)) => Standing::Dark(format!("{error:#}")),
+            Err(_) => Standing::Dark(SILENCE.to_owned()),
+        })
     }
 }
