@@ -134,6 +134,9 @@ impl Asked {
     }
 }
 
+/// Why others' grants go.
+pub(crate) const PRUNED: &str = "granted outside of the file";
+
 /// A kind's fixed fields, each with what fixes it.
 pub(crate) type Fixed = &'static [(&'static str, &'static str)];
 
@@ -164,7 +167,7 @@ pub(crate) fn between(
     if asked.prune_grants {
         let ours = |live| Live { owner: Owner::Ours, ..live };
         let strangers = observed.strangers.into_iter().map(ours);
-        changes.extend(strangers.map(|live| end(live, Action::Delete, "granted outside of the file")));
+        changes.extend(strangers.map(|live| end(live, Action::Delete, PRUNED)));
     }
     with_contents(desired, &mut changes);
     Ok(changes)
@@ -265,9 +268,11 @@ fn with_contents(desired: &[Desired], changes: &mut Vec<Change>) {
         });
     }
     let gone = going(changes);
-    changes.retain(|change| match (&change.action, change.live.as_ref().and_then(|live| live.inside.as_ref())) {
-        (Action::Delete, Some(container)) => !gone.contains_key(container),
-        _ => true,
+    changes.retain(|change| {
+        match (&change.action, change.live.as_ref().and_then(|live| live.inside.as_ref())) {
+            (Action::Delete, Some(container)) => !gone.contains_key(container),
+            _ => true,
+        }
     });
 }
 

@@ -58,12 +58,7 @@ pub(crate) async fn held(cloud: &Cloud) -> Held {
 }
 
 /// What stands in the way of these changes, the worse first.
-pub(crate) async fn of(
-    cloud: &Cloud,
-    unseen: &[Unseen],
-    held: &Held,
-    changes: &[Change],
-) -> Vec<Finding> {
+pub(crate) async fn of(cloud: &Cloud, unseen: &[Unseen], held: &Held, changes: &[Change]) -> Vec<Finding> {
     let mut findings = blind_spots(unseen);
     findings.extend(missing_permissions(cloud, held, changes));
     findings.extend(deleted_accounts(cloud, changes).await);
@@ -123,11 +118,7 @@ fn missing_permissions(cloud: &Cloud, Held(held): &Held, changes: &[Change]) -> 
         let one = move |(permission, (_, is_made)): (&&'static str, &(_, bool))| {
             (*is_made == made).then_some(*permission)
         };
-        needs
-            .iter()
-            .filter_map(one)
-            .filter(|permission| !held.contains(*permission))
-            .collect()
+        needs.iter().filter_map(one).filter(|permission| !held.contains(*permission)).collect()
     };
     let finding = |level, permissions: std::collections::BTreeSet<&'static str>| {
         let first = permissions.iter().next().and_then(|first| needs.get(first))?;

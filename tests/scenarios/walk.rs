@@ -2,12 +2,11 @@
 //! grow under an open run, and machines that can't be had.
 
 use std::collections::BTreeSet;
-use std::process::Child;
 use std::time::{Duration, Instant};
 
 use contract::{Attempt, layout};
 use localcloud::calls::{Fault, Point, What, When};
-use scenarios::{Cloud, Said, Scenario, until};
+use scenarios::{Cloud, Said, Scenario, interrupt, until};
 use serde_json::{Value, json};
 
 const TOPICS: &str = "[stack]
@@ -60,12 +59,6 @@ const TOLD: &str = r#"{"command":"apply","provision":"0.1.0","type":"plan","vers
 {"action":"create","address":"topic.s-dead","seconds":"…","type":"finished"}
 {"action":"create","address":"topic.s-dead","type":"started"}
 {"done":5,"exit":1,"failed":1,"left":0,"out_of_date":0,"seconds":"…","skipped":2,"type":"summary"}"#;
-
-/// Ctrl-C.
-fn interrupt(child: &Child) {
-    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
-}
 
 fn log(scenario: &Scenario) -> String {
     std::fs::read_to_string(scenario.path("started.log")).expect("a log")

@@ -166,7 +166,8 @@ impl Cloud {
     async fn home(&self, ground: &Ground) -> Result<Option<Home>> {
         let Ground { id, address, is_own, cluster, .. } = ground;
         let kubernetes = self.kubernetes_of(cluster).await?;
-        let home = |kubernetes| Home { id: id.clone(), address: address.clone(), kubernetes, is_own: *is_own };
+        let home =
+            |kubernetes| Home { id: id.clone(), address: address.clone(), kubernetes, is_own: *is_own };
         Ok(kubernetes.map(home))
     }
 

@@ -115,7 +115,9 @@ impl Kubernetes {
     where
         K: Clone + DeserializeOwned + Debug,
     {
-        errors::gone(self.call("delete from the cluster", api.delete(name, &DeleteParams::background())).await)
+        errors::gone(
+            self.call("delete from the cluster", api.delete(name, &DeleteParams::background())).await,
+        )
     }
 
     /// Deletes an object if it still is the one with that uid.

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use interrupt::Interrupted;
 
 use crate::exit::Exit;
 use crate::plan::Refused;
@@ -18,6 +20,7 @@ mod failed;
 mod graph;
 mod grow;
 mod guard;
+mod interrupt;
 mod items;
 mod launch;
 mod local;
@@ -147,7 +150,7 @@ pub fn main() -> ExitCode {
             return Exit::Error.into();
         }
     };
-    let result = runtime.block_on(run(cli.command));
+    let result = runtime.block_on(heard(cli.command));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     result
         .unwrap_or_else(|error| {
@@ -162,7 +165,22 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     match () {
         () if error.is::<Refused>() => Exit::Refused,
         () if error.is::<session::Gone>() => Exit::Stalled,
+        () if error.is::<Interrupted>() => Exit::Interrupted,
         () => Exit::Error,
+    }
+}
+
+/// Carries a command out, and hears Ctrl-C meanwhile.
+async fn heard(command: Command) -> anyhow::Result<Exit> {
+    // The local cloud has its own way to end.
+    if matches!(command, Command::Local(_)) {
+        return run(command).await;
+    }
+    let _listening = interrupt::listen().context("cannot listen for Ctrl-C")?;
+    match command {
+        // They tell programs how they end, too.
+        Command::Apply(_) | Command::Teardown(_) => run(command).await,
+        _ => interrupt::or_stop(run(command)).await,
     }
 }
 

@@ -229,9 +229,13 @@ impl Session {
     /// The records of every run: one store for each bucket of a job, and for each that the stack
     /// owns, since the file may have forgotten the job of an open run.
     pub(super) async fn stores(&self) -> Result<Vec<Store>> {
+        self.stores_and(BTreeSet::new()).await
+    }
+
+    /// The same, and those of other buckets.
+    pub(super) async fn stores_and(&self, mut buckets: BTreeSet<String>) -> Result<Vec<Store>> {
         let scope = self.scope();
-        let of_jobs = self.stack.jobs().map(|(_, job)| scope.name("bucket", &job.bucket));
-        let mut buckets: BTreeSet<String> = of_jobs.collect();
+        buckets.extend(self.stack.jobs().map(|(_, job)| scope.name("bucket", &job.bucket)));
         buckets.extend(self.cloud.owned_buckets().await?);
         Ok(buckets.iter().map(|bucket| self.store_in(bucket)).collect())
     }

@@ -45,7 +45,7 @@ mod topic;
 use any::Of;
 pub(crate) use any::{AnyDeclared, AnyKind, AnyTable};
 pub(crate) use api::with_apis;
-pub(crate) use job::{JOB, JobSpec};
+pub(crate) use job::{JOB, JobSpec, buckets_of_jobs};
 pub(crate) use machine::shape;
 pub(crate) use node_pool::{POOL, billed};
 pub(crate) use others::told;
