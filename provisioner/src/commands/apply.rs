@@ -90,7 +90,7 @@ impl Leave {
 impl Apply {
     pub(super) async fn run(self) -> Result<Exit> {
         let stream = EventStream::of("apply", self.format);
-        let result = interrupt::or_stop(self.apply(&stream)).await;
+        let result = interrupt::or_stop(Box::pin(self.apply(&stream))).await;
         end(&stream, &result);
         result
     }

@@ -173,15 +173,16 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 /// Carries a command out, and hears Ctrl-C meanwhile.
 async fn heard(command: Command) -> anyhow::Result<Exit> {
     // The local cloud has its own way to end.
-    if matches!(command, Command::Local(_)) {
-        return run(command).await;
+    let is_the_cloud = matches!(command, Command::Local(_));
+    // They tell programs how they end, too.
+    let tells_its_end = matches!(command, Command::Apply(_) | Command::Teardown(_));
+    // Boxed: what a command holds is large, and a stack is not.
+    let work = Box::pin(run(command));
+    if is_the_cloud {
+        return work.await;
     }
     let _listening = interrupt::listen().context("cannot listen for Ctrl-C")?;
-    match command {
-        // They tell programs how they end, too.
-        Command::Apply(_) | Command::Teardown(_) => run(command).await,
-        _ => interrupt::or_stop(run(command)).await,
-    }
+    if tells_its_end { work.await } else { interrupt::or_stop(work).await }
 }
 
 async fn run(command: Command) -> anyhow::Result<Exit> {

@@ -62,7 +62,7 @@ impl Teardown {
     /// The end of one stack, told to programs too.
     async fn told(&self, session: impl Future<Output = Result<Session>>) -> Result<Exit> {
         let stream = EventStream::of("teardown", self.format);
-        let result = interrupt::or_stop(async { self.one(&session.await?, &stream).await }).await;
+        let result = interrupt::or_stop(Box::pin(async { self.one(&session.await?, &stream).await })).await;
         end(&stream, &result);
         result
     }
