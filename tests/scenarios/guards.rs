@@ -149,7 +149,7 @@ fn messages_of_ended_runs_are_in_nobodys_way_and_those_of_others_are() {
 /// What an open run stands on in a bucket that the stack only uses.
 #[test]
 fn an_open_run_is_found_in_a_bucket_that_left_the_file_and_keeps_its_grants() {
-    let grant = "\n[service_account.reader]\n\n[grant.reads]\nmember = 'service_account.reader'\nrole = 'roles/storage.objectViewer'\non = 'bucket.data'\n";
+    let grant = "\n[service_account.reader]\n\n[grant.reads]\nmember = 'service_account.reader'\nrole = 'roles/pubsub.viewer'\non = 'topic.items'\n";
     let job = "argv = ['sleep', '600']\n";
     let bucket = "[bucket.data]\nname = 'local-cloud-plant-data'\nexisting = true\n";
     let stack = WITH_RUNS.replace("[bucket.data]\n", bucket).replace("argv = ['true']\n", job);
@@ -174,7 +174,7 @@ fn an_open_run_is_found_in_a_bucket_that_left_the_file_and_keeps_its_grants() {
     };
     scenario.edit(grant.split_once("\n\n").expect("two tables").1, "");
     refused(
-        "and grant.bucket local-cloud-plant-data roles/storage.objectViewer serviceAccount:demo-reader@local-cloud.iam.gserviceaccount.com",
+        "and grant.pubsub projects/local-cloud/topics/demo-items roles/pubsub.viewer serviceAccount:demo-reader@local-cloud.iam.gserviceaccount.com",
     );
     scenario.write("stack.toml", stack.split_once("[subscription.audit]").expect("there").0);
     refused("run ");

@@ -333,7 +333,7 @@ fn quotas_and_places_are_told_before_anything_is_made() {
     assert_eq!(
         findings(&scenario),
         [
-            "warning: node_pool.main/steady, node_pool.main/workers: takes 1100 SSD_TOTAL_GB of europe-west1 at max_nodes, and the quota is 500 (0 in use); runs get fewer nodes"
+            "warning: node_pool.main/steady, node_pool.main/workers: takes 550 SSD_TOTAL_GB of europe-west1 at max_nodes, and the quota is 500 (0 in use); runs get fewer nodes"
         ]
     );
     scenario.expect(0, &["local", "quota", "restore"]);
