@@ -82,7 +82,7 @@ fn the_nightly_job_tells_programs_that_nothing_has_expired_or_that_nobody_knows(
 
     let denied = Fault::always(
         Point::before("pubsub.topics.list"),
-        What::Fail(Failure::named("denied").expect("one")),
+        What::Fail(Failure::named("permission-denied").expect("one")),
     );
     let _ = Cloud::of(&scenario).fault(&denied);
     let lines = nightly(&scenario, 1);
