@@ -89,7 +89,8 @@ fn the_nightly_job_tells_programs_that_nothing_has_expired_or_that_nobody_knows(
     let message = lines[0]["error"]["message"].as_str().expect("a message").to_owned();
     assert!(message.contains("PERMISSION_DENIED"), "{message}");
     let mut expected = counts(1);
-    expected["error"] = json!({ "message": message });
+    let hint = "`provision permissions apply` prints the roles that the caller needs";
+    expected["error"] = json!({ "message": message, "hint": hint });
     assert_eq!(lines, [expected]);
 }
 
