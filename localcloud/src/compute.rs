@@ -31,11 +31,14 @@ const METRICS: [(&str, &str); 9] = [
 const PREEMPTIBLE: &str = "PREEMPTIBLE_CPUS";
 
 /// The metrics that every machine counts towards, with the limits that nobody has set.
-const OF_EVERY_MACHINE: [(&str, u32, fn(&Running) -> u64); 3] = [
+const OF_EVERY_MACHINE: [(&str, u32, Taken); 3] = [
     ("INSTANCES", LIMIT, |running| running.machines),
     ("IN_USE_ADDRESSES", LIMIT, |running| running.machines),
     ("SSD_TOTAL_GB", 500_000, |running| running.disk_gb),
 ];
+
+/// How much of a metric machines take.
+type Taken = fn(&Running) -> u64;
 
 /// A limit that somebody set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
