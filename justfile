@@ -68,6 +68,11 @@ mutants *names:
 bench-worker:
     cargo bench -p scenarios --bench worker
 
+# How fast plans are made and carried out: round trips one after another, calls, seconds, memory.
+bench-plan:
+    cargo build --profile bench --workspace
+    cargo bench -p scenarios --bench plan
+
 # The fx transform over ten million rows, beside pandas and Polars (ROWS=, MEMORY_MIB=, PYTHON=).
 bench-etl:
     cargo bench -p worker --bench etl

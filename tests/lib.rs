@@ -22,7 +22,7 @@ mod queue;
 mod random;
 
 pub use cloud::Cloud;
-pub use process::{is_running, kill, resume, stop, terminate, variable_of, workers_in};
+pub use process::{interrupt, is_running, kill, resume, stop, terminate, variable_of, workers_in};
 pub use queue::publish;
 pub use random::{Random, seed};
 

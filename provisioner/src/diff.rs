@@ -1,5 +1,7 @@
 //! What would make the cloud match the stack. Knows nothing of clouds, kinds or order.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -160,6 +162,9 @@ impl Asked {
     }
 }
 
+/// Why others' grants go.
+pub(crate) const PRUNED: &str = "granted outside of the file";
+
 /// A kind's fixed fields, each with what fixes it.
 pub(crate) type Fixed = &'static [(&'static str, &'static str)];
 
@@ -190,7 +195,7 @@ pub(crate) fn between(
     if asked.prune_grants {
         let ours = |live| Live { owner: Owner::Ours, ..live };
         let strangers = observed.strangers.into_iter().map(ours);
-        changes.extend(strangers.map(|live| end(live, Action::Delete, "granted outside of the file")));
+        changes.extend(strangers.map(|live| end(live, Action::Delete, PRUNED)));
     }
     with_contents(desired, &mut changes);
     Ok(changes)
@@ -267,35 +272,42 @@ fn end(live: Live, action: Action, reason: &str) -> Change {
 /// What lies in a resource that goes away goes with it: it needs no deletion of its own, and if it
 /// is still wanted it is created anew.
 fn with_contents(desired: &[Desired], changes: &mut Vec<Change>) {
-    let gone = |changes: &[Change], container: &Address| {
-        changes.iter().find(|c| c.is_destructive() && &c.address == container).map(|c| c.action)
+    let going = |changes: &[Change]| -> HashMap<Address, Action> {
+        let goes = changes.iter().filter(|change| change.is_destructive());
+        goes.map(|change| (change.address.clone(), change.action)).collect()
     };
+    let gone = going(changes);
+    if gone.is_empty() {
+        return;
+    }
+    let mut anew: HashMap<&Address, &Address> = HashMap::new();
     for want in desired.iter().filter(|want| !want.existing) {
-        let replaced = want.inside.as_ref().is_some_and(|c| gone(changes, c) == Some(Action::Replace));
-        if replaced {
-            changes.retain(|change| change.address != want.address);
-            let reason =
-                format!("goes with {}", want.inside.as_ref().map(Address::to_string).unwrap_or_default());
-            changes.push(Change {
-                address: want.address.clone(),
-                action: Action::Create,
-                reason,
-                fields: Vec::new(),
-                desired: Some(want.clone()),
-                live: None,
-                seen: None,
-            });
+        let Some(container) = &want.inside else { continue };
+        let is_replaced = !anew.contains_key(container) && gone.get(container) == Some(&Action::Replace);
+        if is_replaced {
+            anew.insert(&want.address, container);
         }
     }
-    let kept: Vec<bool> = changes
-        .iter()
-        .map(|change| match (&change.action, change.live.as_ref().and_then(|live| live.inside.as_ref())) {
-            (Action::Delete, Some(container)) => gone(changes, container).is_none(),
+    changes.retain(|change| !anew.contains_key(&change.address));
+    for want in desired {
+        let Some(container) = anew.get(&want.address) else { continue };
+        changes.push(Change {
+            address: want.address.clone(),
+            action: Action::Create,
+            reason: format!("goes with {container}"),
+            fields: Vec::new(),
+            desired: Some(want.clone()),
+            live: None,
+            seen: None,
+        });
+    }
+    let gone = going(changes);
+    changes.retain(|change| {
+        match (&change.action, change.live.as_ref().and_then(|live| live.inside.as_ref())) {
+            (Action::Delete, Some(container)) => !gone.contains_key(container),
             _ => true,
-        })
-        .collect();
-    let mut kept = kept.into_iter();
-    changes.retain(|_| kept.next().unwrap_or(true));
+        }
+    });
 }
 
 /// Where `have` differs from what `want` says. What `want` does not say is not compared; what it

@@ -94,8 +94,8 @@ fn goes_along(change: &Change, others: &[String]) -> Finding {
 /// only worth a word where something is to be deleted.
 async fn unasked(cloud: &Cloud, gone: &HashSet<Address>) -> Vec<Finding> {
     // What may not be seen was told when everything was looked at.
-    let Ok(homes) = cloud.homes().await else { return Vec::new() };
-    let counts = homes.dark.iter().filter(|dark| match &dark.own {
+    let Ok(dark) = cloud.dark().await else { return Vec::new() };
+    let counts = dark.iter().filter(|dark| match &dark.own {
         Some(address) => !gone.contains(address),
         None => !gone.is_empty(),
     });

@@ -311,6 +311,12 @@ pub(crate) fn of_changes(changes: &[Change]) -> BTreeMap<&'static str, (&Address
     all
 }
 
+/// The permissions that any change can ask for.
+pub(crate) fn of_any_change() -> Vec<&'static str> {
+    let all = ROWS.iter().flat_map(|row| row.create.iter().chain(row.update).chain(row.delete));
+    all.copied().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 fn row(address: &Address, id: &str) -> Option<&'static Row> {
     // A grant's id begins with what it is on.
     let on = id.split(' ').next().unwrap_or_default();

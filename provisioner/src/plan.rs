@@ -1,6 +1,6 @@
 //! A plan: what would be done, in which order, and what of it is refused. Changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -109,14 +109,18 @@ pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud, asked: &Asked) -> Res
 }
 
 async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Asked) -> Result<Plan> {
-    let looks =
-        tokio::join!(observe::all(desired, cloud), images::look(cloud, desired), quota::look(cloud, desired));
-    let (mut observed, images, quotas) = (looks.0?, looks.1, looks.2);
+    let (observed, images, quotas, held) = tokio::join!(
+        observe::all(desired, cloud),
+        images::look(cloud, desired),
+        quota::look(cloud, desired),
+        preflight::held(cloud)
+    );
+    let mut observed = observed?;
     let mut known = observed.known(desired);
     images.pin(&mut known, &observed.wanted);
     if desired.is_empty() && !observed.unseen.is_empty() {
         // Nothing is left behind because it could not be seen.
-        bail!(Unready(preflight::of(cloud, &observed.unseen, &[]).await));
+        bail!(Unready(preflight::of(cloud, &observed.unseen, &held, &[]).await));
     }
     if let Some(other) = foreign(&known, &observed) {
         bail!(
@@ -142,7 +146,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         Ok(changes) => changes,
         Err(conflicts) => {
             let conflicts = conflicts.iter().map(ToString::to_string);
-            let findings = preflight::of(cloud, &unseen, &[]).await;
+            let findings = preflight::of(cloud, &unseen, &held, &[]).await;
             let findings = findings.iter().map(ToString::to_string);
             bail!("{}", conflicts.chain(findings).collect::<Vec<_>>().join("\n"))
         }
@@ -157,7 +161,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         (meant, left_out) = target::only_meant(graph, &targets);
         graph = ordered(meant);
     }
-    findings.extend(preflight::of(cloud, &unseen, &graph.changes).await);
+    findings.extend(preflight::of(cloud, &unseen, &held, &graph.changes).await);
     if let Some(newer) = newer.filter(|_| !graph.changes.is_empty() && !asked.downgrade) {
         findings.push(if desired.is_empty() { newer.of_an_end() } else { newer.of_changes() });
     }
@@ -198,9 +202,9 @@ fn foreign(desired: &[Desired], observed: &Observed) -> Option<String> {
     let is_own = |live: &&Live| live.owner == Owner::Ours && live.address.kind != "api";
     let stands_alone = |live: &&Live| live.address.kind != "grant";
     let left: Vec<_> = observed.unwanted.iter().filter(stands_alone).collect();
-    let is_wanted = |address: &Address| desired.iter().any(|want| want.address == *address);
+    let wanted: HashSet<&Address> = desired.iter().map(|want| &want.address).collect();
     let shares = observed.wanted.iter().flatten().filter(is_own).any(|live| live.inside.is_none())
-        || left.iter().any(|live| is_wanted(&live.address));
+        || left.iter().any(|live| wanted.contains(&live.address));
     if desired.is_empty() || left.is_empty() || shares {
         return None;
     }

@@ -46,12 +46,11 @@ pub(crate) fn prefix(standing: &[Standing], names: &Names) -> Result<String> {
 /// old name, `new` as that of the new one.
 pub(crate) async fn plan(old: &Cloud, new: &Cloud, names: &Names) -> Result<Plan> {
     old.forget().await;
-    let homes = old.homes().await?;
-    if let Some(dark) = homes.dark.first() {
-        bail!("{} may hold things of the stack, and cannot be asked: {}", dark.id, dark.why);
-    }
     let marked = kinds::ALL.into_iter().filter(|kind| !UNMARKED.contains(&kind.name()));
     let owned = try_join_all(marked.map(|kind| kind.owned(old))).await?;
+    if let Some(dark) = old.dark().await?.first() {
+        bail!("{} may hold things of the stack, and cannot be asked: {}", dark.id, dark.why);
+    }
     let mut seen = BTreeSet::new();
     let ours = owned.into_iter().flatten().filter(|live| live.owner == Owner::Ours);
     let changes = ours.filter(|live| seen.insert((live.address.kind, live.id.clone())));

@@ -33,7 +33,7 @@ pub(crate) enum PolicyOf {
 /// Policies read in this round, and whose turn it is to write one.
 #[derive(Default)]
 pub(super) struct Seen {
-    read: Mutex<HashMap<PolicyOf, Arc<OnceCell<Option<Policy>>>>>,
+    read: Mutex<HashMap<PolicyOf, Arc<OnceCell<Option<Arc<Policy>>>>>>,
     writing: Mutex<HashMap<PolicyOf, Arc<Mutex<()>>>>,
 }
 
@@ -45,9 +45,10 @@ impl Seen {
 
 impl Cloud {
     /// A policy, read once per round of observation; none if the resource is not there.
-    pub(crate) async fn policy(&self, of: &PolicyOf) -> Result<Option<Policy>> {
+    pub(crate) async fn policy(&self, of: &PolicyOf) -> Result<Option<Arc<Policy>>> {
         let cell = self.seen.policies.read.lock().await.entry(of.clone()).or_default().clone();
-        cell.get_or_try_init(|| async { errors::found(self.read_policy(of).await) }).await.cloned()
+        let read = || async { Ok(errors::found(self.read_policy(of).await)?.map(Arc::new)) };
+        cell.get_or_try_init(read).await.cloned()
     }
 
     /// Adds a member to a role. Returns whether it had to.

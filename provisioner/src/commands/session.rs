@@ -207,6 +207,8 @@ impl Session {
     fn new(stack: Stack, mut cloud: Cloud, daemon: Option<Daemon>, words: String) -> Self {
         cloud.secrets_of_the_file = stack.kept_secrets(&cloud.project);
         stack.header.prefix().clone_into(&mut cloud.prefix);
+        let scope = stack.scope(cloud.project.clone());
+        cloud.clusters_of_the_file = scope.keys("cluster").map(|key| scope.cluster(key)).collect();
         Self { stack, cloud, daemon, words }
     }
 
@@ -246,9 +248,13 @@ impl Session {
     /// The records of every run: one store for each bucket of a job, and for each that the stack
     /// owns, since the file may have forgotten the job of an open run.
     pub(super) async fn stores(&self) -> Result<Vec<Store>> {
+        self.stores_and(BTreeSet::new()).await
+    }
+
+    /// The same, and those of other buckets.
+    pub(super) async fn stores_and(&self, mut buckets: BTreeSet<String>) -> Result<Vec<Store>> {
         let scope = self.scope();
-        let of_jobs = self.stack.jobs().map(|(_, job)| scope.name("bucket", &job.bucket));
-        let mut buckets: BTreeSet<String> = of_jobs.collect();
+        buckets.extend(self.stack.jobs().map(|(_, job)| scope.name("bucket", &job.bucket)));
         buckets.extend(self.cloud.owned_buckets().await?);
         Ok(buckets.iter().map(|bucket| self.store_in(bucket)).collect())
     }

@@ -179,7 +179,7 @@ impl<T: Kind> AnyKind for Of<T> {
     }
 
     fn owned<'a>(&self, cloud: &'a Cloud) -> BoxFuture<'a, Result<Vec<Live>>> {
-        Box::pin(async move { T::owned(cloud).await?.into_iter().map(erased).collect() })
+        Box::pin(async move { super::listed::<T>(cloud).await?.iter().cloned().map(erased).collect() })
     }
 
     fn health<'a>(&self, cloud: &'a Cloud, id: &'a str) -> BoxFuture<'a, Result<Option<Health>>> {

@@ -1,10 +1,12 @@
 //! `bucket`: a Cloud Storage bucket, closed to the public, with access by IAM alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use contract::layout;
+use futures::future::try_join_all;
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_storage::model;
 use google_cloud_storage::model::bucket::iam_config::UniformBucketLevelAccess;
@@ -16,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket_file::BucketFile;
 use super::{Found, Kind, Place, Table, emptying};
-use crate::cloud::{Cloud, errors, limited, marks};
+use crate::cloud::{Cloud, PAGE, errors, limited, marks};
 use crate::resource::{Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope};
 
@@ -135,6 +137,10 @@ impl Kind for Bucket {
         &["storage"]
     }
 
+    async fn forget(cloud: &Cloud, id: &str) {
+        cloud.forget_answer::<Holds>(id);
+    }
+
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let get = cloud.buckets.get_bucket().set_name(path(id));
         let bucket = errors::found(limited("look up the bucket", get.send()).await)?;
@@ -143,15 +149,8 @@ impl Kind for Bucket {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let list = cloud.buckets.list_buckets().set_parent(format!("projects/{}", cloud.project.id));
-        let mut all = list.by_item();
-        let mut owned = Vec::new();
-        while let Some(bucket) = limited("list buckets", async { all.next().await.transpose() }).await? {
-            if cloud.unmarked(bucket.labels.clone()).0 == Owner::Ours {
-                owned.push(found(cloud, bucket).await?);
-            }
-        }
-        Ok(owned)
+        let owned = owned(cloud).await?;
+        try_join_all(owned.iter().map(|bucket| found(cloud, bucket.clone()))).await
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -260,6 +259,30 @@ impl BucketSpec {
     }
 }
 
+/// The buckets that the stack owns, as the service lists them.
+async fn owned(cloud: &Cloud) -> Result<Arc<Vec<model::Bucket>>> {
+    let list = async {
+        let list = cloud.buckets.list_buckets().set_parent(format!("projects/{}", cloud.project.id));
+        let mut all = list.set_page_size(PAGE).by_item();
+        let mut owned = Vec::new();
+        while let Some(bucket) = limited("list buckets", async { all.next().await.transpose() }).await? {
+            owned.extend(Some(bucket).filter(|live| cloud.unmarked(live.labels.clone()).0 == Owner::Ours));
+        }
+        Ok(owned)
+    };
+    cloud.once("buckets", list).await
+}
+
+/// The names of the buckets that the stack owns, each with its key: known before what they hold is.
+pub(super) async fn owned_names(cloud: &Cloud) -> Result<Vec<(String, String)>> {
+    let name = |bucket: &model::Bucket| {
+        let id = bucket.name.rsplit('/').next().unwrap_or_default().to_owned();
+        let key = cloud.unmarked(bucket.labels.clone()).1;
+        (id.clone(), super::key(key, &id))
+    };
+    Ok(owned(cloud).await?.iter().map(name).collect())
+}
+
 async fn found(cloud: &Cloud, live: model::Bucket) -> Result<Found<Bucket>> {
     let revision = Revision {
         identity: live.create_time.map(|time| format!("{}.{}", time.seconds(), time.nanos())),
@@ -269,7 +292,7 @@ async fn found(cloud: &Cloud, live: model::Bucket) -> Result<Found<Bucket>> {
     let (owner, key, _) = cloud.unmarked(live.labels.clone());
     let id = live.name.rsplit('/').next().unwrap_or_default().to_owned();
     let fields = fields(cloud, live);
-    let holds = holds(cloud, &id).await?;
+    let holds = cloud.once(&id, holds(cloud, &id)).await?.as_ref().0.clone();
     Ok(Found { key: super::key(key, &id), id, owner, fields, holds, inside: None, revision })
 }
 
@@ -287,17 +310,20 @@ fn fields(cloud: &Cloud, live: model::Bucket) -> Bucket {
     }
 }
 
+/// What is in a bucket, for people; none for nothing.
+struct Holds(Option<String>);
+
 /// Whether there are objects: one page tells, and no plan waits for a count of millions.
-async fn holds(cloud: &Cloud, bucket: &str) -> Result<Option<String>> {
+async fn holds(cloud: &Cloud, bucket: &str) -> Result<Holds> {
     let list = cloud.buckets.list_objects().set_parent(path(bucket)).set_page_size(1000).set_versions(true);
     let page = limited("list the bucket's objects", list.send()).await?;
     let more = if page.next_page_token.is_empty() { "" } else { "over " };
     let bytes: u64 = page.objects.iter().map(|object| u64::try_from(object.size).unwrap_or_default()).sum();
-    Ok(match page.objects.len() {
+    Ok(Holds(match page.objects.len() {
         0 => None,
         1 => Some(format!("1 object, {}", size(bytes))),
         count => Some(format!("{more}{count} objects, {more}{}", size(bytes))),
-    })
+    }))
 }
 
 /// Bytes for people.

@@ -16,7 +16,7 @@ use crate::resource::{Address, Desired, Revision};
 use crate::stack::Scope;
 
 /// A kind whose resources are objects of one type in a cluster.
-pub(super) trait InCluster: Serialize + DeserializeOwned + Send + Sync + 'static {
+pub(super) trait InCluster: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The object, as its API has it.
     type Object: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + Debug + Send + Sync;
 
@@ -69,14 +69,12 @@ impl<T: InCluster> Kind for T {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let mut owned = Vec::new();
-        for home in &cloud.homes().await?.open {
+        let list = async |home: Home| {
             let api = T::api(&home.kubernetes, &cloud.prefix);
-            for object in home.kubernetes.owned(&api, &cloud.owner).await? {
-                owned.push(found(cloud, &home.id, &object, Some(home))?);
-            }
-        }
-        Ok(owned)
+            let objects = home.kubernetes.owned(&api, &cloud.owner).await?;
+            objects.iter().map(|object| found(cloud, &home.id, object, Some(&home))).collect()
+        };
+        cloud.at_home(list).await
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {

@@ -169,11 +169,11 @@ impl Kind for NodePool {
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let (cluster_id, name) = full_name::cluster(id);
         let Some(cluster) = cloud.cluster(cluster_id).await? else { return Ok(None) };
-        let pools = cluster.node_pools.into_iter();
-        let live = pools.into_iter().find(|pool| {
+        let pools = cluster.node_pools.iter();
+        let live = { pools }.find(|pool| {
             Some(pool.name.as_str()) == name && pool.status != model::node_pool::Status::Stopping
         });
-        Ok(live.map(|live| found(cloud, cluster_id, live, None)))
+        Ok(live.map(|live| found(cloud, cluster_id, live.clone(), None)))
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
@@ -190,9 +190,8 @@ impl Kind for NodePool {
     async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
         let (cluster_id, name) = full_name::cluster(id);
         let cluster = cloud.cluster(cluster_id).await?;
-        let pools = cluster.map(|cluster| cluster.node_pools).unwrap_or_default();
-        let live = pools.into_iter().find(|pool| Some(pool.name.as_str()) == name);
-        Ok(live.as_ref().map(health::of_pool))
+        let pools = cluster.iter().flat_map(|cluster| &cluster.node_pools);
+        Ok({ pools }.find(|pool| Some(pool.name.as_str()) == name).map(health::of_pool))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {

@@ -62,7 +62,8 @@ impl Kind for ServiceAccount {
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
         let list = cloud.accounts.list_service_accounts().set_name(format!("projects/{}", cloud.project.id));
-        let mut all = list.by_item();
+        // This service has no more on a page.
+        let mut all = list.set_page_size(100).by_item();
         let mut owned = Vec::new();
         while let Some(one) = limited("list service accounts", async { all.next().await.transpose() }).await?
         {

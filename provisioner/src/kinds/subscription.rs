@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::grant::Grant;
 use super::topic::Topic;
 use super::{Found, Kind, Place, Table};
-use crate::cloud::{Cloud, errors, limited, marks};
+use crate::cloud::{Cloud, PAGE, errors, limited, marks};
 use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Reference, Scope, Seconds};
 
@@ -245,7 +245,7 @@ impl Kind for Subscription {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let list = cloud.subscriptions.list_subscriptions();
+        let list = cloud.subscriptions.list_subscriptions().set_page_size(PAGE);
         let mut all = list.set_project(format!("projects/{}", cloud.project.id)).by_item();
         let mut owned = Vec::new();
         while let Some(one) = limited("list subscriptions", async { all.next().await.transpose() }).await? {

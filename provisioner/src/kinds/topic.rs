@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::subscription::Subscription;
 use super::{Found, Kind, Place, Table};
-use crate::cloud::{Cloud, errors, limited, marks};
+use crate::cloud::{Cloud, PAGE, errors, limited, marks};
 use crate::resource::{Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope, Seconds};
 
@@ -55,8 +55,8 @@ impl Kind for Topic {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let mut all =
-            cloud.topics.list_topics().set_project(format!("projects/{}", cloud.project.id)).by_item();
+        let list = cloud.topics.list_topics().set_project(format!("projects/{}", cloud.project.id));
+        let mut all = list.set_page_size(PAGE).by_item();
         let mut owned = Vec::new();
         while let Some(topic) = limited("list topics", async { all.next().await.transpose() }).await? {
             owned.extend(Some(found(cloud, topic)).filter(|found| found.owner == Owner::Ours));
@@ -109,8 +109,8 @@ impl Kind for Topic {
     }
 
     async fn others(cloud: &Cloud, id: &str) -> Result<Vec<String>> {
-        let ours = Subscription::owned(cloud).await?;
-        let mut all = cloud.topics.list_topic_subscriptions().set_topic(id).by_item();
+        let ours = super::listed::<Subscription>(cloud).await?;
+        let mut all = cloud.topics.list_topic_subscriptions().set_topic(id).set_page_size(PAGE).by_item();
         let mut others = Vec::new();
         while let Some(name) =
             limited("list the topic's subscriptions", async { all.next().await.transpose() }).await?

@@ -17,7 +17,7 @@ pub(crate) struct Granted {
 
 /// The grants on a thing, but for those that Google makes by itself.
 pub(crate) async fn grants(cloud: &Cloud, on: &PolicyOf) -> Result<Vec<Granted>> {
-    let bindings = cloud.policy(on).await?.map(|policy| policy.bindings).unwrap_or_default();
+    let bindings = cloud.policy(on).await?.map(|policy| policy.bindings.clone()).unwrap_or_default();
     let each = bindings.into_iter().flat_map(|binding| {
         let is_conditional = binding.condition.is_some();
         let role = binding.role;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::value::Source;
-use crate::cloud::{Cloud, Kubernetes, PART_OF, errors};
+use crate::cloud::{Cloud, Home, Kubernetes, PART_OF, errors};
 use crate::kinds::{Found, Kind, Place, in_cluster, manifest};
 use crate::resource::{Owner, Revision};
 
@@ -111,17 +111,16 @@ impl Kind for Secret {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let mut owned = Vec::new();
-        for home in &cloud.homes().await?.open {
+        let list = async |home: Home| {
             let api = api(&home.kubernetes, &cloud.prefix);
             let secrets = match home.kubernetes.owned(&api, &cloud.owner).await {
-                Err(error) if errors::is_denied(&error) => continue,
+                Err(error) if errors::is_denied(&error) => Vec::new(),
                 secrets => secrets?,
             };
-            for secret in secrets {
+            let found = secrets.into_iter().map(|secret| {
                 let revision = revision(&secret);
                 let name = secret.metadata.name.unwrap_or_default();
-                owned.push(Found {
+                Found {
                     id: format!("{}/namespaces/{}/secrets/{name}", home.id, cloud.prefix),
                     key: name,
                     owner: Owner::Ours,
@@ -129,10 +128,11 @@ impl Kind for Secret {
                     holds: None,
                     inside: home.inside(),
                     revision,
-                });
-            }
-        }
-        Ok(owned)
+                }
+            });
+            Ok(found.collect())
+        };
+        cloud.at_home(list).await
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
