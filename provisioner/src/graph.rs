@@ -76,7 +76,9 @@ fn order(waits_for: &[Vec<usize>]) -> Vec<usize> {
     let mut missing: Vec<usize> = waits_for.iter().map(Vec::len).collect();
     let mut wanted_by: Vec<Vec<usize>> = vec![Vec::new(); waits_for.len()];
     for (i, waits) in waits_for.iter().enumerate() {
-        waits.iter().for_each(|&first| wanted_by[first].push(i));
+        for &first in waits {
+            wanted_by[first].push(i);
+        }
     }
     // By the pass through all that it is found in.
     let mut ready: BTreeSet<(usize, usize)> =

@@ -282,7 +282,9 @@ mod tests {
         ];
         let mut pools =
             [pool("steady", "e2-medium", false, (1, 1)), pool("workers", "n2d-standard-4", true, (0, 20))];
-        pools.iter_mut().for_each(|pool| pool.fields["disk_gb"] = 100.into());
+        for pool in &mut pools {
+            pool.fields["disk_gb"] = 100.into();
+        }
         let told: Vec<String> = of_quotas("europe-west1", &quotas, &pools, &[None, None])
             .into_iter()
             .map(|found| format!("{:?}: {}", found.level, found.what))

@@ -151,7 +151,7 @@ fn ctrl_c_while_a_teardown_looks_at_what_remains_ends_it() {
     interrupt(&teardown);
     assert_eq!(teardown.wait().expect("it ends").code(), Some(130));
     let log = std::fs::read_to_string(scenario.path("started.log")).expect("a log");
-    let summary = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).last();
+    let summary = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).next_back();
     let summary = summary.expect("a summary");
     assert_eq!((&summary["done"], &summary["exit"]), (&json!(1), &json!(130)), "{log}");
 }

@@ -28,7 +28,9 @@ impl<'a> Walk<'a> {
     pub(super) fn of(graph: &'a Graph) -> Self {
         let mut wanted_by = vec![Vec::new(); graph.changes.len()];
         for (at, waits) in graph.waits_for.iter().enumerate() {
-            waits.iter().for_each(|&first| wanted_by[first].push(at));
+            for &first in waits {
+                wanted_by[first].push(at);
+            }
         }
         let missing: Vec<usize> = graph.waits_for.iter().map(Vec::len).collect();
         let ready = (0..missing.len()).filter(|&at| missing[at] == 0).collect();

@@ -109,11 +109,16 @@ pub(crate) struct Cloud {
 /// What one round of observation has looked at already: several kinds ask for the same things.
 #[derive(Default)]
 struct Seen {
-    clusters: Mutex<HashMap<String, Arc<OnceCell<Option<Arc<Cluster>>>>>>,
+    clusters: Mutex<HashMap<String, Once<Cluster>>>,
     policies: policies::Seen,
     lists: round::Lists,
-    connections: Mutex<HashMap<String, (Instant, Arc<OnceCell<Kubernetes>>)>>,
+    connections: Mutex<HashMap<String, Connection>>,
 }
+
+/// What is there or not, asked for once.
+type Once<T> = Arc<OnceCell<Option<Arc<T>>>>;
+/// Since when there is a connection to a cluster, and which.
+type Connection = (Instant, Arc<OnceCell<Kubernetes>>);
 
 macro_rules! client {
     ($client:ty, $target:expr) => {{

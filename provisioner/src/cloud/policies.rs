@@ -8,9 +8,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use google_cloud_gax::options::RequestOptionsBuilder as _;
 use google_cloud_iam_v1::model::{Binding, Policy};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 
-use super::{Cloud, errors, limited};
+use super::{Cloud, Once, errors, limited};
 
 /// Tries of one change of a policy that others change at the same time.
 const TRIES: u32 = 10;
@@ -33,7 +33,7 @@ pub(crate) enum PolicyOf {
 /// Policies read in this round, and whose turn it is to write one.
 #[derive(Default)]
 pub(super) struct Seen {
-    read: Mutex<HashMap<PolicyOf, Arc<OnceCell<Option<Arc<Policy>>>>>>,
+    read: Mutex<HashMap<PolicyOf, Once<Policy>>>,
     writing: Mutex<HashMap<PolicyOf, Arc<Mutex<()>>>>,
 }
 

@@ -197,8 +197,8 @@ impl Kind for Grant {
         // What one list names is asked for while others are still on their way.
         let (of_project, of_topics, of_subscriptions, of_buckets, of_secrets, of_accounts) = try_join!(
             policies(cloud, async { Ok(vec![(PolicyOf::Project, None)]) }),
-            policies(cloud, async { Ok(sites(&*listed::<Topic>(cloud).await?, PolicyOf::Pubsub)) }),
-            policies(cloud, async { Ok(sites(&*listed::<Subscription>(cloud).await?, PolicyOf::Pubsub)) }),
+            policies(cloud, async { Ok(sites(&listed::<Topic>(cloud).await?, PolicyOf::Pubsub)) }),
+            policies(cloud, async { Ok(sites(&listed::<Subscription>(cloud).await?, PolicyOf::Pubsub)) }),
             policies(cloud, async {
                 let site = |(id, key)| (PolicyOf::Bucket(id), Some(Address::new("bucket", key)));
                 Ok(bucket::owned_names(cloud).await?.into_iter().map(site).collect())
@@ -208,7 +208,7 @@ impl Kind for Grant {
                 Ok(all.into_iter().map(|secret| (PolicyOf::Secret(secret), None)).collect())
             }),
             policies(cloud, async {
-                Ok(sites(&*listed::<ServiceAccount>(cloud).await?, PolicyOf::ServiceAccount))
+                Ok(sites(&listed::<ServiceAccount>(cloud).await?, PolicyOf::ServiceAccount))
             }),
         )?;
         let accounts = listed::<ServiceAccount>(cloud).await?;

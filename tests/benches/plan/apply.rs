@@ -21,7 +21,7 @@ impl Figures {
         let lines = took.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
         let lines: Vec<Value> = lines.collect();
         let of_type = |name: &'static str| lines.iter().filter(move |line| line["type"] == name);
-        let changes = of_type("plan").last().expect("a plan")["plan"]["changes"].as_array();
+        let changes = of_type("plan").next_back().expect("a plan")["plan"]["changes"].as_array();
         let changes = changes.expect("changes");
         let at = |line: &Value| -> f64 {
             let time: jiff::Timestamp = line["time"].as_str().expect("a time").parse().expect("a time");
