@@ -304,8 +304,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                "Warning: node_pool.main/steady, node_pool.main/workers: takes 21 IN_USE_ADDRESSES of europe-west1 at max_nodes, and the quota is 8 (1 in use); runs get fewer nodes",
                 "Error: node_pool.main/steady, node_pool.main/workers: takes 1 INSTANCES of europe-west1 from the beginning, and of 24 there are 0 left",
+                "Warning: node_pool.main/steady, node_pool.main/workers: takes 21 IN_USE_ADDRESSES of europe-west1 at max_nodes, and the quota is 8 (1 in use); runs get fewer nodes",
                 "Warning: node_pool.main/steady, node_pool.main/workers: takes 2100 SSD_TOTAL_GB of europe-west1 at max_nodes, and the quota is 500 (0 in use); runs get fewer nodes",
             ]
         );
