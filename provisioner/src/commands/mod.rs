@@ -129,6 +129,9 @@ enum Command {
     Local(local::Local),
 }
 
+/// Stack of the threads that commands run on. It is reserved, and taken as it is needed.
+const ROOM: usize = 64 << 20;
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -148,21 +151,28 @@ pub fn main() -> ExitCode {
     }
     // Whoever installs first wins; everybody here means ring.
     drop(rustls::crypto::ring::default_provider().install_default());
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            report::error(&anyhow::Error::new(error).context("cannot start the async runtime"));
-            return Exit::Error.into();
-        }
-    };
-    let result = runtime.block_on(heard(cli.command));
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    let result = with_room(move || {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(ROOM).build();
+        let runtime = runtime.context("cannot start the async runtime")?;
+        let result = runtime.block_on(heard(cli.command));
+        runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+        result
+    });
     result
         .unwrap_or_else(|error| {
             report::error(&error);
             exit_of(&error)
         })
         .into()
+}
+
+/// Carries something out on a thread that has room for it: what commands wait for lies on the stack while
+/// it is polled, and without optimisation that is more than a main thread has.
+fn with_room(work: impl FnOnce() -> anyhow::Result<Exit> + Send + 'static) -> anyhow::Result<Exit> {
+    let thread = std::thread::Builder::new().stack_size(ROOM).spawn(work).context("cannot start a thread")?;
+    // A panic has been told where it happened.
+    thread.join().unwrap_or(Ok(Exit::Error))
 }
 
 /// What an error comes to.
