@@ -8,7 +8,8 @@ use contract::{Attempt, layout};
 use scenarios::{Scenario, until};
 use serde_json::json;
 
-const CLUSTER: &str = "[stack]
+/// A topic, and a cluster of one node.
+pub(crate) const CLUSTER: &str = "[stack]
 name = 'demo'
 region = 'europe-west1'
 zone = 'europe-west1-b'
@@ -19,7 +20,8 @@ zone = 'europe-west1-b'
 nodes = 1
 ";
 
-const POOL: &str = "
+/// Another pool of the cluster.
+pub(crate) const POOL: &str = "
 [cluster.main.pool.more]
 min_nodes = 0
 max_nodes = 3

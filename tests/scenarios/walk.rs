@@ -7,6 +7,8 @@ use localcloud::calls::{Fault, Point, What, When};
 use scenarios::{Cloud, Scenario, until};
 use serde_json::{Value, json};
 
+use crate::pools::{CLUSTER, POOL};
+
 const TOPICS: &str = "[stack]
 name = 'demo'
 region = 'europe-west1'
@@ -19,23 +21,6 @@ topic = 'a'
 [topic.b]
 
 [topic.c]
-";
-
-const CLUSTER: &str = "[stack]
-name = 'demo'
-region = 'europe-west1'
-zone = 'europe-west1-b'
-
-[topic.a]
-
-[cluster.main.pool.steady]
-nodes = 1
-";
-
-const POOL: &str = "
-[cluster.main.pool.more]
-min_nodes = 0
-max_nodes = 3
 ";
 
 /// What programs are told of an apply in which one topic may not be made, and another only at the

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::cause::SPEC;
+use crate::cloud::errors::Unmet;
 use crate::cloud::{Cloud, errors};
 use crate::diff::{Action, Change};
 use crate::kinds::{self, AnyKind, Place};
@@ -146,9 +147,12 @@ impl<'a> Work<'a> {
     }
 
     /// A creation that finds the thing there is not yet a failure: our own first try may have
-    /// succeeded with its answer lost, or somebody else wants the same.
+    /// succeeded with its answer lost, or somebody else wants the same. What a killed apply made a moment
+    /// ago may not be seen yet: then another try is to tell.
     async fn compare(&self, error: anyhow::Error) -> Result<()> {
-        let Some(live) = self.look().await? else { return Err(error) };
+        let Some(live) = self.look().await? else {
+            return Err(Unmet::NotSeen(format!("{error:#}")).into());
+        };
         match compare(self.change, &live) {
             Verdict::GoOn | Verdict::Done => Ok(()),
             Verdict::Stale(Stale { moved: Moved::Taken, .. }) => Err(error),

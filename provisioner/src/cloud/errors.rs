@@ -45,6 +45,10 @@ pub(crate) enum Unmet {
     /// Somebody else wrote since we looked.
     #[error("{0} was written by somebody else meanwhile")]
     Raced(String),
+    /// It was refused because something is there, which a look does not show: it was made, or is being
+    /// deleted, since a moment ago.
+    #[error("{0}; it cannot be seen, so it was made or deleted a moment ago")]
+    NotSeen(String),
 }
 
 /// Whether the error says that the thing is there already.
@@ -85,7 +89,7 @@ pub(crate) fn gone<T>(answer: Result<T>) -> Result<()> {
 
 /// Errors worth another try by what they say, as the Google Terraform provider learned them: each
 /// a status and a part of the text.
-const BY_EVIDENCE: [(u16, &str); 15] = [
+const BY_EVIDENCE: [(u16, &str); 16] = [
     (409, "operationinprogress"),
     (409, "concurrent policy changes"),
     (400, "resourcenotready"),
@@ -94,6 +98,8 @@ const BY_EVIDENCE: [(u16, &str); 15] = [
     (400, "is currently being created, deleted, updated or repaired"),
     (400, "incompatible operation"),
     (400, "please wait and try again once it is done"),
+    // An API that somebody, perhaps a killed apply of ours, is enabling.
+    (400, "another activation or deactivation is in progress"),
     // A new service account, not seen everywhere yet.
     (400, "does not exist"),
     (403, "quota exceeded for quota metric"),
@@ -107,6 +113,9 @@ const BY_EVIDENCE: [(u16, &str); 15] = [
 
 /// Whether another try may succeed, told by the error itself.
 pub(crate) fn is_worth_another_try(error: &Error) -> bool {
+    if matches!(unmet(error), Some(Unmet::NotSeen(_))) {
+        return true;
+    }
     let said = text(error).to_lowercase();
     if said.contains("per day") {
         return false;
