@@ -122,8 +122,12 @@ impl Campaign {
         let (scenario, cloud) = self.stage.set();
         let trap = point.victim.trap(&cloud, point);
         let died = cloud.attend(scenario.start(self.change.command()), trap.mark);
-        if died.signal() != Some(SIGKILL) {
+        if died.success() {
             return None;
+        }
+        if died.signal() != Some(SIGKILL) {
+            let wrong = format!("it ended with {died} before it came there\n{}", scenario.started_log());
+            return Some(Struck { under_way: 0, wrong: vec![wrong] });
         }
         let call = trap.sprung_within(&cloud, point.at.moment, MOMENT).expect("what killed it is in the log");
         assert!(point.victim.strike(&cloud, &trap, &call, || ()));

@@ -84,8 +84,7 @@ pub(super) enum Change {
 }
 
 /// Those of which the suite takes a part.
-pub(super) const CHANGES: [Change; 5] =
-    [Change::Apply, Change::Teardown, Change::Resize, Change::Replace, Change::Shrink];
+pub(super) const CHANGES: [Change; 4] = [Change::Apply, Change::Teardown, Change::Resize, Change::Replace];
 
 impl Change {
     /// The file as it is when the command is given again.
