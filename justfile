@@ -35,9 +35,17 @@ deny:
 large-object:
     cargo test -p localcloud --test clients -- --ignored --exact memory::a_gibibyte_passes_through_in_under_100_mib --nocapture
 
-# Two applies of different files at once, a hundred times.
+# Two applies of the same and of different files at once, a hundred times.
 two-at-once seed="1": build
     TWO_AT_ONCE=100 SEED={{seed}} cargo test -p scenarios -- --exact --nocapture two_at_once::of_two_applies_at_once_every_resource_is_wholly_one_s_and_losers_are_told
+
+# Every call of an apply, a change and a teardown fails in every way that services are known to.
+faults: build
+    cargo test -p scenarios --test scenarios -- --ignored --nocapture --test-threads 1 faults::
+
+# Random stacks and edits of them: nothing to do after an apply, an edit is that edit (SEED=, STACKS=).
+no-noise: build
+    cargo test -p scenarios --test scenarios -- --ignored --exact --nocapture no_noise::any_stack_that_is_applied_has_nothing_to_do_and_any_edit_is_that_edit
 
 # A run of 100,000 items whose receipts come from simulated workers: calls, seconds, dollars, memory.
 hundred-thousand: build
@@ -64,6 +72,11 @@ mutants *names:
 # What the worker costs: its queue beside the official client's, the protocol beside a subscriber in Python.
 bench-worker:
     cargo bench -p scenarios --bench worker
+
+# How fast plans are made and carried out: round trips one after another, calls, seconds, memory.
+bench-plan:
+    cargo build --profile bench --workspace
+    cargo bench -p scenarios --bench plan
 
 # The fx transform over ten million rows, beside pandas and Polars (ROWS=, MEMORY_MIB=, PYTHON=).
 bench-etl:

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use contract::RunId;
 use serde_json::Value;
 
+pub mod any_stack;
 pub mod census;
 pub mod evidence;
 pub mod oracle;
@@ -23,7 +24,7 @@ mod queue;
 mod random;
 
 pub use cloud::Cloud;
-pub use process::{is_running, kill, resume, stop, terminate, variable_of, workers_in};
+pub use process::{interrupt, is_running, kill, resume, stop, terminate, variable_of, workers_in};
 pub use queue::publish;
 pub use random::{Random, seed};
 

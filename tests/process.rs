@@ -35,6 +35,14 @@ pub fn is_running(pid: u32) -> bool {
     state.is_some_and(|state| !state.starts_with(['Z', 'X']))
 }
 
+/// Ctrl-C.
+///
+/// # Panics
+/// If it has ended.
+pub fn interrupt(child: &std::process::Child) {
+    assert!(signal(child.id(), Signal::INT), "it runs");
+}
+
 /// `kill -9`. Whether there was such a process.
 pub fn kill(pid: u32) -> bool {
     signal(pid, Signal::KILL)

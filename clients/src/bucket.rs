@@ -102,6 +102,15 @@ enum Reason {
 }
 
 impl ObjectError {
+    /// What the service answered, if that is what went wrong.
+    #[must_use]
+    pub fn service(&self) -> Option<&Error> {
+        match &self.reason {
+            Reason::Service(error) => Some(error),
+            Reason::TooLarge | Reason::Format(_) => None,
+        }
+    }
+
     /// Whether the service said that the bucket or object is not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {

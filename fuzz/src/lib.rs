@@ -1,10 +1,12 @@
-//! Finds a parser of the local cloud by its name.
+//! Finds a parser of the local cloud, or a reader of `provision`, by its name.
 
 /// Feeds it.
 ///
 /// # Panics
 /// If there is none of that name, or it has a fault.
 pub fn run(name: &str, bytes: &[u8]) {
-    let target = localcloud::fuzz::TARGETS.iter().find(|target| target.name == name);
-    (target.expect("a target of that name").run)(bytes);
+    let parsers = localcloud::fuzz::TARGETS.iter().map(|target| (target.name, target.run));
+    let readers = provisioner::fuzz::TARGETS.iter().map(|target| (target.name, target.run));
+    let target = parsers.chain(readers).find(|(named, _)| *named == name);
+    (target.expect("a target of that name").1)(bytes);
 }

@@ -1,5 +1,5 @@
-//! Compute Engine v1, as far as quotas go: a region with its limits of CPUs, and what is used of them.
-//! They are told, and nothing is refused for them: [`crate::gke::Order::StockOut`] does that.
+//! Compute Engine v1, as far as quotas go: a region with its limits of CPUs, machines, addresses and disks, and what is used
+//! of them. They are told, and nothing is refused for them: [`crate::gke::Order::StockOut`] does that.
 
 use std::sync::Arc;
 
@@ -30,6 +30,16 @@ const METRICS: [(&str, &str); 9] = [
 /// That of Spot machines of any series, where it is not 0.
 const PREEMPTIBLE: &str = "PREEMPTIBLE_CPUS";
 
+/// The metrics that every machine counts towards, with the limits that nobody has set.
+const OF_EVERY_MACHINE: [(&str, u32, Taken); 3] = [
+    ("INSTANCES", LIMIT, |running| running.machines),
+    ("IN_USE_ADDRESSES", LIMIT, |running| running.machines),
+    ("SSD_TOTAL_GB", 500_000, |running| running.disk_gb),
+];
+
+/// How much of a metric machines take.
+type Taken = fn(&Running) -> u64;
+
 /// A limit that somebody set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
@@ -46,6 +56,9 @@ pub struct Quota {
 pub(crate) struct Running {
     pub(crate) machine_type: String,
     pub(crate) spot: bool,
+    pub(crate) machines: u64,
+    /// Boot disks of all of them.
+    pub(crate) disk_gb: u64,
     /// CPUs of all of them.
     pub(crate) processors: u64,
 }
@@ -68,11 +81,15 @@ impl Compute {
     }
 
     fn limit(&self, metric: &str, region: &str) -> u32 {
+        self.limit_or(LIMIT, metric, region)
+    }
+
+    fn limit_or(&self, unset: u32, metric: &str, region: &str) -> u32 {
         let is_it = |quota: &&Quota| {
             quota.metric == metric && quota.region.as_deref().is_none_or(|only| only == region)
         };
         // The last word counts.
-        (self.quotas)().iter().rev().find(is_it).map_or(LIMIT, |quota| quota.limit)
+        (self.quotas)().iter().rev().find(is_it).map_or(unset, |quota| quota.limit)
     }
 
     fn shown(&self, project: &str, region: &str) -> Vec<Value> {
@@ -91,7 +108,11 @@ impl Compute {
             let used: u64 = used.map(|machines| machines.processors).sum();
             json!({ "metric": metric, "limit": self.limit(metric, region), "usage": used })
         };
-        metrics.into_iter().map(quota).collect()
+        let of_every = OF_EVERY_MACHINE.map(|(metric, unset, of)| {
+            let used: u64 = running.iter().map(of).sum();
+            json!({ "metric": metric, "limit": self.limit_or(unset, metric, region), "usage": used })
+        });
+        metrics.into_iter().map(quota).chain(of_every).collect()
     }
 }
 
@@ -133,6 +154,8 @@ mod tests {
             let running = |machine_type: &str, spot| Running {
                 machine_type: machine_type.to_owned(),
                 spot,
+                machines: 1,
+                disk_gb: 100,
                 processors: 4,
             };
             vec![running("e2-standard-4", false), running("n2d-standard-4", true)]
@@ -153,6 +176,7 @@ mod tests {
             [of(&shown, "CPUS"), of(&shown, "N2D_CPUS"), of(&shown, "PREEMPTIBLE_CPUS")],
             [(24, 4), (5000, 0), (5000, 4)]
         );
+        assert_eq!([of(&shown, "INSTANCES"), of(&shown, "SSD_TOTAL_GB")], [(5000, 2), (500_000, 200)]);
         let shown = compute(vec![limit("PREEMPTIBLE_CPUS", 0)]).shown("p", "europe-west1");
         assert_eq!([of(&shown, "N2D_CPUS"), of(&shown, "PREEMPTIBLE_CPUS")], [(5000, 4), (0, 0)]);
     }

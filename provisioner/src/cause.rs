@@ -11,6 +11,10 @@ use crate::fingerprint::digest;
 /// The mark.
 pub(crate) const SPEC: &str = "provision-spec";
 
+/// The version of what is made of a file. It goes up with every release that makes something else of the
+/// same file, and whoever forgets that is told by a test.
+pub(crate) const VERSION: u32 = 1;
+
 /// Why something differs that bears no mark, or one of another version.
 pub(crate) const UNKNOWN: &str = "differs from the file";
 
@@ -29,7 +33,7 @@ const LONGEST: usize = 60;
 /// The mark of a resource: what the user wrote, and what came of it.
 pub(crate) fn spec(written: &Value, fields: &Value) -> String {
     let short = |value: &Value| digest(value)[..DIGITS].to_owned();
-    format!("v1-{}-{}", short(written), short(fields))
+    format!("v{VERSION}-{}-{}", short(written), short(fields))
 }
 
 /// The part of a table that a user wrote: `is_written` tells of a path below the table.
@@ -53,12 +57,13 @@ pub(crate) fn written(
 /// Why fields differ, as far as the mark of the live resource tells.
 pub(crate) fn why(now: Option<&str>, then: Option<&str>, fields: &[FieldChange]) -> String {
     match (now.and_then(parts), then.and_then(parts)) {
-        (Some((_, now)), Some((_, then))) if now == then => outside(fields),
-        (Some((now, _)), Some((then, _))) if now == then => {
+        (Some(now), Some(then)) if now.fields == then.fields => outside(fields),
+        // The same version makes the same of the same file: then it is something else in the file.
+        (Some(now), Some(then)) if now.written == then.written && now.version > then.version => {
             format!("{DEFAULT}{}", env!("CARGO_PKG_VERSION"))
         }
-        (Some(_), Some(_)) => EDITED.to_owned(),
-        // A version that marks otherwise, or a kind that bears no marks.
+        (Some(now), Some(then)) if now.version >= then.version => EDITED.to_owned(),
+        // A newer version may mark otherwise, and some kinds bear no marks.
         _ => UNKNOWN.to_owned(),
     }
 }
@@ -69,12 +74,35 @@ pub(crate) fn may_be_drift(action: Action, reason: &str) -> bool {
     match action {
         Action::Create => true,
         Action::Update | Action::Replace => reason != EDITED && !reason.starts_with(DEFAULT),
-        Action::Delete | Action::Release => false,
+        Action::Delete | Action::Release | Action::Rename => false,
     }
 }
 
-fn parts(mark: &str) -> Option<(&str, &str)> {
-    mark.strip_prefix("v1-")?.split_once('-')
+/// The version of the program that wrote a mark, where it is newer than this one.
+pub(crate) fn newer(mark: &str) -> Option<u32> {
+    let (version, _) = mark.strip_prefix('v')?.split_once('-')?;
+    version.parse().ok().filter(|version| *version > VERSION)
+}
+
+/// Whether something else was made of the file when a mark was written, by the same version.
+pub(crate) fn made_otherwise(now: &str, then: &str) -> bool {
+    let (now, then) = (parts(now), parts(then));
+    now.zip(then).is_some_and(|(now, then)| now.version == then.version && now.fields != then.fields)
+}
+
+/// What a mark says.
+struct Mark<'a> {
+    version: u32,
+    /// A hash of what the user wrote.
+    written: &'a str,
+    /// A hash of what came of it.
+    fields: &'a str,
+}
+
+fn parts(mark: &str) -> Option<Mark<'_>> {
+    let mut parts = mark.strip_prefix('v')?.splitn(3, '-');
+    let version = parts.next()?.parse().ok()?;
+    Some(Mark { version, written: parts.next()?, fields: parts.next()? })
 }
 
 fn outside(fields: &[FieldChange]) -> String {
@@ -113,15 +141,23 @@ mod tests {
         let mark = |written: &Value, fields: Value| spec(written, &fields);
         let then = mark(&wrote, json!({"ack_deadline": "1m", "retention": "7d"}));
         let edited = mark(&json!({"ack_deadline": "2m"}), json!({"ack_deadline": "2m", "retention": "7d"}));
-        let newer = mark(&wrote, json!({"ack_deadline": "1m", "retention": "8d"}));
+        let implied = mark(&wrote, json!({"ack_deadline": "1m", "retention": "8d"}));
+        let of_an_older_version = then.replacen("v1-", "v0-", 1);
         let field =
             |path: &str, before: Value, after: Value| FieldChange { path: path.into(), before, after };
         let fields = [field("ack_deadline", json!("30s"), json!("1m"))];
         let why = |now: &str, then: Option<&str>| why(Some(now), then, &fields);
         assert_eq!(why(&then, Some(&then)), "changed outside: ack_deadline 30s, should be 1m");
         assert_eq!(why(&edited, Some(&then)), "changed in the file");
-        assert!(why(&newer, Some(&then)).starts_with("new default of provision "));
+        assert_eq!(why(&implied, Some(&then)), "changed in the file");
+        assert!(why(&implied, Some(&of_an_older_version)).starts_with("new default of provision "));
+        assert_eq!(why(&edited, Some(&of_an_older_version)), "changed in the file");
         assert_eq!(why(&then, Some("v2-whatever")), "differs from the file");
+        assert_eq!(why(&then, Some("v2-what-ever")), "differs from the file");
+        assert_eq!(
+            [&*then, "v2-whatever", "v12-a-b", "2-a-b", "v-a"].map(newer),
+            [None, Some(2), Some(12), None, None]
+        );
         assert_eq!(why(&then, None), "differs from the file");
         // It must be the value of a label.
         assert!(

@@ -1,5 +1,7 @@
 //! What would make the cloud match the stack. Knows nothing of clouds, kinds or order.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,6 +10,10 @@ use crate::cause::{self, SPEC};
 use crate::fingerprint::Fingerprint;
 use crate::observe::Observed;
 use crate::resource::{Address, Desired, Live, Owner};
+use crate::wildcard::fits;
+
+/// The field of kinds that are applied as a manifest.
+const MANIFEST: &str = "manifest";
 
 /// What is done with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,6 +29,8 @@ pub(crate) enum Action {
     Delete,
     /// It was there before the stack took it over, and is not wanted: only the marks go.
     Release,
+    /// It is the stack's under its former name: only the marks change.
+    Rename,
 }
 
 impl Action {
@@ -35,6 +43,7 @@ impl Action {
             Self::Replace => '±',
             Self::Delete => '-',
             Self::Release => '○',
+            Self::Rename => '»',
         }
     }
 
@@ -47,6 +56,7 @@ impl Action {
             Self::Replace => "replaced",
             Self::Delete => "deleted",
             Self::Release => "let go",
+            Self::Rename => "renamed",
         }
     }
 }
@@ -128,7 +138,7 @@ pub(crate) enum Conflict {
 /// What was asked for beside what the file says.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
-    /// Addresses of what is there and to be taken over.
+    /// Addresses of what is there and to be taken over, or patterns of such addresses.
     pub adopt: Vec<String>,
     /// Whether what was taken over may be deleted like all the rest.
     pub delete_adopted: bool,
@@ -136,13 +146,24 @@ pub(crate) struct Asked {
     pub prune_grants: bool,
     /// The addresses that are meant; all of them if there are none.
     pub targets: Vec<String>,
+    /// Whether what a newer version of this program wrote is written as this one does.
+    pub downgrade: bool,
 }
 
 impl Asked {
     fn adopts(&self, address: &Address) -> bool {
+        let address = address.to_string();
+        self.adopt.iter().any(|asked| fits(asked, &address))
+    }
+
+    /// Whether it was said that this one is there.
+    fn names(&self, address: &Address) -> bool {
         self.adopt.iter().any(|asked| *asked == address.to_string())
     }
 }
+
+/// Why others' grants go.
+pub(crate) const PRUNED: &str = "granted outside of the file";
 
 /// A kind's fixed fields, each with what fixes it.
 pub(crate) type Fixed = &'static [(&'static str, &'static str)];
@@ -157,7 +178,7 @@ pub(crate) fn between(
     let mut conflicts = Vec::new();
     let mut changes = Vec::new();
     for (want, live) in desired.iter().zip(observed.wanted) {
-        match conflict(want, live.as_ref(), asked.adopts(&want.address)) {
+        match conflict(want, live.as_ref(), asked) {
             Some(conflict) => conflicts.push(conflict),
             None => changes.extend(change(want, live, fixed(want.address.kind))),
         }
@@ -174,20 +195,23 @@ pub(crate) fn between(
     if asked.prune_grants {
         let ours = |live| Live { owner: Owner::Ours, ..live };
         let strangers = observed.strangers.into_iter().map(ours);
-        changes.extend(strangers.map(|live| end(live, Action::Delete, "granted outside of the file")));
+        changes.extend(strangers.map(|live| end(live, Action::Delete, PRUNED)));
     }
     with_contents(desired, &mut changes);
     Ok(changes)
 }
 
-fn conflict(want: &Desired, live: Option<&Live>, adopted: bool) -> Option<Conflict> {
+fn conflict(want: &Desired, live: Option<&Live>, asked: &Asked) -> Option<Conflict> {
     let (address, id) = (want.address.clone(), want.id.clone());
     let (whose, or) = match (want.existing, live.map(|live| &live.owner)) {
         (true, None) => return Some(Conflict::Missing { address, id }),
-        (false, None) if adopted => return Some(Conflict::NothingToAdopt { address, id }),
+        (false, None) if asked.names(&want.address) => return Some(Conflict::NothingToAdopt { address, id }),
         (true, Some(_)) | (false, None | Some(Owner::Ours)) => return None,
-        (false, Some(Owner::Nobody)) if adopted => return None,
-        (false, Some(Owner::Stack(other))) => (format!("belongs to the stack `{other}`"), String::new()),
+        (false, Some(Owner::Nobody)) if asked.adopts(&want.address) => return None,
+        (false, Some(Owner::Stack(other))) => (
+            format!("belongs to the stack `{other}`"),
+            format!(", or, if that is this stack's former name, see `provision rename {other} NEW`"),
+        ),
         (false, Some(Owner::Nobody)) => {
             ("is not managed by this stack".to_owned(), format!(", or take it over with `--adopt {address}`"))
         }
@@ -200,6 +224,9 @@ fn change(want: &Desired, live: Option<Live>, fixed: Fixed) -> Option<Change> {
         return None;
     }
     let mut fields = live.as_ref().map(|live| differences(&want.fields, &live.fields)).unwrap_or_default();
+    if fields.is_empty() {
+        fields.extend(live.as_ref().and_then(|live| says_less(want, live)));
+    }
     let adopted = live.as_ref().is_some_and(|live| live.owner == Owner::Nobody);
     if adopted {
         let after = "this stack's".into();
@@ -245,39 +272,42 @@ fn end(live: Live, action: Action, reason: &str) -> Change {
 /// What lies in a resource that goes away goes with it: it needs no deletion of its own, and if it
 /// is still wanted it is created anew.
 fn with_contents(desired: &[Desired], changes: &mut Vec<Change>) {
-    let gone = |changes: &[Change], container: &Address| {
-        changes
-            .iter()
-            .find(|c| &c.address == container)
-            .map(|c| c.action)
-            .filter(|action| matches!(action, Action::Delete | Action::Replace))
+    let going = |changes: &[Change]| -> HashMap<Address, Action> {
+        let goes = changes.iter().filter(|change| change.is_destructive());
+        goes.map(|change| (change.address.clone(), change.action)).collect()
     };
+    let gone = going(changes);
+    if gone.is_empty() {
+        return;
+    }
+    let mut anew: HashMap<&Address, &Address> = HashMap::new();
     for want in desired.iter().filter(|want| !want.existing) {
-        let replaced = want.inside.as_ref().is_some_and(|c| gone(changes, c) == Some(Action::Replace));
-        if replaced {
-            changes.retain(|change| change.address != want.address);
-            let reason =
-                format!("goes with {}", want.inside.as_ref().map(Address::to_string).unwrap_or_default());
-            changes.push(Change {
-                address: want.address.clone(),
-                action: Action::Create,
-                reason,
-                fields: Vec::new(),
-                desired: Some(want.clone()),
-                live: None,
-                seen: None,
-            });
+        let Some(container) = &want.inside else { continue };
+        let is_replaced = !anew.contains_key(container) && gone.get(container) == Some(&Action::Replace);
+        if is_replaced {
+            anew.insert(&want.address, container);
         }
     }
-    let kept: Vec<bool> = changes
-        .iter()
-        .map(|change| match (&change.action, change.live.as_ref().and_then(|live| live.inside.as_ref())) {
-            (Action::Delete, Some(container)) => gone(changes, container).is_none(),
+    changes.retain(|change| !anew.contains_key(&change.address));
+    for want in desired {
+        let Some(container) = anew.get(&want.address) else { continue };
+        changes.push(Change {
+            address: want.address.clone(),
+            action: Action::Create,
+            reason: format!("goes with {container}"),
+            fields: Vec::new(),
+            desired: Some(want.clone()),
+            live: None,
+            seen: None,
+        });
+    }
+    let gone = going(changes);
+    changes.retain(|change| {
+        match (&change.action, change.live.as_ref().and_then(|live| live.inside.as_ref())) {
+            (Action::Delete, Some(container)) => !gone.contains_key(container),
             _ => true,
-        })
-        .collect();
-    let mut kept = kept.into_iter();
-    changes.retain(|_| kept.next().unwrap_or(true));
+        }
+    });
 }
 
 /// Where `have` differs from what `want` says. What `want` does not say is not compared; what it
@@ -291,8 +321,7 @@ pub(crate) fn differences(want: &Value, have: &Value) -> Vec<FieldChange> {
 fn compare(path: String, want: &Value, have: &Value, found: &mut Vec<FieldChange>) {
     match (want, have) {
         (Value::Object(want), Value::Object(have)) => {
-            // People remove labels, and a resource of the stack has no others.
-            let removed = have.keys().filter(|key| path == "labels" && !want.contains_key(*key));
+            let removed = have.keys().filter(|key| is_wholly_ours(&path) && !want.contains_key(*key));
             for key in removed {
                 let (before, after) = (have[key].clone(), Value::Null);
                 found.push(FieldChange { path: format!("{path}.{key}"), before, after });
@@ -311,6 +340,21 @@ fn compare(path: String, want: &Value, have: &Value, found: &mut Vec<FieldChange
         (want, have) if want == have => {}
         (want, have) => found.push(FieldChange { path, before: have.clone(), after: want.clone() }),
     }
+}
+
+/// Whether nobody but the stack puts anything there: labels, and what a job's workers are told. What the
+/// file does not say any more is a difference there.
+pub(crate) fn is_wholly_ours(path: &str) -> bool {
+    matches!(path.split(['.', '[']).next(), Some("labels" | "config"))
+}
+
+/// A manifest whose server adds to it, so that a comparison does not show what the file says no more; the
+/// mark tells that something else was applied last. Applying the manifest takes it out.
+fn says_less(want: &Desired, live: &Live) -> Option<FieldChange> {
+    let then = live.revision.marks.get(SPEC)?;
+    let is_less = want.fields.get(MANIFEST).is_some() && cause::made_otherwise(want.spec.as_deref()?, then);
+    let before = "with what is not wanted any more".into();
+    is_less.then(|| FieldChange { path: MANIFEST.to_owned(), before, after: "without".into() })
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -396,6 +440,35 @@ mod tests {
         let paths: Vec<_> = changes.iter().map(|change| change.path.as_str()).collect();
         assert_eq!(paths, ["filter", "labels.b", "retention"]);
         assert_eq!(differences(&want, &json!({"filter": "", "labels": {"a": "1"}})), []);
+    }
+
+    #[test]
+    fn what_workers_are_told_no_more_is_a_difference_and_what_a_server_adds_is_none() {
+        let want = json!({"config": {"env": {"A": "1"}}, "manifest": {"spec": {"pod": {}}}});
+        let have =
+            json!({"config": {"env": {"A": "1", "B": "2"}}, "manifest": {"spec": {"pod": {"dns": "x"}}}});
+        let paths: Vec<_> = differences(&want, &have).into_iter().map(|change| change.path).collect();
+        assert_eq!(paths, ["config.env.B"]);
+    }
+
+    #[test]
+    fn a_manifest_that_says_less_than_was_applied_last_is_applied_again() {
+        let manifest = json!({"manifest": {"nodeSelector": {"pool": "a"}}});
+        let more = json!({"manifest": {"nodeSelector": {"pool": "a", "spot": "true"}}});
+        let marked = |by: &Value| {
+            let mut there = live("a", more.clone());
+            there.revision.marks.insert(SPEC.to_owned(), cause::spec(&json!(1), by));
+            there
+        };
+        let want =
+            Desired { spec: Some(cause::spec(&json!(1), &manifest)), ..desired("a", manifest.clone()) };
+        let told = |by: &Value| {
+            let observed = Observed { wanted: vec![Some(marked(by))], ..Observed::default() };
+            actions(std::slice::from_ref(&want), observed)
+        };
+        assert_eq!(told(&more), ["~ thing.a (changed in the file)"]);
+        // Somebody else's, or the server's.
+        assert!(told(&manifest).is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::diff::is_wholly_ours;
 use crate::resource::{Live, Owner};
 
 /// One state of a live resource, as one change sees it.
@@ -41,8 +42,8 @@ impl Fingerprint {
 /// What a comparison with `want` looks at.
 fn read(want: &Value, have: &Value, path: &str) -> Value {
     match (want, have) {
-        // Labels that nobody wants are a difference, too.
-        (Value::Object(_), Value::Object(_)) if path == "labels" => have.clone(),
+        // What nobody wants there is a difference, too.
+        (Value::Object(_), Value::Object(_)) if is_wholly_ours(path) => have.clone(),
         (Value::Object(want), Value::Object(have)) => {
             let one = |(key, want): (&String, &Value)| {
                 let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };

@@ -1,6 +1,6 @@
 //! Orders changes. Knows nothing of clouds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::diff::{Action, Change};
 use crate::resource::{Address, Desired};
@@ -17,17 +17,35 @@ pub(crate) struct Graph {
 impl Graph {
     /// Orders changes. `deleted_after` names the kinds that must be gone before one of a kind goes.
     pub(crate) fn of(changes: Vec<Change>, deleted_after: impl Fn(&str) -> &'static [&'static str]) -> Self {
-        let at: HashMap<&Address, usize> = changes.iter().enumerate().map(|(i, c)| (&c.address, i)).collect();
+        // What is called otherwise now is made under its address, and goes under the same.
+        let made = changes.iter().enumerate().filter(|(_, change)| change.desired.is_some());
+        let at: HashMap<&Address, usize> = made.map(|(i, change)| (&change.address, i)).collect();
+        let mut going: HashMap<(Action, &str), Vec<usize>> = HashMap::new();
+        for (i, change) in changes.iter().enumerate() {
+            going.entry((change.action, change.address.kind)).or_default().push(i);
+        }
         let waits = |change: &Change| -> Vec<usize> {
             let needs = change.desired.iter().flat_map(|want| &want.needs);
             let needs = needs.filter_map(|need| at.get(need).copied());
-            let goes = matches!(change.action, Action::Delete | Action::Replace);
-            let before = if goes { deleted_after(change.address.kind) } else { &[] };
-            let gone = changes
-                .iter()
-                .enumerate()
-                .filter(|(_, other)| other.action == Action::Delete && before.contains(&other.address.kind));
-            let mut all: Vec<usize> = needs.chain(gone.map(|(i, _)| i)).collect();
+            let before = if change.is_destructive() { deleted_after(change.address.kind) } else { &[] };
+            // What is replaced stands on what goes, and after that on something else.
+            let leaves: &[Action] = match change.action {
+                Action::Delete => &[Action::Delete, Action::Replace],
+                _ => &[Action::Delete],
+            };
+            let gone =
+                before.iter().flat_map(|kind| leaves.iter().filter_map(|how| going.get(&(*how, *kind))));
+            // A killed rename is found again from the outside in, so it goes from the inside out.
+            let is_rename = change.action == Action::Rename;
+            let renamed = changes.iter().enumerate().filter(|(_, other)| {
+                let lies_in = other.live.as_ref().and_then(|live| live.inside.as_ref());
+                is_rename
+                    && other.action == Action::Rename
+                    && (lies_in == Some(&change.address)
+                        || deleted_after(change.address.kind).contains(&other.address.kind))
+            });
+            let before = gone.flatten().copied().chain(renamed.map(|(i, _)| i));
+            let mut all: Vec<usize> = needs.chain(before).collect();
             all.sort_unstable();
             all.dedup();
             all
@@ -38,24 +56,9 @@ impl Graph {
 
     /// The same changes, everything after what it waits for, and otherwise as they were.
     fn sorted(changes: Vec<Change>, waits_for: &[Vec<usize>]) -> Self {
+        let order = order(waits_for);
         let mut place: Vec<Option<usize>> = vec![None; changes.len()];
-        let mut order = Vec::with_capacity(changes.len());
-        while order.len() < changes.len() {
-            let before = order.len();
-            for i in 0..changes.len() {
-                if place[i].is_none() && waits_for[i].iter().all(|&w| place[w].is_some()) {
-                    place[i] = Some(order.len());
-                    order.push(i);
-                }
-            }
-            if order.len() == before {
-                // A circle can only come of a mistake in a kind. Broken at its first member, it is
-                // still applied: the service will say what is missing.
-                let Some(first) = place.iter().position(Option::is_none) else { break };
-                place[first] = Some(order.len());
-                order.push(first);
-            }
-        }
+        order.iter().enumerate().for_each(|(at, &i)| place[i] = Some(at));
         let mut changes: Vec<Option<Change>> = changes.into_iter().map(Some).collect();
         let in_order = |i: &usize| -> (Option<Change>, Vec<usize>) {
             let own = place[*i];
@@ -65,6 +68,39 @@ impl Graph {
         let (changes, waits_for): (Vec<_>, Vec<_>) = order.iter().map(in_order).unzip();
         Self { changes: changes.into_iter().flatten().collect(), waits_for }
     }
+}
+
+/// What waits for nothing in the order in which it stands; then, from the beginning again, what waited
+/// only for that; and so on. Told by counting, for there may be thousands.
+fn order(waits_for: &[Vec<usize>]) -> Vec<usize> {
+    let mut missing: Vec<usize> = waits_for.iter().map(Vec::len).collect();
+    let mut wanted_by: Vec<Vec<usize>> = vec![Vec::new(); waits_for.len()];
+    for (i, waits) in waits_for.iter().enumerate() {
+        waits.iter().for_each(|&first| wanted_by[first].push(i));
+    }
+    // By the pass through all that it is found in.
+    let mut ready: BTreeSet<(usize, usize)> =
+        (0..missing.len()).filter(|&i| missing[i] == 0).map(|i| (0, i)).collect();
+    let mut left: BTreeSet<usize> = (0..missing.len()).collect();
+    let mut order = Vec::with_capacity(missing.len());
+    let mut pass = 0;
+    while !left.is_empty() {
+        // A circle can only come of a mistake in a kind. Broken at its first member, it is still
+        // applied: the service will say what is missing.
+        let Some(next) = ready.pop_first().or_else(|| left.first().map(|&i| (pass, i))) else { break };
+        if !left.remove(&next.1) {
+            continue;
+        }
+        pass = next.0;
+        order.push(next.1);
+        for &i in &wanted_by[next.1] {
+            missing[i] = missing[i].saturating_sub(1);
+            if missing[i] == 0 && left.contains(&i) {
+                ready.insert((if i > next.1 { pass } else { pass + 1 }, i));
+            }
+        }
+    }
+    order
 }
 
 /// For each resource, how many others are made one after another before it can be: 0 for what waits
@@ -120,6 +156,16 @@ mod tests {
         assert_eq!(order(create.into()), ["+ topic", "+ subscription"]);
         let delete = [change("topic", Action::Delete, &[]), change("subscription", Action::Delete, &[])];
         assert_eq!(order(delete.into()), ["- subscription", "- topic"]);
+    }
+
+    #[test]
+    fn what_is_called_otherwise_comes_first_and_goes_when_nothing_stands_on_it() {
+        let renamed = [
+            change("topic", Action::Create, &[]),
+            change("topic", Action::Delete, &[]),
+            change("subscription", Action::Replace, &["topic"]),
+        ];
+        assert_eq!(order(renamed.into()), ["+ topic", "± subscription", "- topic"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The modules stand in the order of the flow:
 //! `stack.toml → desired resources → observe live → diff → plan → apply → report`.
 
+mod wildcard;
 mod stack;
 mod resource;
 mod full_name;
@@ -22,10 +23,12 @@ mod images;
 mod places;
 mod quota;
 mod preflight;
+mod newer;
 mod neighbours;
 mod backlog;
 mod plan;
 mod saved;
+mod import;
 mod events;
 mod recheck;
 mod apply;
@@ -33,6 +36,9 @@ mod runs;
 mod stacks;
 mod status;
 mod remains;
+mod rename;
 mod report;
 pub mod commands;
 mod exit;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;

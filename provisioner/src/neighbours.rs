@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
 
-use crate::cloud::{Cloud, errors};
+use crate::cloud::{Cloud, errors, evidence};
 use crate::diff::Change;
 use crate::finding::{Finding, Level};
 use crate::kinds::{self, told};
@@ -57,7 +57,7 @@ async fn others(cloud: &Cloud, change: &Change) -> Result<Option<Vec<String>>> {
     match kind.others(cloud, &live.id).await {
         // It is only a word about what goes: a control plane that does not answer keeps no cluster.
         Err(error)
-            if !stays_for_others(change) && (errors::is_silent(&error) || errors::is_denied(&error)) =>
+            if !stays_for_others(change) && (evidence::is_silent(&error) || errors::is_denied(&error)) =>
         {
             Ok(None)
         }
@@ -94,8 +94,8 @@ fn goes_along(change: &Change, others: &[String]) -> Finding {
 /// only worth a word where something is to be deleted.
 async fn unasked(cloud: &Cloud, gone: &HashSet<Address>) -> Vec<Finding> {
     // What may not be seen was told when everything was looked at.
-    let Ok(homes) = cloud.homes().await else { return Vec::new() };
-    let counts = homes.dark.iter().filter(|dark| match &dark.own {
+    let Ok(dark) = cloud.dark().await else { return Vec::new() };
+    let counts = dark.iter().filter(|dark| match &dark.own {
         Some(address) => !gone.contains(address),
         None => !gone.is_empty(),
     });

@@ -45,7 +45,8 @@ pub(crate) async fn all(desired: &[Desired], cloud: &Cloud) -> Result<Observed> 
         let look = may_see(kind.owned(cloud).await);
         look.with_context(|| format!("cannot list what the stack owns of {}", kind.name()))
     });
-    let (wanted, owned) = futures::future::try_join(try_join_all(wanted), try_join_all(owned)).await?;
+    // Lists go first: what they name is looked at next, and nothing comes after what is wanted.
+    let (owned, wanted) = futures::future::try_join(try_join_all(owned), try_join_all(wanted)).await?;
     let mut observed = Observed::default();
     for (want, look) in desired.iter().zip(wanted) {
         let (kind, address) = (want.address.kind, Some(want.address.clone()));
@@ -72,9 +73,8 @@ pub(crate) async fn all(desired: &[Desired], cloud: &Cloud) -> Result<Observed> 
 impl Observed {
     /// Of what is desired, what could be looked at: the rest is unknown, and neither there nor not.
     pub(crate) fn known(&mut self, desired: &[Desired]) -> Vec<Desired> {
-        let is_unseen =
-            |address: &Address| self.unseen.iter().any(|unseen| unseen.address.as_ref() == Some(address));
-        let known: Vec<bool> = desired.iter().map(|want| !is_unseen(&want.address)).collect();
+        let unseen: HashSet<&Address> = self.unseen.iter().filter_map(|one| one.address.as_ref()).collect();
+        let known: Vec<bool> = desired.iter().map(|want| !unseen.contains(&want.address)).collect();
         let mut is_known = known.iter();
         self.wanted.retain(|_| is_known.next().copied().unwrap_or(true));
         desired.iter().zip(&known).filter(|(_, known)| **known).map(|(want, _)| want.clone()).collect()

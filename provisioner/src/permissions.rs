@@ -299,7 +299,7 @@ pub(crate) fn of_changes(changes: &[Change]) -> BTreeMap<&'static str, (&Address
         let Some(row) = row(&change.address, id) else { continue };
         let needs: Vec<&[&str]> = match change.action {
             Action::Create => vec![row.create],
-            Action::Update | Action::Release => vec![row.update],
+            Action::Update | Action::Release | Action::Rename => vec![row.update],
             Action::Replace => vec![row.delete, row.create],
             Action::Delete => vec![row.delete],
         };
@@ -309,6 +309,12 @@ pub(crate) fn of_changes(changes: &[Change]) -> BTreeMap<&'static str, (&Address
         }
     }
     all
+}
+
+/// The permissions that any change can ask for.
+pub(crate) fn of_any_change() -> Vec<&'static str> {
+    let all = ROWS.iter().flat_map(|row| row.create.iter().chain(row.update).chain(row.delete));
+    all.copied().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn row(address: &Address, id: &str) -> Option<&'static Row> {

@@ -1,6 +1,6 @@
 //! A plan: what would be done, in which order, and what of it is refused. Changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -15,10 +15,12 @@ use crate::fingerprint::digest;
 use crate::graph::Graph;
 use crate::kinds::{self, AnyKind};
 use crate::neighbours::{self, Spared};
+use crate::newer;
 use crate::observe::{self, Observed};
 use crate::preflight;
 use crate::resource::{Address, Desired, Live, Owner};
 use crate::stack::{Project, Stack, nearest};
+use crate::wildcard::is_pattern;
 use crate::{images, places, quota, target};
 
 /// What would make the cloud match the stack.
@@ -107,14 +109,18 @@ pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud, asked: &Asked) -> Res
 }
 
 async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Asked) -> Result<Plan> {
-    let looks =
-        tokio::join!(observe::all(desired, cloud), images::look(cloud, desired), quota::look(cloud, desired));
-    let (mut observed, images, quotas) = (looks.0?, looks.1, looks.2);
+    let (observed, images, quotas, held) = tokio::join!(
+        observe::all(desired, cloud),
+        images::look(cloud, desired),
+        quota::look(cloud, desired),
+        preflight::held(cloud)
+    );
+    let mut observed = observed?;
     let mut known = observed.known(desired);
     images.pin(&mut known, &observed.wanted);
     if desired.is_empty() && !observed.unseen.is_empty() {
         // Nothing is left behind because it could not be seen.
-        bail!(Unready(preflight::of(cloud, &observed.unseen, &[]).await));
+        bail!(Unready(preflight::of(cloud, &observed.unseen, &held, &[]).await));
     }
     if let Some(other) = foreign(&known, &observed) {
         bail!(
@@ -132,6 +138,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
     let mut findings = images.findings(desired, &known, &observed.wanted, cloud.project.local);
     findings.extend(quotas.findings(&known, &observed.wanted));
     findings.extend(places::findings(&known, &observed.wanted));
+    let newer = newer::in_sight(&observed);
     let targets = target::resolved(&asked.targets, &addresses(stack, desired, &observed, &cloud.project))?;
     let mut left_out =
         if desired.is_empty() { target::only_ending(&mut observed.unwanted, &targets) } else { 0 };
@@ -139,7 +146,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         Ok(changes) => changes,
         Err(conflicts) => {
             let conflicts = conflicts.iter().map(ToString::to_string);
-            let findings = preflight::of(cloud, &unseen, &[]).await;
+            let findings = preflight::of(cloud, &unseen, &held, &[]).await;
             let findings = findings.iter().map(ToString::to_string);
             bail!("{}", conflicts.chain(findings).collect::<Vec<_>>().join("\n"))
         }
@@ -154,7 +161,10 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         (meant, left_out) = target::only_meant(graph, &targets);
         graph = ordered(meant);
     }
-    findings.extend(preflight::of(cloud, &unseen, &graph.changes).await);
+    findings.extend(preflight::of(cloud, &unseen, &held, &graph.changes).await);
+    if let Some(newer) = newer.filter(|_| !graph.changes.is_empty() && !asked.downgrade) {
+        findings.push(if desired.is_empty() { newer.of_an_end() } else { newer.of_changes() });
+    }
     findings.sort_by_key(|finding| finding.level);
     Ok(Plan {
         stack: stack.owner().to_owned(),
@@ -192,9 +202,9 @@ fn foreign(desired: &[Desired], observed: &Observed) -> Option<String> {
     let is_own = |live: &&Live| live.owner == Owner::Ours && live.address.kind != "api";
     let stands_alone = |live: &&Live| live.address.kind != "grant";
     let left: Vec<_> = observed.unwanted.iter().filter(stands_alone).collect();
-    let is_wanted = |address: &Address| desired.iter().any(|want| want.address == *address);
+    let wanted: HashSet<&Address> = desired.iter().map(|want| &want.address).collect();
     let shares = observed.wanted.iter().flatten().filter(is_own).any(|live| live.inside.is_none())
-        || left.iter().any(|live| is_wanted(&live.address));
+        || left.iter().any(|live| wanted.contains(&live.address));
     if desired.is_empty() || left.is_empty() || shares {
         return None;
     }
@@ -204,7 +214,7 @@ fn foreign(desired: &[Desired], observed: &Observed) -> Option<String> {
 
 /// Whether what is to be adopted is in the file, and of a kind that can be.
 fn may_adopt(desired: &[Desired], asked: &Asked) -> Result<()> {
-    for address in &asked.adopt {
+    for address in asked.adopt.iter().filter(|asked| !is_pattern(asked)) {
         let Some(want) = desired.iter().find(|want| want.address.to_string() == *address) else {
             let all: Vec<String> = desired.iter().map(|want| want.address.to_string()).collect();
             let near = nearest(address, all.iter().map(String::as_str));

@@ -1,7 +1,9 @@
 //! What stands in the way of a plan that the plan itself does not show: permissions, names that are
 //! taken, what may not be seen. Everything at once, each with what to do. Only reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+
+use anyhow::Result;
 
 use crate::cloud::{Cloud, PolicyOf};
 use crate::diff::{Action, Change};
@@ -12,10 +14,18 @@ use crate::permissions::{self, least_roles};
 /// Addresses that one finding names.
 const NAMED: usize = 3;
 
+/// What the caller may do in the project, of all that a change can ask for.
+pub(crate) struct Held(Result<HashSet<String>>);
+
+/// Asks what the caller may do: which changes there are need not be known for it.
+pub(crate) async fn held(cloud: &Cloud) -> Held {
+    Held(cloud.held(&permissions::of_any_change()).await)
+}
+
 /// What stands in the way of these changes, the worse first.
-pub(crate) async fn of(cloud: &Cloud, unseen: &[Unseen], changes: &[Change]) -> Vec<Finding> {
+pub(crate) async fn of(cloud: &Cloud, unseen: &[Unseen], held: &Held, changes: &[Change]) -> Vec<Finding> {
     let mut findings = blind_spots(unseen);
-    findings.extend(missing_permissions(cloud, changes).await);
+    findings.extend(missing_permissions(cloud, held, changes));
     findings.extend(deleted_accounts(cloud, changes).await);
     findings.sort_by_key(|finding| finding.level);
     findings
@@ -53,13 +63,12 @@ fn blind_spot(kind: &str, all: &[&Unseen]) -> Finding {
 
 /// What the changes ask for and the caller may not. The project's policy alone is asked: what is there
 /// already may have one of its own that lets the caller in.
-async fn missing_permissions(cloud: &Cloud, changes: &[Change]) -> Vec<Finding> {
+fn missing_permissions(cloud: &Cloud, Held(held): &Held, changes: &[Change]) -> Vec<Finding> {
     let needs = permissions::of_changes(changes);
     if needs.is_empty() {
         return Vec::new();
     }
-    let asked: Vec<String> = needs.keys().map(|permission| (*permission).to_owned()).collect();
-    let held = match cloud.held(asked).await {
+    let held = match held {
         Ok(held) => held,
         Err(error) => {
             return vec![Finding {
@@ -73,11 +82,7 @@ async fn missing_permissions(cloud: &Cloud, changes: &[Change]) -> Vec<Finding> 
         let one = move |(permission, (_, is_made)): (&&'static str, &(_, bool))| {
             (*is_made == made).then_some(*permission)
         };
-        needs
-            .iter()
-            .filter_map(one)
-            .filter(|permission| !held.iter().any(|held| held == permission))
-            .collect()
+        needs.iter().filter_map(one).filter(|permission| !held.contains(*permission)).collect()
     };
     let finding = |level, permissions: std::collections::BTreeSet<&'static str>| {
         let first = permissions.iter().next().and_then(|first| needs.get(first))?;

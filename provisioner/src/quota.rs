@@ -1,4 +1,5 @@
-//! Whether a region's quotas of CPUs leave room for the stack's pools. What cannot be read is unknown.
+//! Whether a region's quotas (CPUs, machines, addresses, disks) leave room for the stack's pools. What
+//! cannot be read is unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,18 @@ const METRICS: [(&str, &str); 9] = [
 ];
 /// That of Spot machines of any series. A project that was given none counts them as the others.
 const PREEMPTIBLE: &str = "PREEMPTIBLE_CPUS";
+
+/// Those that every machine counts towards, whatever its type, with how much of it one takes. Nodes have
+/// an address of the internet each, and GKE's usual boot disk counts as SSD.
+const OF_EVERY_MACHINE: [(&str, PerMachine); 3] =
+    [("INSTANCES", |_| 1), ("IN_USE_ADDRESSES", |_| 1), ("SSD_TOTAL_GB", boot_disk)];
+
+/// What of a quota a machine of a pool takes.
+type PerMachine = fn(&Desired) -> u64;
+
+fn boot_disk(pool: &Desired) -> u64 {
+    pool.fields["disk_gb"].as_u64().unwrap_or_default()
+}
 
 /// A limit, and what of it is taken.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -126,15 +139,19 @@ fn of_quotas(region: &str, quotas: &[Quota], desired: &[Desired], wanted: &[Opti
     for pool in pools(desired).filter(|pool| full_name::region(&pool.id) == region) {
         let machine_type = pool.fields["machine_type"].as_str().unwrap_or_default();
         let nodes = |field: &str| pool.fields[field].as_u64().unwrap_or_default();
+        let (most, at_once) = (nodes("max_nodes"), if is_there(pool) { 0 } else { nodes("min_nodes") });
         let quota = metric(machine_type, pool.fields["spot"] == true, quotas);
-        let (Some(metric), Some(cpus)) = (quota, cpus(machine_type)) else {
+        let of_type = quota.zip(cpus(machine_type));
+        if of_type.is_none() {
             untold.push(format!("{} ({machine_type})", pool.address));
-            continue;
-        };
-        let need = needs.entry(metric).or_default();
-        need.most += cpus * nodes("max_nodes");
-        need.at_once += if is_there(pool) { 0 } else { cpus * nodes("min_nodes") };
-        need.pools.push(pool.address.to_string());
+        }
+        let of_every = OF_EVERY_MACHINE.map(|(metric, of)| (metric, of(pool)));
+        for (metric, each) in of_type.into_iter().chain(of_every).filter(|(_, each)| *each > 0) {
+            let need = needs.entry(metric).or_default();
+            need.most += each.saturating_mul(most);
+            need.at_once += each.saturating_mul(at_once);
+            need.pools.push(pool.address.to_string());
+        }
     }
     let found = needs.iter().filter_map(|(metric, need)| {
         let quota = quotas.iter().find(|quota| quota.metric == **metric)?;
@@ -149,7 +166,7 @@ fn of_quotas(region: &str, quotas: &[Quota], desired: &[Desired], wanted: &[Opti
 }
 
 /// What a quota does not leave room for.
-#[expect(clippy::cast_precision_loss, reason = "counts of CPUs are far below 2^53")]
+#[expect(clippy::cast_precision_loss, reason = "counts of CPUs and gigabytes are far below 2^53")]
 fn short(region: &str, quota: &Quota, need: &Need) -> Option<Finding> {
     let Quota { metric, limit, usage } = quota;
     let pools = need.pools.join(", ");
@@ -250,6 +267,32 @@ mod tests {
             told(vec![quota("CPUS", 24.0, 23.0), quota("PREEMPTIBLE_CPUS", 100.0, 0.0)]),
             [
                 "Error: node_pool.main/steady: takes 2 CPUS of europe-west1 from the beginning, and of 24 there are 1 left"
+            ]
+        );
+    }
+
+    #[test]
+    fn machines_addresses_and_disks_are_counted_where_a_region_tells_them() {
+        let quotas = vec![
+            quota("CPUS", 24.0, 0.0),
+            quota("PREEMPTIBLE_CPUS", 100.0, 0.0),
+            quota("INSTANCES", 24.0, 24.0),
+            quota("IN_USE_ADDRESSES", 8.0, 1.0),
+            quota("SSD_TOTAL_GB", 500.0, 0.0),
+        ];
+        let mut pools =
+            [pool("steady", "e2-medium", false, (1, 1)), pool("workers", "n2d-standard-4", true, (0, 20))];
+        pools.iter_mut().for_each(|pool| pool.fields["disk_gb"] = 100.into());
+        let told: Vec<String> = of_quotas("europe-west1", &quotas, &pools, &[None, None])
+            .into_iter()
+            .map(|found| format!("{:?}: {}", found.level, found.what))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "Warning: node_pool.main/steady, node_pool.main/workers: takes 21 IN_USE_ADDRESSES of europe-west1 at max_nodes, and the quota is 8 (1 in use); runs get fewer nodes",
+                "Error: node_pool.main/steady, node_pool.main/workers: takes 1 INSTANCES of europe-west1 from the beginning, and of 24 there are 0 left",
+                "Warning: node_pool.main/steady, node_pool.main/workers: takes 2100 SSD_TOTAL_GB of europe-west1 at max_nodes, and the quota is 500 (0 in use); runs get fewer nodes",
             ]
         );
     }

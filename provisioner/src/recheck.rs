@@ -69,7 +69,13 @@ pub(crate) fn recheck(change: &Change, fresh: Option<&Live>, tried: bool) -> Ver
         (Action::Create, Some(live)) => compare(change, live),
         // What is gone is gone; a deletion that is under way is still waited for.
         (Action::Create | Action::Delete, None) => Verdict::GoOn,
-        (Action::Release, None) => Verdict::Done,
+        (Action::Release | Action::Rename, None) => Verdict::Done,
+        (Action::Rename, Some(live)) => match change.live.as_ref().map(|then| &then.owner) {
+            _ if live.owner == Owner::Ours => Verdict::Done,
+            // Whatever else has moved is not what is written.
+            Some(then) if *then == live.owner => Verdict::GoOn,
+            _ => stale(Moved::Taken),
+        },
         (Action::Release, Some(live)) if tried && live.owner == Owner::Nobody => Verdict::Done,
         (Action::Replace, None) if tried => Verdict::GoOn,
         (Action::Update | Action::Replace, None) => stale(Moved::Gone),

@@ -202,6 +202,7 @@ impl SavedChange {
             Action::Create => (true, false),
             Action::Update | Action::Replace => (true, true),
             Action::Delete | Action::Release => (false, true),
+            Action::Rename => return Err(Unusable::Nonsense(format!("{name} is renamed by no plan"))),
         };
         if has != needs {
             return Err(Unusable::Nonsense(format!("{name} is half a change")));
@@ -247,6 +248,23 @@ fn address(text: &str) -> Result<Address, Unusable> {
     let (kind, key) = text.split_once('.').unwrap_or((text, ""));
     let kind = kinds::named(kind).ok_or_else(|| Unusable::Nonsense(format!("`{text}` is no address")))?;
     Ok(Address::new(kind.name(), key))
+}
+
+/// Reads a plan as it comes, and with a digest that fits: what is read is written as it was.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let _ = read(&text);
+    let Ok(mut value) = serde_json::from_str::<Value>(&text) else { return };
+    if let Some(file) = value.as_object_mut() {
+        file.remove(DIGEST);
+        let fits = digest(&Value::Object(file.clone()));
+        file.insert(DIGEST.to_owned(), fits.into());
+    }
+    if let Ok(saved) = read(&value.to_string()) {
+        let written = written(&saved.plan, saved.allowed).unwrap_or_default();
+        assert!(read(&written).is_ok(), "what was read is not written as a plan:\n{written}");
+    }
 }
 
 #[cfg(test)]
@@ -379,6 +397,12 @@ mod tests {
             }
             _ => {}
         }
+    }
+
+    #[test]
+    fn the_seed_of_the_fuzzer_is_a_plan_of_this_version() {
+        let seed = include_str!("fuzz/plan.json");
+        assert!(read(seed).is_ok(), "write it anew:\n{}", text());
     }
 
     proptest! {

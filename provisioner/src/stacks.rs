@@ -10,7 +10,7 @@ use google_cloud_gax::paginator::ItemPaginator as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::cloud::{Cloud, EXPIRES, STACK, limited};
+use crate::cloud::{Cloud, EXPIRES, PREFIX, STACK, errors, limited};
 use crate::cost::{Billed, Hourly};
 use crate::runs::Store;
 use crate::stack::{Labels, parse_time};
@@ -31,6 +31,9 @@ pub(crate) struct Standing {
     /// What an hour of its clusters and of their pools costs.
     #[serde(serialize_with = "crate::report::cost_as_data")]
     pub cost: Hourly,
+    /// What its names begin with.
+    #[serde(skip)]
+    pub prefix: String,
     #[serde(skip)]
     buckets: Vec<String>,
     #[serde(skip)]
@@ -63,7 +66,7 @@ pub(crate) async fn with_open_runs(cloud: &Cloud) -> Result<Vec<Standing>> {
     let mut stacks = all(cloud).await?;
     for standing in &mut stacks {
         for bucket in &standing.buckets {
-            let store = Store { bucket: cloud.bucket(bucket), stack: standing.stack.clone() };
+            let store = Store { bucket: cloud.bucket(bucket), stack: standing.prefix.clone() };
             standing.open_runs.extend(store.open().await?.into_iter().map(|run| run.run));
         }
     }
@@ -77,6 +80,17 @@ pub(crate) async fn all(cloud: &Cloud) -> Result<Vec<Standing>> {
     Ok(grouped(topics.into_iter().chain(subscriptions).chain(buckets).chain(accounts).chain(clusters)))
 }
 
+/// What a stack's names begin with, as its marks tell it: its name, or the first that it had. Where
+/// not everything may be seen, its name.
+pub(crate) async fn prefix_of(cloud: &Cloud, stack: &str) -> Result<String> {
+    let found = match all(cloud).await {
+        Err(error) if errors::is_denied(&error) => Vec::new(),
+        found => found?,
+    };
+    let found = found.into_iter().find(|standing| standing.stack == stack);
+    Ok(found.map_or_else(|| stack.to_owned(), |standing| standing.prefix))
+}
+
 fn grouped(marked: impl Iterator<Item = Marked>) -> Vec<Standing> {
     let mut stacks: BTreeMap<String, Standing> = BTreeMap::new();
     for Marked { kind, name, marks, created, billed } in marked {
@@ -88,10 +102,14 @@ fn grouped(marked: impl Iterator<Item = Marked>) -> Vec<Standing> {
             resources: BTreeMap::new(),
             open_runs: Vec::new(),
             cost: Hourly::default(),
+            prefix: stack.clone(),
             buckets: Vec::new(),
             billed: Vec::new(),
         });
         let lives = marks.get(EXPIRES).and_then(|text| parse_time(text)).map(|time| time.as_secs());
+        if let Some(prefix) = marks.get(PREFIX) {
+            standing.prefix.clone_from(prefix);
+        }
         standing.created = standing.created.into_iter().chain(created).min();
         standing.expires_seconds = standing.expires_seconds.into_iter().chain(lives).min();
         *standing.resources.entry(kind).or_default() += 1;

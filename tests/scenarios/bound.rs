@@ -161,11 +161,11 @@ fn a_plan_says_whether_the_file_or_the_cloud_was_changed() {
     assert!(text.contains("changed in the file"), "{text}");
     assert!(!text.contains("changed outside"), "{text}");
     scenario.expect(0, &["apply", "--local", "--yes"]);
-    // A mark that is out of date, or of another version, is no change.
+    // A mark that is out of date is no change.
     patch(&scenario, "labels", &{
         let live = scenario.call("GET", SUBSCRIPTION, &json!({}));
         let mut labels = live["labels"].clone();
-        labels["provision-spec"] = "v9-from-the-future".into();
+        labels["provision-spec"] = "v1-out-of-date".into();
         labels["provision-novelty"] = "kept".into();
         json!({ "labels": labels })
     });

@@ -1,6 +1,6 @@
 //! What is worth something is not taken away unasked, on any path: messages that nobody has read.
 
-use scenarios::Scenario;
+use scenarios::{Scenario, until};
 use serde_json::json;
 
 const STACK: &str = "[stack]
@@ -144,4 +144,39 @@ fn messages_of_ended_runs_are_in_nobodys_way_and_those_of_others_are() {
         assert!(said.stderr.contains(words), "no `{words}` in\n{}", said.stderr);
     }
     scenario.expect(0, &["teardown", "--local", "--yes", "--delete-data", "--interrupt-runs"]);
+}
+
+/// What an open run stands on in a bucket that the stack only uses.
+#[test]
+fn an_open_run_is_found_in_a_bucket_that_left_the_file_and_keeps_its_grants() {
+    let grant = "\n[service_account.reader]\n\n[grant.reads]\nmember = 'service_account.reader'\nrole = 'roles/pubsub.viewer'\non = 'topic.items'\n";
+    let job = "argv = ['sleep', '600']\n";
+    let bucket = "[bucket.data]\nname = 'local-cloud-plant-data'\nexisting = true\n";
+    let stack = WITH_RUNS.replace("[bucket.data]\n", bucket).replace("argv = ['true']\n", job);
+    let scenario = Scenario::with(&format!("{stack}{grant}"));
+    scenario.write("plant.toml", "[stack]\nname = 'plant'\nregion = 'europe-west1'\n\n[bucket.data]\n");
+    scenario.expect(0, &["apply", "--local", "--yes", "--file", "plant.toml"]);
+    let mut run = scenario.start(&["run", "--local", "--yes", "--", "x"]);
+    until("the run is recorded", || {
+        let runs = scenario.objects("local-cloud-plant-data", "runs");
+        runs.iter().any(|name| name.ends_with("/published.json")).then_some(())
+    });
+    run.kill().expect("killed");
+    run.wait().expect("gone");
+
+    let refused = |what: &str| {
+        let said = scenario.provision(&["apply", "--local", "--yes"]);
+        assert_eq!(said.code, Some(5), "{}\n{}", said.stdout, said.stderr);
+        for words in [" is open (1 items, since ", what, "would be taken from under it: wait for it, or add"]
+        {
+            assert!(said.stderr.contains(words), "no `{words}` in\n{}", said.stderr);
+        }
+    };
+    scenario.edit(grant.split_once("\n\n").expect("two tables").1, "");
+    refused(
+        "and grant.pubsub projects/local-cloud/topics/demo-items roles/pubsub.viewer serviceAccount:demo-reader@local-cloud.iam.gserviceaccount.com",
+    );
+    scenario.write("stack.toml", stack.split_once("[subscription.audit]").expect("there").0);
+    refused("run ");
+    scenario.expect(0, &["apply", "--local", "--yes", "--interrupt-runs"]);
 }

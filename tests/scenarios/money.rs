@@ -329,6 +329,14 @@ fn quotas_and_places_are_told_before_anything_is_made() {
         ]
     );
     scenario.expect(0, &["local", "quota", "restore"]);
+    scenario.expect(0, &["local", "quota", "set", "SSD_TOTAL_GB", "500"]);
+    assert_eq!(
+        findings(&scenario),
+        [
+            "warning: node_pool.main/steady, node_pool.main/workers: takes 550 SSD_TOTAL_GB of europe-west1 at max_nodes, and the quota is 500 (0 in use); runs get fewer nodes"
+        ]
+    );
+    scenario.expect(0, &["local", "quota", "restore"]);
     assert!(findings(&scenario).is_empty());
     scenario.edit("[bucket.data]", "[bucket.data]\nlocation = \"EU\"");
     assert!(findings(&scenario).is_empty());

@@ -1,4 +1,4 @@
-//! Two applies of different files at once, on one stack. `TWO_AT_ONCE` says how often, `SEED` with
+//! Two applies of the same or of different files at once, on one stack. `TWO_AT_ONCE` says how often, `SEED` with
 //! which numbers: `just two-at-once` does it a hundred times.
 
 use std::collections::BTreeSet;
@@ -96,11 +96,14 @@ fn of_two_applies_at_once_every_resource_is_wholly_one_s_and_losers_are_told() {
     let mut dice = Dice(seed);
     let scenario = Scenario::with(&stack(&mut dice));
     scenario.expect(0, &["apply", "--local", "--yes"]);
-    let (mut contested, mut lost) = (0, 0);
+    let (mut contested, mut lost, mut alike) = (0, 0, 0);
     for round in 0..rounds {
         let context = format!("seed {seed}, round {round}");
-        let planned = ["one", "two"].map(|file| {
-            scenario.write(&format!("{file}.toml"), stack(&mut dice));
+        let first = stack(&mut dice);
+        let is_same = dice.throw(4) == 0;
+        let second = if is_same { first.clone() } else { stack(&mut dice) };
+        let planned = [("one", first), ("two", second)].map(|(file, text)| {
+            scenario.write(&format!("{file}.toml"), text);
             let (toml, plan) = (format!("{file}.toml"), format!("{file}.json"));
             let args = ["plan", "--local", "--file", &toml, "--out", &plan, "--delete-data"];
             (file, addresses(&scenario.json(0, &args)))
@@ -138,13 +141,38 @@ fn of_two_applies_at_once_every_resource_is_wholly_one_s_and_losers_are_told() {
                 assert!(left.insert(address.clone()) || !begun, "{address} is as neither has it: {told}");
             }
         }
+        if is_same {
+            // Both wanted the same, so nobody loses anything.
+            alike += 1;
+            assert!(ended.iter().all(|(_, said)| said.code == Some(0)), "{context}: {ended:#?}");
+            assert_eq!(left, BTreeSet::new(), "{context}");
+        }
         let winner = if dice.throw(2) == 0 { "one.toml" } else { "two.toml" };
         scenario.expect(0, &["apply", "--local", "--yes", "--delete-data", "--file", winner]);
         assert_eq!(differs(&scenario, winner), BTreeSet::new(), "{context}");
         assert_no_double(&scenario, &context);
     }
-    println!("{rounds} rounds: {contested} resources were contested, {lost} times one was lost and said so");
+    println!(
+        "{rounds} rounds, {alike} of them with the same file: {contested} resources were contested, {lost} times one was lost and said so"
+    );
     scenario.expect(0, &["teardown", "--local", "--yes", "--delete-data", "--file", "one.toml"]);
+    assert_nothing_left(&scenario);
+}
+
+/// After its end nothing of the stack is there, whoever looks.
+fn assert_nothing_left(scenario: &Scenario) {
+    for (path, list) in [
+        ("/v1/projects/local-cloud/topics", "topics"),
+        ("/v1/projects/local-cloud/subscriptions", "subscriptions"),
+        ("/storage/v1/b?project=local-cloud", "items"),
+        ("/v1/projects/local-cloud/serviceAccounts", "accounts"),
+        ("/v1/projects/local-cloud/locations/-/clusters", "clusters"),
+    ] {
+        let all = scenario.call("GET", path, &Value::Null);
+        assert!(all[list].as_array().is_none_or(Vec::is_empty), "{all:#}");
+    }
+    let policy = scenario.call("POST", "/v1/projects/local-cloud:getIamPolicy", &serde_json::json!({}));
+    assert!(!policy.to_string().contains("demo"), "{policy:#}");
 }
 
 /// Nothing is there twice, and nothing that no file names.

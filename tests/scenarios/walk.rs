@@ -1,10 +1,9 @@
 //! How a plan is carried out: targets, parallelism, timeouts, events for programs, Ctrl-C.
 
-use std::process::Child;
 use std::time::{Duration, Instant};
 
 use localcloud::calls::{Fault, Point, What, When};
-use scenarios::{Cloud, Scenario, until};
+use scenarios::{Cloud, Scenario, interrupt, until};
 use serde_json::{Value, json};
 
 use crate::pools::{CLUSTER, POOL};
@@ -42,12 +41,6 @@ const TOLD: &str = r#"{"command":"apply","provision":"0.1.0","type":"plan","vers
 {"action":"create","address":"topic.s-dead","seconds":"…","type":"finished"}
 {"action":"create","address":"topic.s-dead","type":"started"}
 {"done":5,"exit":1,"failed":1,"left":0,"out_of_date":0,"seconds":"…","skipped":2,"type":"summary"}"#;
-
-/// Ctrl-C.
-fn interrupt(child: &Child) {
-    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
-}
 
 fn addresses(plan: &Value) -> Vec<&str> {
     plan["changes"].as_array().expect("changes").iter().filter_map(|c| c["address"].as_str()).collect()

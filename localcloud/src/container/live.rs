@@ -77,9 +77,12 @@ impl Container {
             for status in live.pools() {
                 let pool = record.cluster.node_pools.iter().find(|pool| pool.name == status.name);
                 let Some(config) = pool.and_then(|pool| pool.config.as_ref()) else { continue };
+                let disk_gb = u64::try_from(config.disk_size_gb).unwrap_or_default();
                 running.push(Running {
                     machine_type: config.machine_type.clone(),
                     spot: config.spot || config.preemptible,
+                    machines: status.nodes.into(),
+                    disk_gb: disk_gb * u64::from(status.nodes),
                     processors: kubernetes::processors(&config.machine_type) * u64::from(status.nodes),
                 });
             }

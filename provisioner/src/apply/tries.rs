@@ -4,11 +4,11 @@
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use tokio_util::sync::CancellationToken;
 
-use super::write::Work;
-use crate::cloud::{Cloud, errors};
+use super::write::{NotSeen, Work};
+use crate::cloud::{Cloud, errors, evidence};
 use crate::diff::Change;
 use crate::events::{Event, Watch, What};
 use crate::kinds::{self, AnyKind};
@@ -18,6 +18,9 @@ use crate::stack::AnyTime;
 /// First and longest pause between two tries of one change.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long "not found" is no answer to a change: what it stands on was perhaps made a moment ago.
+const YOUNG: Duration = Duration::from_secs(30);
 
 /// A change whose time was up before it was made. What was begun goes on in the cloud.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +82,10 @@ impl<'a> Tries<'a> {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            if !(errors::is_worth_another_try(&error) || errors::is_race(&error)) || stop.is_cancelled() {
+            let may_pass = evidence::is_worth_another_try(&error)
+                || errors::is_race(&error)
+                || self.is_too_young(&error);
+            if !may_pass || stop.is_cancelled() {
                 return Err(error);
             }
             let wait = errors::retry_after(&error).unwrap_or_else(|| pause.mul_f64(rand::random::<f64>()));
@@ -95,6 +101,12 @@ impl<'a> Tries<'a> {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Whether what it stands on may only not be seen everywhere yet.
+    fn is_too_young(&self, error: &Error) -> bool {
+        let may_be = errors::is_not_found(error) || error.is::<NotSeen>();
+        self.change.desired.is_some() && may_be && self.took() < YOUNG
     }
 
     fn progress(&self, text: &str) {

@@ -1,5 +1,7 @@
 //! Which change of a graph may begin, told by those that have ended. Knows nothing of clouds.
 
+use std::collections::BTreeSet;
+
 use crate::graph::Graph;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -14,21 +16,29 @@ enum State {
 pub(super) struct Walk<'a> {
     graph: &'a Graph,
     states: Vec<State>,
+    /// For each change, how many of those that it waits for are not done.
+    missing: Vec<usize>,
+    wanted_by: Vec<Vec<usize>>,
+    /// What may begin, in the order of the graph.
+    ready: BTreeSet<usize>,
 }
 
 impl<'a> Walk<'a> {
     /// Of which nothing has begun.
     pub(super) fn of(graph: &'a Graph) -> Self {
-        Self { graph, states: vec![State::Waiting; graph.changes.len()] }
+        let mut wanted_by = vec![Vec::new(); graph.changes.len()];
+        for (at, waits) in graph.waits_for.iter().enumerate() {
+            waits.iter().for_each(|&first| wanted_by[first].push(at));
+        }
+        let missing: Vec<usize> = graph.waits_for.iter().map(Vec::len).collect();
+        let ready = (0..missing.len()).filter(|&at| missing[at] == 0).collect();
+        let states = vec![State::Waiting; graph.changes.len()];
+        Self { graph, states, missing, wanted_by, ready }
     }
 
     /// Begins the first change that need not wait any more.
     pub(super) fn next(&mut self) -> Option<usize> {
-        let is_ready = |at: &usize| {
-            self.states[*at] == State::Waiting
-                && self.graph.waits_for[*at].iter().all(|&first| self.states[first] == State::Done)
-        };
-        let at = (0..self.states.len()).find(is_ready)?;
+        let at = self.ready.pop_first()?;
         self.states[at] = State::Running;
         Some(at)
     }
@@ -36,6 +46,12 @@ impl<'a> Walk<'a> {
     /// Notes how a change ended.
     pub(super) fn ended(&mut self, at: usize, well: bool) {
         self.states[at] = if well { State::Done } else { State::Failed };
+        for &next in self.wanted_by[at].iter().filter(|_| well) {
+            self.missing[next] = self.missing[next].saturating_sub(1);
+            if self.missing[next] == 0 {
+                self.ready.insert(next);
+            }
+        }
     }
 
     /// What has begun and not ended.

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::cause::SPEC;
-use crate::cloud::errors::Unmet;
 use crate::cloud::{Cloud, errors};
 use crate::diff::{Action, Change};
 use crate::kinds::{self, AnyKind, Place};
@@ -22,6 +21,12 @@ const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(1);
 /// How often an answer that knows nothing of our write yet is asked for again.
 const LOOKS: u32 = 6;
+
+/// A creation was refused because something is there, and nothing is: what was there may be going, or
+/// ours may not be seen everywhere yet.
+#[derive(Debug, thiserror::Error)]
+#[error("said to be there already, and not to be seen")]
+pub(super) struct NotSeen;
 
 /// A change on its way.
 pub(super) struct Work<'a> {
@@ -67,8 +72,9 @@ impl<'a> Work<'a> {
                 });
             }
             Err(error) => {
-                // What was refused for being out of date had no effect.
-                self.tried |= !errors::is_race(&error);
+                // What was refused for being out of date had no effect; but of several calls that make
+                // one update the first may have had theirs.
+                self.tried |= self.kind.updates_blindly() || !errors::is_race(&error);
                 return Err(error);
             }
             Ok(()) => self.tried = true,
@@ -90,7 +96,7 @@ impl<'a> Work<'a> {
         match self.change.action {
             Action::Create => self.kind.creates_over(),
             Action::Update => self.kind.updates_blindly(),
-            Action::Replace | Action::Delete | Action::Release => false,
+            Action::Replace | Action::Delete | Action::Release | Action::Rename => false,
         }
     }
 
@@ -124,6 +130,10 @@ impl<'a> Work<'a> {
                 let live = fresh.or(change.live.as_ref()).context("a deletion of nothing")?;
                 self.kind.delete(self.cloud, &live.fields, &place).await
             }
+            Action::Rename => {
+                let live = fresh.context("nothing to rename")?;
+                self.kind.relabel(self.cloud, &live.fields, &place).await
+            }
             Action::Release => {
                 let live = fresh.context("nothing to let go")?;
                 self.kind.update(self.cloud, &live.fields, &place, &["labels".to_owned()]).await
@@ -134,6 +144,9 @@ impl<'a> Work<'a> {
     /// The marks that the resource is to bear: those that it has, what the stack says now, and
     /// whether it was there before.
     fn marks(&self, fresh: Option<&Live>) -> Option<Labels> {
+        if self.change.action == Action::Rename {
+            return fresh.map(|live| live.revision.marks.clone());
+        }
         let want = self.change.desired.as_ref()?;
         let mut marks = match (self.change.action, fresh) {
             (Action::Update, Some(live)) => live.revision.marks.clone(),
@@ -147,12 +160,9 @@ impl<'a> Work<'a> {
     }
 
     /// A creation that finds the thing there is not yet a failure: our own first try may have
-    /// succeeded with its answer lost, or somebody else wants the same. What a killed apply made a moment
-    /// ago may not be seen yet: then another try is to tell.
+    /// succeeded with its answer lost, or somebody else wants the same.
     async fn compare(&self, error: anyhow::Error) -> Result<()> {
-        let Some(live) = self.look().await? else {
-            return Err(Unmet::NotSeen(format!("{error:#}")).into());
-        };
+        let Some(live) = self.look().await? else { return Err(error.context(NotSeen)) };
         match compare(self.change, &live) {
             Verdict::GoOn | Verdict::Done => Ok(()),
             Verdict::Stale(Stale { moved: Moved::Taken, .. }) => Err(error),

@@ -34,7 +34,7 @@ pub(crate) fn is_service_disabled(error: &Error) -> bool {
 }
 
 /// What Google says of a service that the project has not enabled.
-const SERVICE_DISABLED: &str = "has not been used in project";
+pub(super) const SERVICE_DISABLED: &str = "has not been used in project";
 
 /// Why a conditional write of ours was not done, where no client says it as an error.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +45,6 @@ pub(crate) enum Unmet {
     /// Somebody else wrote since we looked.
     #[error("{0} was written by somebody else meanwhile")]
     Raced(String),
-    /// It was refused because something is there, which a look does not show: it was made, or is being
-    /// deleted, since a moment ago.
-    #[error("{0}; it cannot be seen, so it was made or deleted a moment ago")]
-    NotSeen(String),
 }
 
 /// Whether the error says that the thing is there already.
@@ -87,56 +83,6 @@ pub(crate) fn gone<T>(answer: Result<T>) -> Result<()> {
     found(answer).map(drop)
 }
 
-/// Errors worth another try by what they say, as the Google Terraform provider learned them: each
-/// a status and a part of the text.
-const BY_EVIDENCE: [(u16, &str); 16] = [
-    (409, "operationinprogress"),
-    (409, "concurrent policy changes"),
-    (400, "resourcenotready"),
-    (400, "retry this operation"),
-    (400, "is currently upgrading cluster"),
-    (400, "is currently being created, deleted, updated or repaired"),
-    (400, "incompatible operation"),
-    (400, "please wait and try again once it is done"),
-    // An API that somebody, perhaps a killed apply of ours, is enabling.
-    (400, "another activation or deactivation is in progress"),
-    // A new service account, not seen everywhere yet.
-    (400, "does not exist"),
-    (403, "quota exceeded for quota metric"),
-    (403, "concurrent operations"),
-    // Enabled a moment ago, not seen everywhere yet.
-    (403, SERVICE_DISABLED),
-    (429, ""),
-    (503, ""),
-    (500, ""),
-];
-
-/// Whether another try may succeed, told by the error itself.
-pub(crate) fn is_worth_another_try(error: &Error) -> bool {
-    if matches!(unmet(error), Some(Unmet::NotSeen(_))) {
-        return true;
-    }
-    let said = text(error).to_lowercase();
-    if said.contains("per day") {
-        return false;
-    }
-    if let Some(status) = status(error) {
-        let known = |(code, part): &(u16, &str)| *code == status && said.contains(part);
-        return BY_EVIDENCE.iter().any(known) || matches!(status, 502 | 504);
-    }
-    google(error).is_some_and(|e| e.is_timeout() || e.is_io() || e.is_connect() || e.is_transport())
-        || matches!(kube(error), Some(KubeError::HyperError(_) | KubeError::Service(_)))
-}
-
-/// Whether nobody answered at all.
-pub(crate) fn is_silent(error: &Error) -> bool {
-    let silent =
-        google(error).is_some_and(|e| e.is_timeout() || e.is_io() || e.is_connect() || e.is_transport());
-    silent
-        || matches!(kube(error), Some(KubeError::HyperError(_) | KubeError::Service(_)))
-        || matches!(status(error), Some(502..=504))
-}
-
 /// How long the server asked to wait.
 pub(crate) fn retry_after(error: &Error) -> Option<Duration> {
     let seconds = google(error)?.http_headers()?.get("retry-after")?.to_str().ok()?.parse().ok()?;
@@ -155,11 +101,15 @@ fn unmet(error: &Error) -> Option<&Unmet> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }
 
-fn google(error: &Error) -> Option<&GoogleError> {
-    error.chain().find_map(|cause| cause.downcast_ref())
+/// What a service of Google's answered, whichever client asked it.
+pub(super) fn google(error: &Error) -> Option<&GoogleError> {
+    error.chain().find_map(|cause| {
+        let of_an_object = || cause.downcast_ref::<clients::ObjectError>()?.service();
+        cause.downcast_ref().or_else(of_an_object)
+    })
 }
 
-fn kube(error: &Error) -> Option<&KubeError> {
+pub(super) fn kube(error: &Error) -> Option<&KubeError> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }
 
@@ -168,7 +118,11 @@ pub(crate) fn status(error: &Error) -> Option<u16> {
     if let Some(KubeError::Api(answer)) = kube(error) {
         return Some(answer.code);
     }
-    let error = google(error)?;
+    status_of(google(error)?)
+}
+
+/// The HTTP status of an answer of Google's, or what its gRPC code would be as one.
+pub(super) fn status_of(error: &GoogleError) -> Option<u16> {
     let by_code = |code| match code {
         Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => Some(400),
         Code::Unauthenticated => Some(401),
@@ -178,6 +132,8 @@ pub(crate) fn status(error: &Error) -> Option<u16> {
         Code::ResourceExhausted => Some(429),
         Code::Internal | Code::Unknown => Some(500),
         Code::Unavailable => Some(503),
+        Code::Cancelled => Some(499),
+        Code::Unimplemented => Some(501),
         Code::DeadlineExceeded => Some(504),
         _ => None,
     };

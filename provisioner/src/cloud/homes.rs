@@ -1,27 +1,48 @@
 //! The clusters in which a stack lives: its own, and those of others that have its namespace. Nothing
-//! on a cluster that others share says who uses it, so every one of the project is asked.
+//! on a cluster that others share says who uses it, so every one of the project is asked, once, while
+//! the rest is observed. One that does not answer is waited for only as long as it may matter.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Result;
+use futures::future::try_join_all;
 use google_cloud_container_v1::model::Cluster;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
+use tokio::sync::OnceCell;
 
-use super::{Cloud, Kubernetes, errors, limited};
+use super::{Cloud, Kubernetes, evidence, limited};
 use crate::resource::{Address, Owner};
 
-/// Longest that one cluster is waited for: a control plane that does not answer blocks nothing.
+/// Longest that a cluster is waited for which the stack owns or its file names.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Longest that any other is: all that could be there is what an older file of the stack left.
+const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(3);
 
-/// Where a stack lives.
-#[derive(Default)]
-pub(crate) struct Homes {
-    /// Clusters that answer.
-    pub open: Vec<Home>,
-    /// Clusters that do not.
-    pub dark: Vec<Dark>,
+/// What is said of a cluster that does not answer in time.
+const SILENCE: &str = "it does not answer";
+
+/// A cluster of the project.
+pub(super) struct Ground {
+    id: String,
+    /// As its marks tell it; of others' clusters, as its name would be.
+    address: Address,
+    is_own: bool,
+    patience: Duration,
+    cluster: Cluster,
+    /// Of another's: what was found there.
+    standing: OnceCell<Standing>,
+    /// What came instead of a list.
+    went_dark: OnceLock<String>,
+}
+
+/// Whether the stack lives in a cluster of somebody else.
+enum Standing {
+    Home,
+    Elsewhere,
+    /// What came instead of an answer.
+    Dark(String),
 }
 
 /// A cluster that the stack owns, or that has its namespace.
@@ -54,58 +75,117 @@ impl Home {
 }
 
 impl Cloud {
-    /// Where the stack lives, asked once per round of observation.
-    pub(crate) async fn homes(&self) -> Result<Arc<Homes>> {
-        let cell = self.seen.homes.lock().await.clone();
-        cell.get_or_try_init(|| self.find_homes()).await.cloned()
+    /// The clusters of the project, asked for once per round of observation.
+    pub(crate) async fn all_clusters(&self) -> Result<Arc<Vec<Cluster>>> {
+        let list = async {
+            let list = self.clusters.list_clusters();
+            let list = list.set_parent(format!("projects/{}/locations/-", self.project.id));
+            Ok(limited("list clusters", list.send()).await?.clusters)
+        };
+        self.once("clusters", list).await
     }
 
-    async fn find_homes(&self) -> Result<Arc<Homes>> {
-        let list = self.clusters.list_clusters();
-        let list = list.set_parent(format!("projects/{}/locations/-", self.project.id));
-        let clusters = limited("list clusters", list.send()).await?.clusters;
-        let looks = clusters.iter().map(|cluster| self.look_into(cluster));
-        let mut homes = Homes::default();
-        for look in futures::future::try_join_all(looks).await? {
-            match look {
-                Look::Home(home) => homes.open.push(home),
-                Look::Dark(dark) => homes.dark.push(dark),
-                Look::Elsewhere => {}
-            }
-        }
-        Ok(Arc::new(homes))
+    /// What there is in every cluster that the stack lives in. In one of its own it is asked for at
+    /// once; elsewhere it is first asked whether the stack has its namespace there.
+    pub(crate) async fn at_home<T, F>(&self, list: impl Fn(Home) -> F) -> Result<Vec<T>>
+    where
+        F: Future<Output = Result<Vec<T>>>,
+    {
+        let grounds = self.grounds().await?;
+        let looks = grounds.iter().map(|ground| self.listed_in(ground, &list));
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
-    async fn look_into(&self, cluster: &Cluster) -> Result<Look> {
+    /// The clusters of the project that do not answer; of its own those in which nothing could be listed.
+    pub(crate) async fn dark(&self) -> Result<Vec<Dark>> {
+        let grounds = self.grounds().await?;
+        let looks = grounds.iter().map(|ground| self.darkness(ground));
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+    }
+
+    async fn darkness(&self, ground: &Ground) -> Result<Option<Dark>> {
+        let why = match ground.went_dark.get() {
+            Some(why) => why.clone(),
+            None if ground.is_own => return Ok(None),
+            None => match self.standing(ground).await? {
+                Standing::Dark(why) => why.clone(),
+                Standing::Home | Standing::Elsewhere => return Ok(None),
+            },
+        };
+        let own = ground.is_own.then(|| ground.address.clone());
+        Ok(Some(Dark { id: ground.id.clone(), own, why }))
+    }
+
+    async fn grounds(&self) -> Result<Arc<Vec<Ground>>> {
+        let grounds = async {
+            let clusters = self.all_clusters().await?;
+            Ok(clusters.iter().map(|cluster| self.ground(cluster)).collect())
+        };
+        self.once("grounds", grounds).await
+    }
+
+    fn ground(&self, cluster: &Cluster) -> Ground {
         let Cluster { location, name, resource_labels, .. } = cluster;
         let id = format!("projects/{}/locations/{location}/clusters/{name}", self.project.id);
         let (owner, key, _) = self.unmarked(resource_labels.clone());
         let is_own = owner == Owner::Ours;
-        let address = Address::new("cluster", key.filter(|_| is_own).unwrap_or_else(|| name.clone()));
-        let ask = async {
-            let Some(kubernetes) = self.kubernetes_of(cluster).await? else { return Ok(None) };
-            let found = kubernetes.owned(&Api::<Namespace>::all(kubernetes.0.clone()), &self.owner).await?;
-            Ok::<_, anyhow::Error>(Some((kubernetes, !found.is_empty())))
-        };
-        let answer = tokio::time::timeout(PATIENCE, ask).await;
-        let own = is_own.then(|| address.clone());
-        let dark = |why: String| Look::Dark(Dark { id: id.clone(), own, why });
-        match answer {
-            Err(_) => Ok(dark("it does not answer".to_owned())),
-            Ok(Ok(Some((kubernetes, lives_here)))) if is_own || lives_here => {
-                Ok(Look::Home(Home { id, address, kubernetes, is_own }))
-            }
-            Ok(Ok(_)) => Ok(Look::Elsewhere),
-            // In a cluster of its own the stack may look, or it says that it may not.
-            Ok(Err(error)) if is_own && !errors::is_silent(&error) => Err(error),
-            Ok(Err(error)) => Ok(dark(format!("{error:#}"))),
+        let matters = is_own || self.clusters_of_the_file.contains(&id);
+        Ground {
+            address: Address::new("cluster", key.filter(|_| is_own).unwrap_or_else(|| name.clone())),
+            id,
+            is_own,
+            patience: if matters { PATIENCE } else { PATIENCE_WITH_OTHERS },
+            cluster: cluster.clone(),
+            standing: OnceCell::new(),
+            went_dark: OnceLock::new(),
         }
     }
-}
 
-/// What a look into a cluster came to.
-enum Look {
-    Home(Home),
-    Dark(Dark),
-    Elsewhere,
+    async fn listed_in<T, F>(&self, ground: &Ground, list: &impl Fn(Home) -> F) -> Result<Vec<T>>
+    where
+        F: Future<Output = Result<Vec<T>>>,
+    {
+        if !ground.is_own && !matches!(self.standing(ground).await?, Standing::Home) {
+            return Ok(Vec::new());
+        }
+        let listed = async {
+            match self.home(ground).await? {
+                Some(home) => list(home).await,
+                None => Ok(Vec::new()),
+            }
+        };
+        let why = match tokio::time::timeout(ground.patience, listed).await {
+            Ok(Err(error)) if evidence::is_silent(&error) => format!("{error:#}"),
+            Ok(listed) => return listed,
+            Err(_) => SILENCE.to_owned(),
+        };
+        let _ = ground.went_dark.set(why);
+        Ok(Vec::new())
+    }
+
+    async fn home(&self, ground: &Ground) -> Result<Option<Home>> {
+        let Ground { id, address, is_own, cluster, .. } = ground;
+        let kubernetes = self.kubernetes_of(cluster).await?;
+        let home =
+            |kubernetes| Home { id: id.clone(), address: address.clone(), kubernetes, is_own: *is_own };
+        Ok(kubernetes.map(home))
+    }
+
+    async fn standing<'a>(&self, ground: &'a Ground) -> Result<&'a Standing> {
+        ground.standing.get_or_try_init(|| self.look_into(ground)).await
+    }
+
+    async fn look_into(&self, ground: &Ground) -> Result<Standing> {
+        let ask = async {
+            let Some(home) = self.home(ground).await? else { return Ok(false) };
+            let all = Api::<Namespace>::all(home.kubernetes.0.clone());
+            Ok::<_, anyhow::Error>(!home.kubernetes.owned(&all, &self.owner).await?.is_empty())
+        };
+        Ok(match tokio::time::timeout(ground.patience, ask).await {
+            Ok(Ok(true)) => Standing::Home,
+            Ok(Ok(false)) => Standing::Elsewhere,
+            Ok(Err(error)) => Standing::Dark(format!("{error:#}")),
+            Err(_) => Standing::Dark(SILENCE.to_owned()),
+        })
+    }
 }

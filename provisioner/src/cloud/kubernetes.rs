@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -13,13 +14,18 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions
 use kube::config::{AuthInfo, Config, KubeConfigOptions, Kubeconfig, NamedCluster};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
-use super::{errors, limited};
+use super::evidence::patiently;
+use super::{errors, within};
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest wait for an answer; a watch is longer and sets its own bound.
 const READ: Duration = Duration::from_secs(30);
+
+/// Calls of one cluster on their way at the same time.
+const AT_ONCE: usize = 32;
 
 /// The field manager of server-side apply.
 pub(crate) const FIELD_MANAGER: &str = "provision";
@@ -30,7 +36,7 @@ pub(crate) const PART_OF: &str = "app.kubernetes.io/part-of";
 
 /// A cluster's Kubernetes API. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Kubernetes(pub kube::Client);
+pub(crate) struct Kubernetes(pub kube::Client, Arc<Semaphore>);
 
 impl Kubernetes {
     /// The API of a cluster, or none while it has no endpoint.
@@ -70,7 +76,17 @@ impl Kubernetes {
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(READ);
         let client = kube::Client::try_from(config).context("cannot talk to the cluster's Kubernetes API")?;
-        Ok(Self(client))
+        Ok(Self(client, Arc::new(Semaphore::new(AT_ONCE))))
+    }
+
+    /// A call with a bound on its time, once the cluster has a place for it. It takes none from calls of
+    /// Google's services: a cluster that does not answer holds up nothing else.
+    async fn call<T, E>(&self, doing: &str, call: impl Future<Output = Result<T, E>>) -> Result<T>
+    where
+        E: Into<anyhow::Error>,
+    {
+        let _place = self.1.acquire().await;
+        within(doing, call).await
     }
 
     /// Reads an object, or none if it is not there.
@@ -78,7 +94,7 @@ impl Kubernetes {
     where
         K: Clone + DeserializeOwned + Debug,
     {
-        errors::found(limited("read from the cluster", api.get(name)).await)
+        errors::found(patiently(|| self.call("read from the cluster", api.get(name))).await)
     }
 
     /// Creates or changes an object by server-side apply.
@@ -92,7 +108,16 @@ impl Kubernetes {
         K: Clone + DeserializeOwned + Debug,
     {
         let how = PatchParams::apply(FIELD_MANAGER).force();
-        limited("apply to the cluster", api.patch(name, &how, &Patch::Apply(object))).await
+        self.call("apply to the cluster", api.patch(name, &how, &Patch::Apply(object))).await
+    }
+
+    /// Changes the named fields of an object, and no other.
+    pub(crate) async fn merge<K>(&self, api: &Api<K>, name: &str, fields: &serde_json::Value) -> Result<K>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        self.call("write to the cluster", api.patch(name, &how, &Patch::Merge(fields))).await
     }
 
     /// Deletes an object and what it owns; one that is not there is deleted already.
@@ -100,7 +125,9 @@ impl Kubernetes {
     where
         K: Clone + DeserializeOwned + Debug,
     {
-        errors::gone(limited("delete from the cluster", api.delete(name, &DeleteParams::background())).await)
+        errors::gone(
+            self.call("delete from the cluster", api.delete(name, &DeleteParams::background())).await,
+        )
     }
 
     /// Deletes an object if it still is the one with that uid.
@@ -110,7 +137,7 @@ impl Kubernetes {
     {
         let this = uid.map(|uid| Preconditions { uid: Some(uid), resource_version: None });
         let how = DeleteParams { preconditions: this, ..DeleteParams::background() };
-        errors::gone(limited("delete from the cluster", api.delete(name, &how)).await)
+        errors::gone(self.call("delete from the cluster", api.delete(name, &how)).await)
     }
 
     /// Lists what carries a stack's labels.
@@ -120,7 +147,7 @@ impl Kubernetes {
     {
         let (managed_by, us) = MANAGED_BY;
         let labels = ListParams::default().labels(&format!("{managed_by}={us},{PART_OF}={owner}"));
-        Ok(limited("list from the cluster", api.list(&labels)).await?.items)
+        Ok(patiently(|| self.call("list from the cluster", api.list(&labels))).await?.items)
     }
 }
 

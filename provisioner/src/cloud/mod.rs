@@ -1,46 +1,64 @@
 //! The clouds' clients, as kinds and runs use them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 use clients::Target;
+use futures::future::try_join_all;
 use google_cloud_api_serviceusage_v1::client::ServiceUsage;
 use google_cloud_container_v1::client::ClusterManager;
 use google_cloud_container_v1::model::Cluster;
+use google_cloud_gax::options::RequestOptionsBuilder as _;
 use google_cloud_gax::paginator::ItemPaginator as _;
-use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt};
+use google_cloud_gax::retry_policy::RetryPolicyExt;
 use google_cloud_iam_admin_v1::client::Iam;
 use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
 use google_cloud_resourcemanager_v3::client::Projects;
 use google_cloud_secretmanager_v1::client::SecretManagerService;
 use google_cloud_storage::client::StorageControl;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::resource::Owner;
 use crate::stack::{Labels, Project};
 
+pub(crate) mod advice;
 mod backlog;
 pub(crate) mod errors;
+pub(crate) mod evidence;
 mod homes;
 mod identity;
 mod kubernetes;
 mod policies;
+mod round;
 mod web;
 
 pub(crate) use backlog::Count;
-pub(crate) use homes::{Dark, Home, Homes};
+pub(crate) use homes::{Dark, Home};
 pub(crate) use kubernetes::{Kubernetes, MANAGED_BY as KUBERNETES_MANAGED_BY, PART_OF};
 pub(crate) use policies::{PolicyOf, grants};
 pub(crate) use web::Answer;
 
-/// Longest that one idempotent call is retried by its client; what changes things is retried by
-/// `apply`, by evidence.
+/// Calls on their way at the same time: each service has a quota a minute, and each call of a large stack
+/// a connection of its own.
+const AT_ONCE: usize = 64;
+/// Places for calls on their way. Whoever comes first goes first.
+static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
+
+/// Longest that one call that changes nothing is tried again.
 const CALL_LIMIT: std::time::Duration = std::time::Duration::from_mins(1);
 /// How much longer a call may take than its client goes on trying.
 const TRY_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Rows of a list that are asked for at a time, where the service has as many on a page.
+pub(crate) const PAGE: i32 = 1000;
+/// Permissions that are asked for at a time.
+const PERMISSIONS_AT_ONCE: usize = 100;
+/// How long a connection to a cluster is used: its token is one that lasts for minutes, at least.
+const CONNECTION: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Label keys that mark what a stack owns.
 pub(crate) const MANAGED_BY: &str = "managed-by";
@@ -50,6 +68,8 @@ pub(crate) const KEY: &str = "provision-key";
 /// What every label of ours but [`MANAGED_BY`] begins with, those of other versions of this program too.
 pub(crate) const MARK: &str = "provision-";
 
+/// Label key of what the stack's names begin with, if that is not its name.
+pub(crate) const PREFIX: &str = "provision-prefix";
 /// Label key of how long a stack is meant to live.
 pub(crate) const EXPIRES: &str = "provision-expires";
 /// Label key of what is never deleted: heeded where there is no file to say so.
@@ -61,6 +81,8 @@ pub(crate) struct Cloud {
     pub project: Project,
     /// The stack's owner name.
     pub owner: String,
+    /// What the stack's names begin with, and its namespace in clusters: its name, or its first one.
+    pub prefix: String,
     /// Who calls, for people.
     pub caller: String,
     /// Where Pub/Sub's calls go.
@@ -77,6 +99,8 @@ pub(crate) struct Cloud {
     pub(crate) secrets: SecretManagerService,
     /// The secrets of Secret Manager that the stack file names, in full.
     pub(crate) secrets_of_the_file: Vec<String>,
+    /// The clusters that the stack file names, in full.
+    pub(crate) clusters_of_the_file: Vec<String>,
     target: Target,
     kubeconfig: Option<PathBuf>,
     seen: Seen,
@@ -85,16 +109,19 @@ pub(crate) struct Cloud {
 /// What one round of observation has looked at already: several kinds ask for the same things.
 #[derive(Default)]
 struct Seen {
-    clusters: Mutex<HashMap<String, Arc<OnceCell<Option<Cluster>>>>>,
+    clusters: Mutex<HashMap<String, Arc<OnceCell<Option<Arc<Cluster>>>>>>,
     policies: policies::Seen,
-    homes: Mutex<Arc<OnceCell<Arc<Homes>>>>,
+    lists: round::Lists,
+    connections: Mutex<HashMap<String, (Instant, Arc<OnceCell<Kubernetes>>)>>,
 }
 
 macro_rules! client {
     ($client:ty, $target:expr) => {{
-        let retry = Aip194Strict.with_time_limit(CALL_LIMIT);
-        let builder =
-            <$client>::builder().with_credentials($target.credentials.clone()).with_retry_policy(retry);
+        let retry = evidence::ByEvidence.with_time_limit(CALL_LIMIT);
+        let builder = <$client>::builder()
+            .with_credentials($target.credentials.clone())
+            .with_retry_policy(retry)
+            .with_backoff_policy(evidence::backoff());
         match &$target.endpoint {
             Some(endpoint) => builder.with_endpoint(endpoint).build().await?,
             None => builder.build().await?,
@@ -134,22 +161,25 @@ impl Cloud {
 
     async fn connect(target: Target, project: &str, owner: &str) -> Result<Self> {
         let local = target.endpoint.is_some();
-        let storage = target.storage().await?;
+        let (data, _) = target.storage().await?;
+        let buckets = client!(StorageControl, target);
         let mut cloud = Self {
             project: Project { id: project.to_owned(), number: 0, local },
             owner: owner.to_owned(),
+            prefix: owner.to_owned(),
             caller: "the caller".to_owned(),
             topics: client!(TopicAdmin, target),
             subscriptions: client!(SubscriptionAdmin, target),
             pubsub_policies: client!(SchemaService, target),
-            buckets: storage.1.clone(),
-            objects: clients::Bucket::new(storage, ""),
+            buckets: buckets.clone(),
+            objects: clients::Bucket::new((data, buckets), ""),
             accounts: client!(Iam, target),
             projects: client!(Projects, target),
             services: client!(ServiceUsage, target),
             clusters: client!(ClusterManager, target),
             secrets: client!(SecretManagerService, target),
             secrets_of_the_file: Vec::new(),
+            clusters_of_the_file: Vec::new(),
             pubsub: target.clone(),
             target,
             kubeconfig: None,
@@ -179,17 +209,24 @@ impl Cloud {
     }
 
     /// Those of these permissions that the caller has on the project.
-    pub(crate) async fn held(&self, asked: Vec<String>) -> Result<Vec<String>> {
-        let test = self.projects.test_iam_permissions();
-        let test = test.set_resource(format!("projects/{}", self.project.id)).set_permissions(asked);
-        Ok(limited("ask for the caller's permissions", test.send()).await?.permissions)
+    pub(crate) async fn held(&self, asked: &[&str]) -> Result<HashSet<String>> {
+        let some = asked.chunks(PERMISSIONS_AT_ONCE).map(async |some| {
+            let test = self.projects.test_iam_permissions().set_permissions(some.iter().copied());
+            let test = test.set_resource(format!("projects/{}", self.project.id));
+            // A POST that changes nothing.
+            let test = test.with_idempotency(true);
+            Ok::<_, anyhow::Error>(
+                limited("ask for the caller's permissions", test.send()).await?.permissions,
+            )
+        });
+        Ok(try_join_all(some).await?.into_iter().flatten().collect())
     }
 
     /// Forgets what was seen: the next observation asks again.
     pub(crate) async fn forget(&self) {
         self.seen.clusters.lock().await.clear();
         self.seen.policies.forget().await;
-        *self.seen.homes.lock().await = Arc::default();
+        self.seen.lists.forget();
     }
 
     /// Forgets what was seen of a cluster.
@@ -198,12 +235,12 @@ impl Cloud {
     }
 
     /// A cluster as the service has it, asked once per round of observation.
-    pub(crate) async fn cluster(&self, id: &str) -> Result<Option<Cluster>> {
+    pub(crate) async fn cluster(&self, id: &str) -> Result<Option<Arc<Cluster>>> {
         let cell = self.seen.clusters.lock().await.entry(id.to_owned()).or_default().clone();
         let get = || async {
             let answer =
                 limited("look up the cluster", self.clusters.get_cluster().set_name(id).send()).await;
-            errors::found(answer)
+            Ok(errors::found(answer)?.map(Arc::new))
         };
         cell.get_or_try_init(get).await.cloned()
     }
@@ -214,10 +251,29 @@ impl Cloud {
         self.kubernetes_of(&found).await
     }
 
+    /// One connection serves all that asks within a while: each has a handshake of its own.
     async fn kubernetes_of(&self, cluster: &Cluster) -> Result<Option<Kubernetes>> {
-        match &self.kubeconfig {
-            Some(kubeconfig) => Kubernetes::local(cluster, kubeconfig).await,
-            None => Kubernetes::of(cluster, &self.target.credentials).await,
+        // One that is not running yet, or was made anew, is another one to connect to.
+        let Cluster { location, name, id, endpoint, status, .. } = cluster;
+        let which = format!("{location}/{name} {id} {endpoint} {status}");
+        let cell = {
+            let mut connections = self.seen.connections.lock().await;
+            connections.retain(|_, (since, _)| since.elapsed() < CONNECTION);
+            let fresh = || (Instant::now(), Arc::default());
+            connections.entry(which).or_insert_with(fresh).1.clone()
+        };
+        let connect = || async {
+            let connected = match &self.kubeconfig {
+                Some(kubeconfig) => Kubernetes::local(cluster, kubeconfig).await,
+                None => Kubernetes::of(cluster, &self.target.credentials).await,
+            };
+            // That it cannot be reached yet is asked anew each time.
+            connected.map_err(Some)?.ok_or(None)
+        };
+        match cell.get_or_try_init(connect).await {
+            Ok(connected) => Ok(Some(connected.clone())),
+            Err(None) => Ok(None),
+            Err(Some(error)) => Err(error),
         }
     }
 
@@ -229,7 +285,7 @@ impl Cloud {
     /// The names of the buckets that the stack owns.
     pub(crate) async fn owned_buckets(&self) -> Result<Vec<String>> {
         let list = self.buckets.list_buckets().set_parent(format!("projects/{}", self.project.id));
-        let mut all = list.by_item();
+        let mut all = list.set_page_size(PAGE).by_item();
         let mut owned = Vec::new();
         while let Some(bucket) = limited("list buckets", async { all.next().await.transpose() }).await? {
             if self.unmarked(bucket.labels).0 == Owner::Ours {
@@ -241,9 +297,15 @@ impl Cloud {
 
     /// The labels that mark a resource as this stack's, with its own.
     pub(crate) fn marked(&self, key: &str, own: &Labels) -> Labels {
-        let marks = [(MANAGED_BY, MANAGED_BY_US), (STACK, self.owner.as_str()), (KEY, key)];
-        let marks = marks.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let marks = self.marks(key).map(|(k, v)| (k.to_owned(), v.to_owned()));
         own.clone().into_iter().chain(marks).collect()
+    }
+
+    /// Whose a resource is, and which, as marks say it.
+    pub(crate) fn marks<'a>(&'a self, key: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let marks = [(MANAGED_BY, MANAGED_BY_US), (STACK, self.owner.as_str()), (KEY, key)];
+        let prefix = (self.prefix != self.owner).then_some((PREFIX, self.prefix.as_str()));
+        marks.into_iter().chain(prefix)
     }
 
     /// Splits live labels into whose the resource is, its key in the stack, and the labels that
@@ -282,13 +344,25 @@ fn is_mark(label: &str) -> bool {
     label.starts_with(MARK) && ![STACK, KEY, EXPIRES, PROTECT].contains(&label)
 }
 
-/// A call with a bound on its time.
+/// A call with a bound on its time, once there is a place for it.
 pub(crate) async fn limited<T, E>(doing: &str, call: impl Future<Output = Result<T, E>>) -> Result<T>
+where
+    E: Into<anyhow::Error>,
+{
+    let _place = PLACES.acquire().await;
+    within(doing, call).await
+}
+
+/// A call with a bound on its time.
+async fn within<T, E>(doing: &str, call: impl Future<Output = Result<T, E>>) -> Result<T>
 where
     E: Into<anyhow::Error>,
 {
     match tokio::time::timeout(TRY_LIMIT + CALL_LIMIT, call).await {
         Ok(answer) => answer.map_err(Into::into),
-        Err(_) => bail!("cannot {doing}: no answer for {} seconds", (TRY_LIMIT + CALL_LIMIT).as_secs()),
+        Err(_) => {
+            let seconds = (TRY_LIMIT + CALL_LIMIT).as_secs();
+            Err(evidence::NoAnswer { doing: doing.to_owned(), seconds }.into())
+        }
     }
 }

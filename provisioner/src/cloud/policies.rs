@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use google_cloud_gax::options::RequestOptionsBuilder as _;
 use google_cloud_iam_v1::model::{Binding, Policy};
 use tokio::sync::{Mutex, OnceCell};
 
@@ -32,7 +33,7 @@ pub(crate) enum PolicyOf {
 /// Policies read in this round, and whose turn it is to write one.
 #[derive(Default)]
 pub(super) struct Seen {
-    read: Mutex<HashMap<PolicyOf, Arc<OnceCell<Option<Policy>>>>>,
+    read: Mutex<HashMap<PolicyOf, Arc<OnceCell<Option<Arc<Policy>>>>>>,
     writing: Mutex<HashMap<PolicyOf, Arc<Mutex<()>>>>,
 }
 
@@ -44,9 +45,10 @@ impl Seen {
 
 impl Cloud {
     /// A policy, read once per round of observation; none if the resource is not there.
-    pub(crate) async fn policy(&self, of: &PolicyOf) -> Result<Option<Policy>> {
+    pub(crate) async fn policy(&self, of: &PolicyOf) -> Result<Option<Arc<Policy>>> {
         let cell = self.seen.policies.read.lock().await.entry(of.clone()).or_default().clone();
-        cell.get_or_try_init(|| async { errors::found(self.read_policy(of).await) }).await.cloned()
+        let read = || async { Ok(errors::found(self.read_policy(of).await)?.map(Arc::new)) };
+        cell.get_or_try_init(read).await.cloned()
     }
 
     /// Adds a member to a role. Returns whether it had to.
@@ -80,23 +82,25 @@ impl Cloud {
         let answer = match of {
             PolicyOf::Project => {
                 let get = self.projects.get_iam_policy();
-                limited("read a policy", get.set_resource(format!("projects/{}", self.project.id)).send())
-                    .await
+                let get = get.set_resource(format!("projects/{}", self.project.id));
+                // Some of them are a POST, which clients take for a change.
+                limited("read a policy", get.with_idempotency(true).send()).await
             }
             PolicyOf::Pubsub(name) => {
-                limited("read a policy", self.pubsub_policies.get_iam_policy().set_resource(name).send())
-                    .await
+                let get = self.pubsub_policies.get_iam_policy().set_resource(name);
+                limited("read a policy", get.with_idempotency(true).send()).await
             }
             PolicyOf::Bucket(name) => {
                 let get = self.buckets.get_iam_policy().set_resource(format!("projects/_/buckets/{name}"));
-                limited("read a policy", get.send()).await
+                limited("read a policy", get.with_idempotency(true).send()).await
             }
             PolicyOf::ServiceAccount(email) => {
-                limited("read a policy", self.accounts.get_iam_policy().set_resource(account(email)).send())
-                    .await
+                let get = self.accounts.get_iam_policy().set_resource(account(email));
+                limited("read a policy", get.with_idempotency(true).send()).await
             }
             PolicyOf::Secret(name) => {
-                limited("read a policy", self.secrets.get_iam_policy().set_resource(name).send()).await
+                let get = self.secrets.get_iam_policy().set_resource(name);
+                limited("read a policy", get.with_idempotency(true).send()).await
             }
         };
         answer.with_context(|| format!("cannot read the policy of {of}"))

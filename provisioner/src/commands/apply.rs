@@ -9,6 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::grow::{grow, with_growths};
 use super::guard::permit;
+use super::interrupt::{self, Claim};
 use super::launch::time;
 use super::plan::AskedArgs;
 use super::session::{Session, StackArgs};
@@ -34,7 +35,7 @@ What moved since its change was planned is left as it is, with all that waits fo
 exit code is 3.")]
 pub(super) struct Apply {
     /// A file that `provision plan --out FILE` wrote. It was looked at already: nobody is asked.
-    #[arg(value_name = "PLAN", conflicts_with_all = ["delete_data", "interrupt_runs", "adopt", "delete_adopted", "prune_grants", "target"])]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["delete_data", "interrupt_runs", "adopt", "delete_adopted", "prune_grants", "target", "downgrade"])]
     saved: Option<PathBuf>,
     #[command(flatten)]
     pub(super) stack: StackArgs,
@@ -89,7 +90,7 @@ impl Leave {
 impl Apply {
     pub(super) async fn run(self) -> Result<Exit> {
         let stream = EventStream::of("apply", self.format);
-        let result = self.apply(&stream).await;
+        let result = interrupt::or_stop(Box::pin(self.apply(&stream))).await;
         end(&stream, &result);
         result
     }
@@ -224,9 +225,10 @@ pub(super) fn agree(yes: bool, what: &str) -> Result<()> {
     }
 }
 
-/// Hears Ctrl-C and SIGTERM for as long as it lives.
+/// Hears Ctrl-C for as long as a plan is carried out.
 struct Interrupt {
     halt: Halt,
+    _claim: Claim,
     _listener: AbortOnDropHandle<()>,
 }
 
@@ -234,32 +236,21 @@ impl Interrupt {
     /// The first one lets nothing new begin and waits for the rest, the second one waits for nothing.
     fn listen(grace: Duration) -> Self {
         let halt = Halt::default();
-        let heard = halt.clone();
+        let (stopped, claim) = (halt.clone(), Claim::new());
+        let (first, second, third) = (claim.heard(1), claim.heard(2), claim.heard(3));
         let listener = async move {
-            interrupted().await;
+            first.await;
             report::note(&format!(
                 "stopping: what is under way is waited for, {} at most (again: leave at once)",
                 AnyTime::clamped(grace.as_secs())
             ));
-            heard.stop.cancel();
-            interrupted().await;
-            heard.leave.cancel();
+            stopped.stop.cancel();
+            second.await;
+            stopped.leave.cancel();
             // Leaving takes no time, unless something is wrong with this program.
-            interrupted().await;
+            third.await;
             std::process::exit(Exit::Interrupted as i32);
         };
-        Self { halt, _listener: AbortOnDropHandle::new(tokio::spawn(listener)) }
-    }
-}
-
-/// Ends with Ctrl-C or SIGTERM.
-pub(super) async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return drop(tokio::signal::ctrl_c().await);
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+        Self { halt, _claim: claim, _listener: AbortOnDropHandle::new(tokio::spawn(listener)) }
     }
 }

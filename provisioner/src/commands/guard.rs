@@ -1,7 +1,7 @@
 //! Keeps what is worth something from being taken away unasked: what open runs stand on, messages that
 //! nobody has read, workers of others.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use anyhow::{Result, bail};
 use contract::RunId;
@@ -10,17 +10,19 @@ use jiff::Timestamp;
 use super::session::Session;
 use crate::backlog;
 use crate::cloud::{Count, errors};
-use crate::diff::Change;
+use crate::diff::{Change, PRUNED};
 use crate::full_name;
+use crate::kinds;
 use crate::plan::{Allowed, Plan, Refused};
 use crate::runs::{Cluster, Sifted, Store, Summary, sift};
 
 /// What an open run stands on.
-const UNDER_A_RUN: [&str; 10] = [
+const UNDER_A_RUN: [&str; 11] = [
     "topic",
     "subscription",
     "bucket",
     "service_account",
+    "grant",
     "cluster",
     "node_pool",
     "namespace",
@@ -77,9 +79,11 @@ fn destructive<'a>(plan: &'a Plan, kinds: &'a [&'a str]) -> impl Iterator<Item =
 
 /// Open runs that something would be taken from under.
 async fn open_runs(session: &Session, plan: &Plan) -> Result<Vec<String>> {
-    let Some(first) = destructive(plan, &UNDER_A_RUN).next() else { return Ok(Vec::new()) };
+    // What others granted is no worker's.
+    let mut under = destructive(plan, &UNDER_A_RUN).filter(|change| change.reason != PRUNED);
+    let Some(first) = under.next() else { return Ok(Vec::new()) };
     let mut refused = Vec::new();
-    for store in session.stores().await? {
+    for store in stores(session).await? {
         for run in store.open().await? {
             let summary = Summary { record: run.clone(), closed: None, cancelled: None };
             if is_complete(&store, summary).await? {
@@ -93,6 +97,17 @@ async fn open_runs(session: &Session, plan: &Plan) -> Result<Vec<String>> {
         }
     }
     Ok(refused)
+}
+
+/// Where runs may be recorded: a bucket that the stack only uses may have left the file together with
+/// its job, and then only the job that is there still names it.
+async fn stores(session: &Session) -> Result<Vec<Store>> {
+    let of_live_jobs = match kinds::buckets_of_jobs(&session.cloud).await {
+        // Who may not look was told so by the plan, which is none of a teardown then.
+        Err(error) if errors::is_denied(&error) || errors::is_service_disabled(&error) => BTreeSet::new(),
+        buckets => buckets?,
+    };
+    session.stores_and(of_live_jobs).await
 }
 
 async fn is_complete(store: &Store, summary: Summary) -> Result<bool> {
@@ -131,7 +146,7 @@ struct Past {
 impl Past {
     async fn of(session: &Session) -> Result<Self> {
         let mut past = Self::default();
-        for store in session.stores().await? {
+        for store in stores(session).await? {
             for run in store.runs().await? {
                 let end = run.closed.as_ref().map(|closed| closed.at);
                 let (id, items) = (run.record.run.clone(), run.record.count);

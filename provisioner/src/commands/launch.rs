@@ -6,8 +6,9 @@ use anyhow::{Context as _, Error, Result, bail};
 use clap::Args;
 use contract::{Closed, Fleet, Outcome, RunId, RunRecord};
 
-use super::apply::{Errand, interrupted};
+use super::apply::Errand;
 use super::grow::with_growths;
+use super::interrupt::Claim;
 use super::session::{Gone, Session};
 use crate::apply::Pace;
 use crate::exit::Exit;
@@ -115,7 +116,7 @@ impl LaunchArgs {
         let config = job.config(&scope)?;
         Ok(RunRequest {
             job: key.to_owned(),
-            stack: scope.owner.clone(),
+            stack: scope.prefix.clone(),
             config,
             image: pinned_image(session, key, job).await?,
             topic: scope.topic(topic),
@@ -191,13 +192,15 @@ pub(super) async fn follow(
         runs::watch(store, &cluster, run, &|told| progress.tell(told)).await
     };
     let letters = session.dead_letters(run).await?;
+    let claim = Claim::new();
     // Dropped at any point, the run is as a killed command would leave it.
     let followed = tokio::select! {
         closed = to_its_end => closed.map(Some),
-        () = interrupted() => Ok(None),
+        () = claim.heard(1) => Ok(None),
         gone = session.local_cloud_is_gone() => Err(gone.into()),
         never = attend(letters) => match never {},
     };
+    drop(claim);
     progress.finish();
     let followed = match followed {
         Err(error) => return Err(beneath(session, store, run, error).await),

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use interrupt::Interrupted;
 
 use crate::exit::Exit;
 use crate::plan::Refused;
@@ -15,15 +17,19 @@ mod completions;
 #[cfg(test)]
 mod documented;
 mod failed;
+mod files;
 mod graph;
 mod grow;
 mod guard;
+mod import;
+mod interrupt;
 mod items;
 mod launch;
 mod local;
 mod logs;
 mod permissions;
 mod plan;
+mod rename;
 mod retry;
 mod run;
 mod runs;
@@ -113,6 +119,10 @@ enum Command {
     Logs(logs::Logs),
     /// List the stacks of a project, without any file.
     Stacks(stacks::Stacks),
+    /// Write a stack file for what is in a project already.
+    Import(import::Import),
+    /// Give a stack another name, and keep all that it has.
+    Rename(rename::Rename),
     /// Delete everything that the stack owns.
     Teardown(teardown::Teardown),
     /// The local cloud of this folder.
@@ -145,7 +155,7 @@ pub fn main() -> ExitCode {
             return Exit::Error.into();
         }
     };
-    let result = runtime.block_on(run(cli.command));
+    let result = runtime.block_on(heard(cli.command));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     result
         .unwrap_or_else(|error| {
@@ -160,8 +170,24 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     match () {
         () if error.is::<Refused>() => Exit::Refused,
         () if error.is::<session::Gone>() => Exit::Stalled,
+        () if error.is::<Interrupted>() => Exit::Interrupted,
         () => Exit::Error,
     }
+}
+
+/// Carries a command out, and hears Ctrl-C meanwhile.
+async fn heard(command: Command) -> anyhow::Result<Exit> {
+    // The local cloud has its own way to end.
+    let is_the_cloud = matches!(command, Command::Local(_));
+    // They tell programs how they end, too.
+    let tells_its_end = matches!(command, Command::Apply(_) | Command::Teardown(_));
+    // Boxed: what a command holds is large, and a stack is not.
+    let work = Box::pin(run(command));
+    if is_the_cloud {
+        return work.await;
+    }
+    let _listening = interrupt::listen().context("cannot listen for Ctrl-C")?;
+    if tells_its_end { work.await } else { interrupt::or_stop(work).await }
 }
 
 async fn run(command: Command) -> anyhow::Result<Exit> {
@@ -183,6 +209,8 @@ async fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Status(command) => command.stack.clone().or_why(command.run()).await,
         Command::Logs(command) => command.stack.clone().or_why(command.run()).await,
         Command::Stacks(command) => command.run().await,
+        Command::Import(command) => command.run().await,
+        Command::Rename(command) => command.stack.clone().or_why(command.run()).await,
         Command::Teardown(command) => command.stack.clone().or_why(command.run()).await,
         Command::Local(command) => command.run().await,
     }

@@ -57,7 +57,8 @@ struct LeaveInFile {
 /// What is asked for beside what the file says.
 #[derive(Args, Clone)]
 pub(super) struct AskedArgs {
-    /// Take over what is there already and belongs to no stack. May be given again.
+    /// Take over what is there already and belongs to no stack; `*` stands for any characters. May be
+    /// given again.
     #[arg(long, value_name = "ADDRESS")]
     adopt: Vec<String>,
     /// Delete what was adopted like all the rest, instead of letting it go.
@@ -69,12 +70,15 @@ pub(super) struct AskedArgs {
     /// Only this resource, and what it needs. May be given again.
     #[arg(long, value_name = "ADDRESS")]
     target: Vec<String>,
+    /// Write as this version does what a newer version of provision wrote.
+    #[arg(long)]
+    downgrade: bool,
 }
 
 impl AskedArgs {
     pub(super) fn asked(&self) -> Asked {
-        let Self { adopt, delete_adopted, prune_grants, target: targets } = self.clone();
-        Asked { adopt, delete_adopted, prune_grants, targets }
+        let Self { adopt, delete_adopted, prune_grants, target: targets, downgrade } = self.clone();
+        Asked { adopt, delete_adopted, prune_grants, targets, downgrade }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::kinds::{self, JobSpec};
 use crate::report;
 use crate::runs::{Cluster, DeadLetters, Store, Summary};
 use crate::stack::{Scope, Source, Stack};
+use crate::stacks;
 
 /// The project of a local cloud, where nothing names one.
 pub(super) const LOCAL_PROJECT: &str = "local-cloud";
@@ -71,7 +72,18 @@ impl StackArgs {
     /// A stack by its name alone; of the file only the project counts, if there is a file.
     pub(super) async fn open_unwritten(&self, owner: &str) -> Result<Session> {
         let stack = Stack::unwritten(&self.file.file, owner).map_err(|wrong| anyhow!(wrong))?;
-        self.cloud.session(stack, project_of(&self.file), &format!(" --stack {owner}")).await
+        let project = project_of(&self.file);
+        let mut session = self.cloud.session(stack, project, &format!(" --stack {owner}")).await?;
+        let prefix = stacks::prefix_of(&session.cloud, owner).await?;
+        session.stack = session.stack.called(owner, &prefix);
+        session.cloud.prefix = prefix;
+        Ok(session)
+    }
+
+    /// The file's stack, under another name than the file has it.
+    pub(super) async fn open_as(&self, stack: Stack, words: &str) -> Result<Session> {
+        let project = stack.header.project.clone();
+        self.cloud.session(stack, project, words).await
     }
 
     /// The project alone: no stack is meant yet.
@@ -120,6 +132,12 @@ impl ProjectArgs {
     pub(super) async fn connect(&self, file: &Source) -> Result<Cloud> {
         let nobody = Stack::unwritten(&file.file, "").map_err(|wrong| anyhow!(wrong))?;
         Ok(self.session(nobody, project_of(file), "").await?.cloud)
+    }
+
+    /// The project, as the stack of that name sees it.
+    pub(super) async fn connect_as(&self, file: &Source, owner: &str) -> Result<Cloud> {
+        let named = Stack::unwritten(&file.file, owner).map_err(|wrong| anyhow!(wrong))?;
+        Ok(self.session(named, None, "").await?.cloud)
     }
 
     async fn session(&self, stack: Stack, project: Option<String>, words: &str) -> Result<Session> {
@@ -188,6 +206,9 @@ pub(super) async fn ensure(stack_folder: &Path) -> Result<Daemon> {
 impl Session {
     fn new(stack: Stack, mut cloud: Cloud, daemon: Option<Daemon>, words: String) -> Self {
         cloud.secrets_of_the_file = stack.kept_secrets(&cloud.project);
+        stack.header.prefix().clone_into(&mut cloud.prefix);
+        let scope = stack.scope(cloud.project.clone());
+        cloud.clusters_of_the_file = scope.keys("cluster").map(|key| scope.cluster(key)).collect();
         Self { stack, cloud, daemon, words }
     }
 
@@ -227,15 +248,19 @@ impl Session {
     /// The records of every run: one store for each bucket of a job, and for each that the stack
     /// owns, since the file may have forgotten the job of an open run.
     pub(super) async fn stores(&self) -> Result<Vec<Store>> {
+        self.stores_and(BTreeSet::new()).await
+    }
+
+    /// The same, and those of other buckets.
+    pub(super) async fn stores_and(&self, mut buckets: BTreeSet<String>) -> Result<Vec<Store>> {
         let scope = self.scope();
-        let of_jobs = self.stack.jobs().map(|(_, job)| scope.name("bucket", &job.bucket));
-        let mut buckets: BTreeSet<String> = of_jobs.collect();
+        buckets.extend(self.stack.jobs().map(|(_, job)| scope.name("bucket", &job.bucket)));
         buckets.extend(self.cloud.owned_buckets().await?);
         Ok(buckets.iter().map(|bucket| self.store_in(bucket)).collect())
     }
 
     fn store_in(&self, bucket: &str) -> Store {
-        Store { bucket: self.cloud.bucket(bucket), stack: self.stack.owner().to_owned() }
+        Store { bucket: self.cloud.bucket(bucket), stack: self.cloud.prefix.clone() }
     }
 
     /// The run of that name, or else the newest of those that count, with the store that holds it.
@@ -264,10 +289,14 @@ impl Session {
         })
     }
 
-    /// The dead letters of a run's job, if the file still has the job.
+    /// The dead letters of a run's job, if the file still has the job and implies where they go.
     pub(super) async fn dead_letters(&self, run: &RunRecord) -> Result<Option<DeadLetters>> {
         let Some((_, job)) = self.stack.jobs().find(|(key, _)| *key == run.job) else { return Ok(None) };
-        let subscription = self.scope().subscription(&kinds::dead_letters(&job.subscription));
+        let scope = self.scope();
+        if !scope.dead_lettered.contains(&job.subscription) {
+            return Ok(None);
+        }
+        let subscription = scope.subscription(&kinds::dead_letters(&job.subscription));
         let stores = self.stores().await?;
         Ok(Some(DeadLetters { pubsub: self.cloud.pubsub.clone(), subscription, stores }))
     }

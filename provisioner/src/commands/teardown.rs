@@ -9,6 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 
 use super::apply::{Errand, Leave, PaceArgs, end};
+use super::interrupt;
 use super::session::{Session, StackArgs};
 use crate::diff::Asked;
 use crate::exit::Exit;
@@ -61,29 +62,39 @@ impl Teardown {
     /// The end of one stack, told to programs too.
     async fn told(&self, session: impl Future<Output = Result<Session>>) -> Result<Exit> {
         let stream = EventStream::of("teardown", self.format);
-        let result = match session.await {
-            Ok(session) => self.one(&session, &stream).await,
-            Err(error) => Err(error),
-        };
+        let result = interrupt::or_stop(Box::pin(async { self.one(&session.await?, &stream).await })).await;
         end(&stream, &result);
         result
     }
 
     /// Every one is tried; the first that went wrong is the answer.
     async fn all_expired(&self) -> Result<Exit> {
-        let now = Timestamp::now();
-        let all = stacks::all(&self.stack.connect().await?).await?;
-        let expired: Vec<_> = all.into_iter().filter(|standing| standing.has_expired(now)).collect();
+        let stream = EventStream::of("teardown", self.format);
+        let expired = match interrupt::or_stop(self.which_expired()).await {
+            Ok(expired) => expired,
+            Err(error) => {
+                let failed = Err(error);
+                end(&stream, &failed);
+                return failed;
+            }
+        };
+        stream.expired(&expired);
         if expired.is_empty() {
             report::note("no stack has expired");
+            end(&stream, &Ok(Exit::Done));
         }
         let mut answer = Exit::Done;
-        for standing in expired {
-            report::note(&format!("the stack {} has expired", standing.stack));
-            let told = self.told(self.stack.open_unwritten(&standing.stack)).await;
+        for (at, stack) in expired.iter().enumerate() {
+            if interrupt::was_heard() {
+                report::note(&format!("not begun: {}", expired[at..].join(", ")));
+                end(&stream, &Ok(Exit::Interrupted));
+                return Ok(Exit::Interrupted);
+            }
+            report::note(&format!("the stack {stack} has expired"));
+            let told = self.told(self.stack.open_unwritten(stack)).await;
             let exit = told.unwrap_or_else(|error| {
                 let exit = super::exit_of(&error);
-                report::error(&error.context(format!("the stack {}", standing.stack)));
+                report::error(&error.context(format!("the stack {stack}")));
                 exit
             });
             if exit == Exit::Interrupted {
@@ -92,6 +103,12 @@ impl Teardown {
             answer = if answer == Exit::Done { exit } else { answer };
         }
         Ok(answer)
+    }
+
+    async fn which_expired(&self) -> Result<Vec<String>> {
+        let now = Timestamp::now();
+        let all = stacks::all(&self.stack.connect().await?).await?;
+        Ok(all.into_iter().filter(|standing| standing.has_expired(now)).map(|one| one.stack).collect())
     }
 
     async fn one(&self, session: &Session, stream: &EventStream) -> Result<Exit> {

@@ -13,6 +13,7 @@ use crate::full_name;
 use crate::kinds::POOL;
 use crate::resource::{Desired, Live};
 
+mod elsewhere;
 mod reference;
 mod registry;
 
@@ -37,15 +38,26 @@ pub(crate) fn are_checked(job: &Desired) -> bool {
     names(&job.fields).any(|name| Reference::parse(name).is_at_google())
 }
 
-/// Looks for the images of all jobs that Google's registries hold.
+/// Looks for the images of all jobs. Where everything is local nothing is pulled, and only registries
+/// of this machine are asked.
 pub(crate) async fn look(cloud: &Cloud, desired: &[Desired]) -> Images {
     let jobs = desired.iter().filter(|want| want.address.kind == "job" && !want.existing);
     let mut all: Vec<&str> = jobs.flat_map(|job| names(&job.fields)).collect();
     all.sort_unstable();
     all.dedup();
-    let googles = all.into_iter().filter(|name| Reference::parse(name).is_at_google());
-    let looks = googles
-        .map(|name| async move { (name.to_owned(), registry::look(cloud, &Reference::parse(name)).await) });
+    let images = all.into_iter().map(|name| (name, Reference::parse(name)));
+    let is_asked = |image: &Reference| {
+        image.is_at_google()
+            || elsewhere::is_here(&image.host)
+            || (!cloud.project.local && image.host != OF_THIS_MACHINE)
+    };
+    let looks = images.filter(|(_, image)| is_asked(image)).map(|(name, image)| async move {
+        let look = match image.is_at_google() {
+            true => registry::look(cloud, &image).await,
+            false => elsewhere::look(&image).await,
+        };
+        (name.to_owned(), look)
+    });
     Images(join_all(looks).await.into_iter().collect())
 }
 
@@ -85,23 +97,14 @@ impl Images {
             Some(Finding { level, what: format!("{address}: {what}"), help: help.to_owned() })
         };
         // Nothing is pulled there: what its registry does not hold is nobody's mistake.
-        if local && (!image.is_at_google() || self.0.get(name) == Some(&Look::Missing { repository: false }))
+        if local
+            && !elsewhere::is_here(&image.host)
+            && (!image.is_at_google() || self.0.get(name) == Some(&Look::Missing { repository: false }))
         {
             return None;
         }
         match self.0.get(name) {
-            None if image.host == OF_THIS_MACHINE => None,
-            None => {
-                let help = match image.digest {
-                    Some(_) => "its digest binds it; that the nodes can pull it only a run shows",
-                    None => "name it by its digest, `@sha256:…`, so that it cannot move",
-                };
-                told(
-                    Level::Note,
-                    format!("image {name} is not checked: {} is no registry of Google's", image.host),
-                    help,
-                )
-            }
+            None => None,
             Some(Look::Missing { repository: true }) => {
                 told(level, format!("there is no image {name}"), "push it, or correct the name")
             }
@@ -110,6 +113,18 @@ impl Images {
                 format!("there is no image {name}, nor its repository"),
                 "create the repository and push the image, or correct the name",
             ),
+            Some(Look::Denied) if !image.is_at_google() => told(
+                Level::Note,
+                format!("image {name} cannot be looked at: {} does not show it to everybody", image.host),
+                "correct the name if it is wrong; nodes need leave to pull it",
+            ),
+            Some(Look::Unknown(why)) if !image.is_at_google() => {
+                let help = match image.digest {
+                    Some(_) => "its digest binds it; that the nodes can pull it only a run shows",
+                    None => "plan again, or name it by its digest, `@sha256:…`, so that it cannot move",
+                };
+                told(Level::Note, format!("image {name} cannot be looked at: {why}"), help)
+            }
             Some(Look::Denied) => told(
                 Level::Note,
                 format!(
@@ -321,11 +336,20 @@ mod tests {
             at_google(missing, false),
             "Error: job.fx: there is no image gcr.io/p/worker:1, nor its repository"
         );
-        let elsewhere = |local| told("python:3.13", "e2-standard-2", None, local);
+        let elsewhere = |look, local| told("python:3.13", "e2-standard-2", look, local);
+        let silent = Look::Unknown("no answer from docker.io for 15 s".into());
         assert_eq!(
-            elsewhere(false),
-            "Note: job.fx: image python:3.13 is not checked: docker.io is no registry of Google's"
+            elsewhere(Some(silent), false),
+            "Note: job.fx: image python:3.13 cannot be looked at: no answer from docker.io for 15 s"
         );
-        assert_eq!(elsewhere(true), "");
+        assert_eq!(
+            elsewhere(Some(Look::Denied), false),
+            "Note: job.fx: image python:3.13 cannot be looked at: docker.io does not show it to everybody"
+        );
+        assert_eq!(
+            elsewhere(Some(Look::Missing { repository: true }), false),
+            "Error: job.fx: there is no image python:3.13"
+        );
+        assert_eq!(elsewhere(None, true), "");
     }
 }

@@ -12,7 +12,7 @@ use super::reference::Reference;
 use crate::cloud::{Answer, Cloud};
 
 /// Lists of images, one for each platform, and single images: as OCI and as Docker call them.
-const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
+pub(super) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json";
@@ -82,18 +82,34 @@ async fn found(cloud: &Cloud, image: &Reference) -> Result<Look> {
     if let Some(wanted) = image.digest.as_ref().filter(|wanted| **wanted != digest) {
         bail!("{} answers {wanted} with something else, {digest}", image.host);
     }
-    let manifest: Manifest = serde_json::from_slice(&answer.body).with_context(|| {
+    let platforms = match built_for(&answer.body).with_context(|| {
         let kind = answer.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         format!("its manifest cannot be read ({})", kind.unwrap_or("of no kind"))
-    })?;
-    let platforms = if let Some(config) = &manifest.config {
-        vec![of_config(cloud, image, &config.digest).await?]
-    } else {
-        let listed = manifest.manifests.into_iter().filter_map(|listed| listed.platform);
-        // What attests how an image was built stands in the list, too.
-        listed.filter(|platform| platform.architecture != "unknown").collect()
+    })? {
+        BuiltFor::These(platforms) => platforms,
+        BuiltFor::AsConfigured { digest } => vec![of_config(cloud, image, &digest).await?],
     };
     Ok(Look::Found { digest, platforms })
+}
+
+/// What a manifest says of platforms.
+pub(super) enum BuiltFor {
+    These(Vec<Platform>),
+    /// Of a single image its configuration tells.
+    AsConfigured {
+        digest: String,
+    },
+}
+
+/// The machines that an image was built for, as its manifest tells.
+pub(super) fn built_for(manifest: &[u8]) -> Result<BuiltFor> {
+    let manifest: Manifest = serde_json::from_slice(manifest)?;
+    if let Some(config) = manifest.config {
+        return Ok(BuiltFor::AsConfigured { digest: config.digest });
+    }
+    let listed = manifest.manifests.into_iter().filter_map(|listed| listed.platform);
+    // What attests how an image was built stands in the list, too.
+    Ok(BuiltFor::These(listed.filter(|platform| platform.architecture != "unknown").collect()))
 }
 
 /// The platform of a single image stands in its configuration.

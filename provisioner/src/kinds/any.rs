@@ -84,6 +84,12 @@ pub(crate) trait AnyKind: Sync {
         at: &'a Place<'a>,
         changed: &'a [String],
     ) -> BoxFuture<'a, Result<()>>;
+    fn relabel<'a>(
+        &self,
+        cloud: &'a Cloud,
+        fields: &'a Value,
+        at: &'a Place<'a>,
+    ) -> BoxFuture<'a, Result<()>>;
     fn delete<'a>(&self, cloud: &'a Cloud, fields: &'a Value, at: &'a Place<'a>)
     -> BoxFuture<'a, Result<()>>;
     fn by_hand(&self, project: &str, live: &Live) -> Result<String>;
@@ -173,7 +179,7 @@ impl<T: Kind> AnyKind for Of<T> {
     }
 
     fn owned<'a>(&self, cloud: &'a Cloud) -> BoxFuture<'a, Result<Vec<Live>>> {
-        Box::pin(async move { T::owned(cloud).await?.into_iter().map(erased).collect() })
+        Box::pin(async move { super::listed::<T>(cloud).await?.iter().cloned().map(erased).collect() })
     }
 
     fn health<'a>(&self, cloud: &'a Cloud, id: &'a str) -> BoxFuture<'a, Result<Option<Health>>> {
@@ -197,6 +203,15 @@ impl<T: Kind> AnyKind for Of<T> {
         changed: &'a [String],
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { typed::<T>(fields)?.update(cloud, at, changed).await })
+    }
+
+    fn relabel<'a>(
+        &self,
+        cloud: &'a Cloud,
+        fields: &'a Value,
+        at: &'a Place<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { typed::<T>(fields)?.relabel(cloud, at).await })
     }
 
     fn delete<'a>(

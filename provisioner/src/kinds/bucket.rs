@@ -1,10 +1,12 @@
 //! `bucket`: a Cloud Storage bucket, closed to the public, with access by IAM alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use contract::layout;
+use futures::future::try_join_all;
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_storage::model;
 use google_cloud_storage::model::bucket::iam_config::UniformBucketLevelAccess;
@@ -16,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket_file::BucketFile;
 use super::{Found, Kind, Place, Table, emptying};
-use crate::cloud::{Cloud, errors, limited, marks};
+use crate::cloud::{Cloud, PAGE, errors, limited, marks};
 use crate::resource::{Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope};
 
@@ -46,9 +48,19 @@ pub(crate) struct BucketSpec {
     /// object's name, or a prefix if it ends in `/`; the value a path relative to the stack file.
     #[serde(default)]
     files: BTreeMap<String, String>,
+    /// Whether only IAM says who may use its objects, and no list of each object.
+    #[serde(default = "yes")]
+    uniform_access: bool,
+    /// Whether nobody can make its objects public.
+    #[serde(default = "yes")]
+    public_access_prevention: bool,
     /// Labels of the bucket.
     #[serde(default)]
     labels: Labels,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A rule that deletes objects.
@@ -101,8 +113,8 @@ impl Table for BucketSpec {
             location: self.location.as_ref().unwrap_or(&scope.region).to_uppercase(),
             versioning: self.versioning,
             lifecycle: self.lifecycle.iter().cloned().chain(LifecycleRule::of_staging(key, scope)).collect(),
-            uniform_access: true,
-            public_access_prevention: true,
+            uniform_access: self.uniform_access,
+            public_access_prevention: self.public_access_prevention,
             labels: scope.labels("bucket", key, &self.labels),
         };
         let own = Desired::new(key, name.clone(), &bucket)?;
@@ -125,6 +137,10 @@ impl Kind for Bucket {
         &["storage"]
     }
 
+    async fn forget(cloud: &Cloud, id: &str) {
+        cloud.forget_answer::<Holds>(id);
+    }
+
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let get = cloud.buckets.get_bucket().set_name(path(id));
         let bucket = errors::found(limited("look up the bucket", get.send()).await)?;
@@ -133,15 +149,8 @@ impl Kind for Bucket {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let list = cloud.buckets.list_buckets().set_parent(format!("projects/{}", cloud.project.id));
-        let mut all = list.by_item();
-        let mut owned = Vec::new();
-        while let Some(bucket) = limited("list buckets", async { all.next().await.transpose() }).await? {
-            if cloud.unmarked(bucket.labels.clone()).0 == Owner::Ours {
-                owned.push(found(cloud, bucket).await?);
-            }
-        }
-        Ok(owned)
+        let owned = owned(cloud).await?;
+        try_join_all(owned.iter().map(|bucket| found(cloud, bucket.clone()))).await
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -227,14 +236,51 @@ impl LifecycleRule {
         Rule::new().set_action(rule::Action::new().set_type("Delete")).set_condition(condition)
     }
 
-    fn read(rule: Rule) -> Option<Self> {
-        let condition = rule.condition?;
-        Some(Self {
-            prefix: condition.matches_prefix.into_iter().next().unwrap_or_default(),
-            suffix: condition.matches_suffix.into_iter().next().unwrap_or_default(),
+    pub(super) fn read(rule: &Rule) -> Option<Self> {
+        let condition = rule.condition.as_ref()?;
+        let read = Self {
+            prefix: condition.matches_prefix.first().cloned().unwrap_or_default(),
+            suffix: condition.matches_suffix.first().cloned().unwrap_or_default(),
             delete_after_days: condition.age_days.and_then(|days| u32::try_from(days).ok())?,
-        })
+        };
+        // A rule that moves objects, or that looks at more than this, is none of these.
+        (read.wire() == *rule).then_some(read)
     }
+}
+
+impl BucketSpec {
+    /// What a file would say of a live bucket, but for its files.
+    pub(super) fn read(cloud: &Cloud, live: model::Bucket) -> Self {
+        let Bucket { location, versioning, lifecycle, uniform_access, public_access_prevention, labels } =
+            fields(cloud, live);
+        let location = Some(location.to_lowercase());
+        let files = BTreeMap::new();
+        Self { location, versioning, lifecycle, files, uniform_access, public_access_prevention, labels }
+    }
+}
+
+/// The buckets that the stack owns, as the service lists them.
+async fn owned(cloud: &Cloud) -> Result<Arc<Vec<model::Bucket>>> {
+    let list = async {
+        let list = cloud.buckets.list_buckets().set_parent(format!("projects/{}", cloud.project.id));
+        let mut all = list.set_page_size(PAGE).by_item();
+        let mut owned = Vec::new();
+        while let Some(bucket) = limited("list buckets", async { all.next().await.transpose() }).await? {
+            owned.extend(Some(bucket).filter(|live| cloud.unmarked(live.labels.clone()).0 == Owner::Ours));
+        }
+        Ok(owned)
+    };
+    cloud.once("buckets", list).await
+}
+
+/// The names of the buckets that the stack owns, each with its key: known before what they hold is.
+pub(super) async fn owned_names(cloud: &Cloud) -> Result<Vec<(String, String)>> {
+    let name = |bucket: &model::Bucket| {
+        let id = bucket.name.rsplit('/').next().unwrap_or_default().to_owned();
+        let key = cloud.unmarked(bucket.labels.clone()).1;
+        (id.clone(), super::key(key, &id))
+    };
+    Ok(owned(cloud).await?.iter().map(name).collect())
 }
 
 async fn found(cloud: &Cloud, live: model::Bucket) -> Result<Found<Bucket>> {
@@ -243,33 +289,41 @@ async fn found(cloud: &Cloud, live: model::Bucket) -> Result<Found<Bucket>> {
         version: Some(live.metageneration.to_string()),
         marks: marks(&live.labels),
     };
-    let (owner, key, labels) = cloud.unmarked(live.labels);
-    let access = live.iam_config.unwrap_or_default();
-    let rules = live.lifecycle.map(|lifecycle| lifecycle.rule).unwrap_or_default();
+    let (owner, key, _) = cloud.unmarked(live.labels.clone());
     let id = live.name.rsplit('/').next().unwrap_or_default().to_owned();
-    let fields = Bucket {
-        location: live.location.to_uppercase(),
-        versioning: live.versioning.is_some_and(|versioning| versioning.enabled),
-        lifecycle: rules.into_iter().filter_map(LifecycleRule::read).collect(),
-        uniform_access: access.uniform_bucket_level_access.is_some_and(|uniform| uniform.enabled),
-        public_access_prevention: access.public_access_prevention == "enforced",
-        labels,
-    };
-    let holds = holds(cloud, &id).await?;
+    let fields = fields(cloud, live);
+    let holds = cloud.once(&id, holds(cloud, &id)).await?.as_ref().0.clone();
     Ok(Found { key: super::key(key, &id), id, owner, fields, holds, inside: None, revision })
 }
 
+fn fields(cloud: &Cloud, live: model::Bucket) -> Bucket {
+    let (_, _, labels) = cloud.unmarked(live.labels);
+    let access = live.iam_config.unwrap_or_default();
+    let rules = live.lifecycle.map(|lifecycle| lifecycle.rule).unwrap_or_default();
+    Bucket {
+        location: live.location.to_uppercase(),
+        versioning: live.versioning.is_some_and(|versioning| versioning.enabled),
+        lifecycle: rules.iter().filter_map(LifecycleRule::read).collect(),
+        uniform_access: access.uniform_bucket_level_access.is_some_and(|uniform| uniform.enabled),
+        public_access_prevention: access.public_access_prevention == "enforced",
+        labels,
+    }
+}
+
+/// What is in a bucket, for people; none for nothing.
+struct Holds(Option<String>);
+
 /// Whether there are objects: one page tells, and no plan waits for a count of millions.
-async fn holds(cloud: &Cloud, bucket: &str) -> Result<Option<String>> {
+async fn holds(cloud: &Cloud, bucket: &str) -> Result<Holds> {
     let list = cloud.buckets.list_objects().set_parent(path(bucket)).set_page_size(1000).set_versions(true);
     let page = limited("list the bucket's objects", list.send()).await?;
     let more = if page.next_page_token.is_empty() { "" } else { "over " };
     let bytes: u64 = page.objects.iter().map(|object| u64::try_from(object.size).unwrap_or_default()).sum();
-    Ok(match page.objects.len() {
+    Ok(Holds(match page.objects.len() {
         0 => None,
         1 => Some(format!("1 object, {}", size(bytes))),
         count => Some(format!("{more}{count} objects, {more}{}", size(bytes))),
-    })
+    }))
 }
 
 /// Bytes for people.
@@ -349,7 +403,24 @@ mod tests {
         for (prefix, suffix) in [("runs/", ".staged"), ("", ".tmp"), ("a/", ""), ("", "")] {
             let (prefix, suffix) = (prefix.to_owned(), suffix.to_owned());
             let rule = LifecycleRule { prefix, suffix, delete_after_days: 9 };
-            assert_eq!(LifecycleRule::read(rule.wire()), Some(rule));
+            assert_eq!(LifecycleRule::read(&rule.wire()), Some(rule));
+        }
+    }
+
+    #[test]
+    fn a_rule_that_does_anything_else_is_not_taken_for_one_that_deletes() {
+        let old = || rule::Condition::new().set_age_days(30);
+        let delete = |condition| {
+            Rule::new().set_action(rule::Action::new().set_type("Delete")).set_condition(condition)
+        };
+        let moves = rule::Action::new().set_type("SetStorageClass").set_storage_class("NEARLINE");
+        for other in [
+            Rule::new().set_action(moves).set_condition(old()),
+            delete(old().set_num_newer_versions(3)),
+            delete(old().set_matches_prefix(["a/", "b/"])),
+            delete(old().set_is_live(false)),
+        ] {
+            assert_eq!(LifecycleRule::read(&other), None);
         }
     }
 

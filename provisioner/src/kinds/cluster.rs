@@ -155,8 +155,15 @@ impl Table for ClusterSpec {
     }
 }
 
+impl ClusterSpec {
+    /// A pool of which nothing is said, as data.
+    pub(super) fn silent_pool() -> Result<serde_json::Value> {
+        Ok(serde_json::to_value(PoolSpec::deserialize(serde_json::json!({}))?)?)
+    }
+}
+
 fn nodes_account(key: &str, scope: &Scope) -> String {
-    format!("{}-{key}-nodes", scope.owner)
+    format!("{}-{key}-nodes", scope.prefix)
 }
 
 impl Kind for Cluster {
@@ -178,7 +185,7 @@ impl Kind for Cluster {
         let live = cloud.cluster(id).await?.filter(|live| live.status != Status::Stopping);
         Ok(live.map(|live| Found {
             fields: Self { pools: self.pools.clone(), ..fields(cloud, &live) },
-            ..found(cloud, id, live)
+            ..found(cloud, id, live.as_ref().clone())
         }))
     }
 
@@ -187,7 +194,7 @@ impl Kind for Cluster {
     }
 
     async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
-        Ok(cloud.cluster(id).await?.as_ref().map(health::of_cluster))
+        Ok(cloud.cluster(id).await?.as_deref().map(health::of_cluster))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -286,11 +293,9 @@ impl Kind for Cluster {
 
 /// The clusters that the stack owns, with their full names.
 pub(super) async fn owned(cloud: &Cloud) -> Result<Vec<(String, model::Cluster)>> {
-    let list =
-        cloud.clusters.list_clusters().set_parent(format!("projects/{}/locations/-", cloud.project.id));
-    let clusters = limited("list clusters", list.send()).await?.clusters;
-    let is_ours = |live: &model::Cluster| cloud.unmarked(live.resource_labels.clone()).0 == Owner::Ours;
-    let ours = clusters.into_iter().filter(is_ours);
+    let clusters = cloud.all_clusters().await?;
+    let is_ours = |live: &&model::Cluster| cloud.unmarked(live.resource_labels.clone()).0 == Owner::Ours;
+    let ours = clusters.iter().filter(is_ours).cloned();
     let id = |live: &model::Cluster| {
         format!("projects/{}/locations/{}/clusters/{}", cloud.project.id, live.location, live.name)
     };

@@ -13,7 +13,7 @@ use google_cloud_wkt::FieldMask;
 
 use super::Place;
 use super::bucket::path;
-use crate::cloud::{Cloud, errors, limited};
+use crate::cloud::{Cloud, errors, evidence, limited};
 
 /// Objects deleted at the same time.
 const AT_ONCE: usize = 32;
@@ -89,7 +89,7 @@ async fn delete(cloud: &Cloud, bucket: &str, object: model::Object) -> Result<Op
         match errors::gone(limited("delete an object", delete.send()).await) {
             Ok(()) => return Ok(None),
             Err(error) if is_kept(&error) => return Ok(Some(format!("{:#}", error.root_cause()))),
-            Err(error) if tries == 0 || !errors::is_worth_another_try(&error) => {
+            Err(error) if tries == 0 || !evidence::is_worth_another_try(&error) => {
                 return Err(error.context(format!("cannot delete gs://{bucket}/{}", object.name)));
             }
             Err(error) => {

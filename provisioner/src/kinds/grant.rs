@@ -3,17 +3,21 @@
 //! Grants carry no mark of their own. Ours are those whose member is ours: an account of the stack,
 //! or a Kubernetes service account in its namespace.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use futures::future::try_join_all;
+use futures::try_join;
+use google_cloud_iam_v1::model::Policy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::bucket::Bucket;
 use super::service_account::ServiceAccount;
 use super::subscription::Subscription;
 use super::topic::Topic;
-use super::{Found, Kind, Place, Table, quoted};
+use super::{Found, Kind, Place, Table, bucket, listed, quoted};
 use crate::cloud::{Cloud, PolicyOf, grants};
 use crate::resource::{Address, Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Reference, Scope};
@@ -190,34 +194,30 @@ impl Kind for Grant {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let accounts = ServiceAccount::owned(cloud).await?;
-        let emails: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
-        let mut targets = vec![(PolicyOf::Project, None)];
-        let inside = |kind, key: &str| Some(Address::new(kind, key));
-        for topic in Topic::owned(cloud).await? {
-            targets.push((PolicyOf::Pubsub(topic.id), inside("topic", &topic.key)));
-        }
-        for subscription in Subscription::owned(cloud).await? {
-            targets.push((PolicyOf::Pubsub(subscription.id), inside("subscription", &subscription.key)));
-        }
-        for bucket in Bucket::owned(cloud).await? {
-            targets.push((PolicyOf::Bucket(bucket.id), inside("bucket", &bucket.key)));
-        }
-        for secret in super::secret::granted_on(cloud).await? {
-            targets.push((PolicyOf::Secret(secret), None));
-        }
-        for account in &accounts {
-            targets.push((
-                PolicyOf::ServiceAccount(account.id.clone()),
-                inside("service_account", &account.key),
-            ));
-        }
-        let policies = targets.iter().map(|(of, _)| cloud.policy(of));
-        let policies = futures::future::try_join_all(policies).await?;
+        // What one list names is asked for while others are still on their way.
+        let (of_project, of_topics, of_subscriptions, of_buckets, of_secrets, of_accounts) = try_join!(
+            policies(cloud, async { Ok(vec![(PolicyOf::Project, None)]) }),
+            policies(cloud, async { Ok(sites(&*listed::<Topic>(cloud).await?, PolicyOf::Pubsub)) }),
+            policies(cloud, async { Ok(sites(&*listed::<Subscription>(cloud).await?, PolicyOf::Pubsub)) }),
+            policies(cloud, async {
+                let site = |(id, key)| (PolicyOf::Bucket(id), Some(Address::new("bucket", key)));
+                Ok(bucket::owned_names(cloud).await?.into_iter().map(site).collect())
+            }),
+            policies(cloud, async {
+                let all = super::secret::granted_on(cloud).await?;
+                Ok(all.into_iter().map(|secret| (PolicyOf::Secret(secret), None)).collect())
+            }),
+            policies(cloud, async {
+                Ok(sites(&*listed::<ServiceAccount>(cloud).await?, PolicyOf::ServiceAccount))
+            }),
+        )?;
+        let accounts = listed::<ServiceAccount>(cloud).await?;
+        let emails: HashSet<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
+        let lists = [of_project, of_topics, of_subscriptions, of_buckets, of_secrets, of_accounts];
         let mut owned = Vec::new();
-        for ((of, inside), policy) in targets.into_iter().zip(policies) {
-            let bindings = policy.map(|policy| policy.bindings).unwrap_or_default();
-            for binding in bindings.into_iter().filter(|binding| binding.condition.is_none()) {
+        for ((of, inside), policy) in lists.into_iter().flatten() {
+            let bindings = policy.iter().flat_map(|policy| &policy.bindings);
+            for binding in bindings.filter(|binding| binding.condition.is_none()) {
                 for member in &binding.members {
                     let whose = match is_ours(cloud, &emails, member) {
                         true => Owner::Ours,
@@ -266,11 +266,28 @@ impl Kind for Grant {
     }
 }
 
+/// A resource whose policy is read, and where that is.
+type Site = (PolicyOf, Option<Address>);
+
+fn sites<T: Kind>(owned: &[Found<T>], of: fn(String) -> PolicyOf) -> Vec<Site> {
+    owned.iter().map(|one| (of(one.id.clone()), Some(Address::new(T::NAME, &one.key)))).collect()
+}
+
+/// The policies of resources, as soon as it is known which they are.
+async fn policies(
+    cloud: &Cloud,
+    sites: impl Future<Output = Result<Vec<Site>>>,
+) -> Result<Vec<(Site, Option<Arc<Policy>>)>> {
+    let sites = sites.await?;
+    let policies = try_join_all(sites.iter().map(|(of, _)| cloud.policy(of))).await?;
+    Ok(sites.into_iter().zip(policies).collect())
+}
+
 /// Whether a member is an account of the stack, or a Kubernetes service account in its namespace.
-fn is_ours(cloud: &Cloud, emails: &[&str], member: &str) -> bool {
-    let (project, namespace) = (&cloud.project.id, &cloud.owner);
+fn is_ours(cloud: &Cloud, emails: &HashSet<&str>, member: &str) -> bool {
+    let (project, namespace) = (&cloud.project.id, &cloud.prefix);
     let account = member.strip_prefix("serviceAccount:");
-    account.is_some_and(|account| emails.contains(&account))
+    account.is_some_and(|account| emails.contains(account))
         || account.is_some_and(|account| account.starts_with(&format!("{project}.svc.id.goog[{namespace}/")))
         || member.starts_with("principal://")
             && member
@@ -278,7 +295,7 @@ fn is_ours(cloud: &Cloud, emails: &[&str], member: &str) -> bool {
 }
 
 /// Whether Google grants it by itself: every bucket is born with some of these.
-fn is_googles(role: &str, member: &str) -> bool {
+pub(super) fn is_googles(role: &str, member: &str) -> bool {
     let born_with = ["projectOwner:", "projectEditor:", "projectViewer:"];
     role.starts_with("roles/storage.legacy") && born_with.iter().any(|kind| member.starts_with(kind))
 }

@@ -16,7 +16,7 @@ use crate::resource::{Address, Desired, Revision};
 use crate::stack::Scope;
 
 /// A kind whose resources are objects of one type in a cluster.
-pub(super) trait InCluster: Serialize + DeserializeOwned + Send + Sync + 'static {
+pub(super) trait InCluster: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The object, as its API has it.
     type Object: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + Debug + Send + Sync;
 
@@ -69,14 +69,12 @@ impl<T: InCluster> Kind for T {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let mut owned = Vec::new();
-        for home in &cloud.homes().await?.open {
-            let api = T::api(&home.kubernetes, &cloud.owner);
-            for object in home.kubernetes.owned(&api, &cloud.owner).await? {
-                owned.push(found(cloud, &home.id, &object, Some(home))?);
-            }
-        }
-        Ok(owned)
+        let list = async |home: Home| {
+            let api = T::api(&home.kubernetes, &cloud.prefix);
+            let objects = home.kubernetes.owned(&api, &cloud.owner).await?;
+            objects.iter().map(|object| found(cloud, &home.id, object, Some(&home))).collect()
+        };
+        cloud.at_home(list).await
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -95,6 +93,14 @@ impl<T: InCluster> Kind for T {
         let mut manifest = manifest::marked(self.manifest(), at);
         manifest["metadata"]["resourceVersion"] = at.version().into();
         kubernetes.apply(&T::api(&kubernetes, namespace), name, &manifest).await.map(drop)
+    }
+
+    async fn relabel(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let (cluster, namespace, name) = split(at.id);
+        let kubernetes = cloud.kubernetes(cluster).await?.context("the cluster's API does not answer")?;
+        let mut owner = manifest::renamed(&self.manifest(), &cloud.owner).unwrap_or_default();
+        owner["metadata"]["resourceVersion"] = at.version().into();
+        kubernetes.merge(&T::api(&kubernetes, namespace), name, &owner).await.map(drop)
     }
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {

@@ -28,12 +28,12 @@ impl KubernetesServiceAccount {
     ) -> Result<Desired> {
         let mut manifest = manifest::read(include_str!("../../../manifests/service-account.yaml"))?;
         manifest["metadata"]["name"] = name.into();
-        manifest["metadata"]["namespace"] = scope.owner.as_str().into();
+        manifest["metadata"]["namespace"] = scope.prefix.as_str().into();
         manifest::mark(&mut manifest, &scope.owner);
         if let Some(email) = account {
             manifest["metadata"]["annotations"]["iam.gke.io/gcp-service-account"] = email.into();
         }
-        let namespace = Address::new("namespace", format!("{cluster_key}/{}", scope.owner));
+        let namespace = Address::new("namespace", format!("{cluster_key}/{}", scope.prefix));
         let key = format!("{cluster_key}/{name}");
         Ok(in_cluster::desired(&key, cluster_key, &Self { manifest }, scope)?.after([namespace]))
     }

@@ -67,6 +67,17 @@ pub(super) fn key(cluster: Option<&Address>, name: Option<&str>) -> String {
     cluster.map_or_else(|| name.to_owned(), |cluster| format!("{}/{name}", cluster.key))
 }
 
+/// The fields of a manifest that name its owner, as another owner has them; none if there is none.
+pub(super) fn renamed(manifest: &Value, owner: &str) -> Option<Value> {
+    let (managed_by, us) = KUBERNETES_MANAGED_BY;
+    let table = manifest.as_object()?;
+    let is_marked = table.contains_key(PART_OF) && table.get(managed_by) == Some(&json!(us));
+    let own = is_marked.then(|| (PART_OF.to_owned(), Value::from(owner)));
+    let inner = table.iter().filter_map(|(key, value)| Some((key.clone(), renamed(value, owner)?)));
+    let all: Map<String, Value> = own.into_iter().chain(inner).collect();
+    (!all.is_empty()).then_some(Value::Object(all))
+}
+
 /// Whose a live object is.
 pub(super) fn owner(manifest: &Value, ours: &str) -> Owner {
     let (managed_by, us) = KUBERNETES_MANAGED_BY;
@@ -75,5 +86,27 @@ pub(super) fn owner(manifest: &Value, ours: &str) -> Owner {
         Some(stack) if stack == ours => Owner::Ours,
         Some(stack) => Owner::Stack(stack.to_owned()),
         None => Owner::Nobody,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_names_the_owner_is_renamed() {
+        let labels = |owner: &str| json!({ "app.kubernetes.io/managed-by": "provision", "app.kubernetes.io/part-of": owner });
+        let manifest = json!({
+            "metadata": { "name": "fx", "labels": labels("fx") },
+            "spec": {
+                "schedule": "fx",
+                "jobTemplate": { "metadata": { "labels": labels("fx") }, "spec": { "parallelism": 1 } },
+                "selector": { "app.kubernetes.io/part-of": "fx" },
+            },
+        });
+        let part_of = json!({ "labels": { "app.kubernetes.io/part-of": "rates" } });
+        let expected = json!({ "metadata": part_of, "spec": { "jobTemplate": { "metadata": part_of } } });
+        assert_eq!(renamed(&manifest, "rates"), Some(expected));
+        assert_eq!(renamed(&json!({ "a": [labels("fx")] }), "rates"), None);
     }
 }

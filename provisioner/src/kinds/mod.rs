@@ -4,6 +4,7 @@
 //! plans: diff, graph, apply and reports see every kind through [`Kind`].
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -25,6 +26,7 @@ mod emptying;
 mod etl;
 mod grant;
 mod health;
+mod import;
 mod in_cluster;
 mod job;
 mod kubernetes_service_account;
@@ -44,7 +46,8 @@ mod topic;
 use any::Of;
 pub(crate) use any::{AnyDeclared, AnyKind, AnyTable};
 pub(crate) use api::with_apis;
-pub(crate) use job::{JOB, JobSpec};
+pub(crate) use import::{Granted, IMPORTED, Sighting, grants, sightings};
+pub(crate) use job::{JOB, JobSpec, buckets_of_jobs};
 pub(crate) use machine::shape;
 pub(crate) use node_pool::{POOL, billed, is_ready};
 pub(crate) use others::told;
@@ -84,7 +87,7 @@ pub(crate) static TABLES: [&dyn AnyTable; 9] = [
 
 /// One kind of resource, desired and live alike: a type whose fields are those that stack.toml may
 /// declare or that we have an opinion on.
-pub(crate) trait Kind: Serialize + DeserializeOwned + Send + Sync + 'static {
+pub(crate) trait Kind: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The kind, as addresses name it.
     const NAME: &'static str;
     /// Fields that are fixed once a resource is made, each with what fixes it.
@@ -137,6 +140,11 @@ pub(crate) trait Kind: Serialize + DeserializeOwned + Send + Sync + 'static {
         fields: &[String],
     ) -> impl Future<Output = Result<()>> + Send;
 
+    /// Has the marks of the live one name their stack by its present name. Nothing else is changed.
+    fn relabel(&self, cloud: &Cloud, at: &Place<'_>) -> impl Future<Output = Result<()>> + Send {
+        async { self.update(cloud, at, &["labels".to_owned()]).await }
+    }
+
     /// Deletes the live one, and returns when it is gone. One that is gone already is no error.
     fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> impl Future<Output = Result<()>> + Send;
 
@@ -186,6 +194,7 @@ impl Place<'_> {
 }
 
 /// A live resource of one kind.
+#[derive(Clone)]
 pub(crate) struct Found<T> {
     /// What the cloud calls it.
     pub id: String,
@@ -222,6 +231,12 @@ pub(crate) trait Table: Serialize + DeserializeOwned + JsonSchema + Send + Sync 
     /// The resources it stands for: itself first, then what it implies. Called only if nothing in
     /// the whole file is wrong.
     fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>>;
+}
+
+/// Everything of a kind that the stack owns, asked for once per round of observation.
+async fn listed<T: Kind>(cloud: &Cloud) -> Result<Arc<Vec<Found<T>>>> {
+    // Boxed: kinds ask for each other's.
+    Box::pin(cloud.once("", T::owned(cloud))).await
 }
 
 /// The kind of that name.

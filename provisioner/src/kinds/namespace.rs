@@ -22,9 +22,9 @@ impl Namespace {
     /// The stack's namespace in a cluster.
     pub(super) fn desired(cluster_key: &str, scope: &Scope) -> Result<Desired> {
         let mut manifest = manifest::read(include_str!("../../../manifests/namespace.yaml"))?;
-        manifest["metadata"]["name"] = scope.owner.as_str().into();
+        manifest["metadata"]["name"] = scope.prefix.as_str().into();
         manifest::mark(&mut manifest, &scope.owner);
-        let key = format!("{cluster_key}/{}", scope.owner);
+        let key = format!("{cluster_key}/{}", scope.prefix);
         in_cluster::desired(&key, cluster_key, &Self { manifest }, scope)
     }
 }

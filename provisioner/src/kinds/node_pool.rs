@@ -169,11 +169,11 @@ impl Kind for NodePool {
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         let (cluster_id, name) = full_name::cluster(id);
         let Some(cluster) = cloud.cluster(cluster_id).await? else { return Ok(None) };
-        let pools = cluster.node_pools.into_iter();
-        let live = pools.into_iter().find(|pool| {
+        let pools = cluster.node_pools.iter();
+        let live = { pools }.find(|pool| {
             Some(pool.name.as_str()) == name && pool.status != model::node_pool::Status::Stopping
         });
-        Ok(live.map(|live| found(cloud, cluster_id, live, None)))
+        Ok(live.map(|live| found(cloud, cluster_id, live.clone(), None)))
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
@@ -190,9 +190,8 @@ impl Kind for NodePool {
     async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
         let (cluster_id, name) = full_name::cluster(id);
         let cluster = cloud.cluster(cluster_id).await?;
-        let pools = cluster.map(|cluster| cluster.node_pools).unwrap_or_default();
-        let live = pools.into_iter().find(|pool| Some(pool.name.as_str()) == name);
-        Ok(live.as_ref().map(health::of_pool))
+        let pools = cluster.iter().flat_map(|cluster| &cluster.node_pools);
+        Ok({ pools }.find(|pool| Some(pool.name.as_str()) == name).map(health::of_pool))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -245,6 +244,21 @@ impl Kind for NodePool {
             operation::wait(cloud, parent, started, at.progress).await?;
         }
         Ok(())
+    }
+
+    async fn relabel(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let (parent, _) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        // Google's own labels and people's are sent again, or they would go.
+        let mut labels = look(cloud, at.id).await?.config.unwrap_or_default().resource_labels;
+        labels.extend(cloud.marked(&at.key.replacen('/', "_", 1), &Labels::new()));
+        let update = cloud
+            .clusters
+            .update_node_pool()
+            .set_name(at.id)
+            .set_etag(at.version())
+            .set_resource_labels(model::ResourceLabels::new().set_labels(labels));
+        let started = limited("label the pool", update.send()).await?;
+        operation::wait(cloud, parent, started, at.progress).await
     }
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -361,7 +375,7 @@ pub(crate) fn billed(live: &model::Cluster, project: &str) -> Vec<Billed> {
 }
 
 /// Fewest and most nodes of a pool in all of its zones, whoever made it.
-fn bounds(pool: &model::NodePool) -> (u32, u32) {
+pub(super) fn bounds(pool: &model::NodePool) -> (u32, u32) {
     let zones = u32::try_from(pool.locations.len().max(1)).unwrap_or(1);
     let each = |of_zone: i32| count(of_zone).saturating_mul(zones);
     match pool.autoscaling.as_ref().filter(|scaling| scaling.enabled) {

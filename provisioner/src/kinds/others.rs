@@ -6,6 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::discovery::{Discovery, Scope, verbs};
 
+use crate::cloud::evidence::patiently;
 use crate::cloud::{KUBERNETES_MANAGED_BY, Kubernetes, PART_OF, errors, limited};
 
 /// Types that are listed at the same time.
@@ -68,9 +69,9 @@ async fn of_types(kubernetes: &Kubernetes, namespace: Option<&str>, owner: &str)
 async fn types(kubernetes: &Kubernetes) -> Result<Vec<ApiResource>> {
     let ask = || Discovery::new(kubernetes.0.clone());
     // In two calls where the server can; an extension that is out of order does not count there.
-    let discovery = match limited("discover the types", ask().run_aggregated()).await {
+    let discovery = match patiently(|| limited("discover the types", ask().run_aggregated())).await {
         Ok(discovery) if discovery.groups().next().is_some() => discovery,
-        _ => limited("discover the types", ask().run()).await?,
+        _ => patiently(|| limited("discover the types", ask().run())).await?,
     };
     let groups = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
     let listed = groups.filter(|(of, can)| {
@@ -95,7 +96,7 @@ async fn list(
     let mut found = Vec::new();
     let mut page = ListParams::default().limit(PAGE);
     loop {
-        let list = match limited("list from the cluster", api.list(&page)).await {
+        let list = match patiently(|| limited("list from the cluster", api.list(&page))).await {
             // What may not be seen may be there.
             Err(error) if errors::is_denied(&error) => {
                 let namespace = namespace.unwrap_or("*").to_owned();

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Found, Kind, Place, Table};
-use crate::cloud::{Cloud, KEY, MANAGED_BY, MANAGED_BY_US, STACK, errors, limited};
+use crate::cloud::{Cloud, errors, limited};
 use crate::preflight::deleted_account;
 use crate::resource::{Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope};
@@ -62,7 +62,8 @@ impl Kind for ServiceAccount {
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
         let list = cloud.accounts.list_service_accounts().set_name(format!("projects/{}", cloud.project.id));
-        let mut all = list.by_item();
+        // This service has no more on a page.
+        let mut all = list.set_page_size(100).by_item();
         let mut owned = Vec::new();
         while let Some(one) = limited("list service accounts", async { all.next().await.transpose() }).await?
         {
@@ -120,9 +121,10 @@ fn path(cloud: &Cloud, email: &str) -> String {
 
 fn description(cloud: &Cloud, at: &Place<'_>) -> String {
     let Some(marks) = at.marks else { return String::new() };
-    let own = [(MANAGED_BY, MANAGED_BY_US), (STACK, cloud.owner.as_str()), (KEY, at.key)];
+    let is_told = |mark: &str| cloud.marks(at.key).any(|(own, _)| own == mark);
     let marks = marks.iter().map(|(mark, value)| (mark.as_str(), value.as_str()));
-    let words: Vec<String> = own.into_iter().chain(marks).map(|(k, v)| format!("{k}={v}")).collect();
+    let others = marks.filter(|(mark, _)| !is_told(mark));
+    let words: Vec<String> = cloud.marks(at.key).chain(others).map(|(k, v)| format!("{k}={v}")).collect();
     words.join(" ")
 }
 
@@ -132,7 +134,7 @@ pub(crate) fn marks_in(description: &str) -> Labels {
     marks.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
 }
 
-fn found(cloud: &Cloud, account: model::ServiceAccount) -> Found<ServiceAccount> {
+pub(super) fn found(cloud: &Cloud, account: model::ServiceAccount) -> Found<ServiceAccount> {
     let labels = marks_in(&account.description);
     let revision = Revision {
         identity: Some(account.unique_id).filter(|id| !id.is_empty()),

@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use super::grant::Grant;
 use super::topic::Topic;
 use super::{Found, Kind, Place, Table};
-use crate::cloud::{Cloud, errors, limited, marks};
+use crate::cloud::{Cloud, PAGE, errors, limited, marks};
 use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Reference, Scope, Seconds};
 
-/// A Pub/Sub pull subscription that never expires.
+/// A Pub/Sub pull subscription.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Subscription {
@@ -38,10 +38,16 @@ pub(crate) struct Subscription {
     /// Only messages whose attributes match, in Pub/Sub's filter syntax (256 bytes at most).
     #[serde(default)]
     pub filter: String,
+    /// After how long without a subscriber Pub/Sub deletes it, 1 day or more; never without it.
+    #[serde(default)]
+    pub expires: Option<Idle>,
     /// Labels of the subscription.
     #[serde(default)]
     pub labels: Labels,
 }
+
+/// How long a subscription may be idle before Pub/Sub deletes it.
+type Idle = Seconds<86_400, 3_153_600_000>;
 
 /// Rest before a redelivery: grows from `min` to `max`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,13 +65,13 @@ pub(crate) struct Retry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeadLetter {
-    /// 5 to 100.
+    /// 5 to 100; 0 for no dead letters at all.
     #[serde(default = "attempts")]
-    #[schemars(range(min = 5, max = 100))]
+    #[schemars(range(min = 0, max = 100))]
     pub attempts: u32,
-    /// The dead letters' topic, by full name; implied.
+    /// Key of the topic that they go to; without it a topic and a subscription on it are implied.
+    // Of a resource, the topic's full name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(skip)]
     pub topic: String,
 }
 
@@ -121,7 +127,13 @@ impl Table for Subscription {
     const NAME: &'static str = "subscription";
 
     fn references(&self) -> Vec<Reference> {
-        vec![Reference { field: &["topic"], table: "topic", key: self.topic.clone() }]
+        let topic = Reference { field: &["topic"], table: "topic", key: self.topic.clone() };
+        let dead = (!self.dead_letter.topic.is_empty()).then(|| Reference {
+            field: &["dead_letter", "topic"],
+            table: "topic",
+            key: self.dead_letter.topic.clone(),
+        });
+        [topic].into_iter().chain(dead).collect()
     }
 
     fn introduce(&self, key: &str, scope: &mut Scope) {
@@ -129,6 +141,9 @@ impl Table for Subscription {
         scope.lease_of.insert(key.to_owned(), self.ack_deadline.get());
         scope.retention_of.insert(key.to_owned(), self.retention.get());
         scope.backoff_of.insert(key.to_owned(), self.retry.max.get());
+        if self.implies_dead_letters() {
+            scope.dead_lettered.insert(key.to_owned());
+        }
     }
 
     fn problems(&self, key: &str, scope: &Scope) -> Vec<FieldProblem> {
@@ -136,13 +151,18 @@ impl Table for Subscription {
         if self.retry.min.get() > self.retry.max.get() {
             problems.push(FieldProblem::at(&["retry"], "`min` is longer than `max`"));
         }
-        if !(5..=100).contains(&self.dead_letter.attempts) {
-            problems.push(FieldProblem::at(&["dead_letter", "attempts"], "`attempts` is from 5 to 100"));
+        if !matches!(self.dead_letter.attempts, 0 | 5..=100) {
+            let what = "`attempts` is from 5 to 100, or 0 for no dead letters";
+            problems.push(FieldProblem::at(&["dead_letter", "attempts"], what));
+        }
+        if self.dead_letter.attempts == 0 && !self.dead_letter.topic.is_empty() {
+            let what = "with `attempts = 0` nothing goes to that topic";
+            problems.push(FieldProblem::at(&["dead_letter", "topic"], what).help("drop one of the two"));
         }
         if self.filter.len() > 256 {
             problems.push(FieldProblem::at(&["filter"], "a filter is at most 256 bytes"));
         }
-        for table in ["topic", "subscription"] {
+        for table in ["topic", "subscription"].into_iter().filter(|_| self.implies_dead_letters()) {
             if scope.has(table, &dead(key)) {
                 let what = format!("its dead letters need `{table}.{}`, which the file declares", dead(key));
                 problems.push(FieldProblem::at(&[], what).help("rename that one"));
@@ -153,14 +173,35 @@ impl Table for Subscription {
 
     fn resources(&self, key: &str, scope: &Scope) -> Result<Vec<Desired>> {
         let labels = scope.labels("subscription", key, &self.labels);
-        let dead_key = dead(key);
-        let (dead_topic, id) = (scope.topic(&dead_key), scope.subscription(key));
-        let dead_letter = DeadLetter { topic: dead_topic.clone(), ..self.dead_letter };
-        let own =
-            Self { topic: scope.topic(&self.topic), labels: labels.clone(), dead_letter, ..self.clone() };
-
         let address = Address::new(<Self as Kind>::NAME, key);
-        let dead_address = Address::new(<Topic as Kind>::NAME, &dead_key);
+        let topic = Address::new(<Topic as Kind>::NAME, &self.topic);
+        let id = scope.subscription(key);
+        let own = |dead_letter| Self {
+            topic: scope.topic(&self.topic),
+            labels: labels.clone(),
+            dead_letter,
+            ..self.clone()
+        };
+        if self.dead_letter.attempts == 0 {
+            return Ok(vec![Desired::new(key, id, &own(self.dead_letter.clone()))?.after([topic])]);
+        }
+        let implied_key = dead(key);
+        let dead_key = if self.implies_dead_letters() { &implied_key } else { &self.dead_letter.topic };
+        let dead_topic = scope.topic(dead_key);
+        let dead_address = Address::new(<Topic as Kind>::NAME, dead_key);
+        let own = own(DeadLetter { topic: dead_topic.clone(), ..self.dead_letter });
+        let agent =
+            format!("serviceAccount:service-{}@gcp-sa-pubsub.iam.gserviceaccount.com", scope.project.number);
+        let publishes = Grant::on_topic(&dead_topic, "roles/pubsub.publisher", &agent);
+        let subscribes = Grant::on_subscription(&id, "roles/pubsub.subscriber", &agent);
+        let own = Desired::new(key, id, &own)?.after([topic, dead_address.clone()]);
+        let publishes = publishes.desired(&format!("{key}-dead-publisher"))?;
+        let publishes = publishes.inside(dead_address.clone()).implied(&address);
+        let subscribes = subscribes.desired(&format!("{key}-dead-subscriber"))?;
+        let subscribes = subscribes.inside(address.clone()).implied(&address);
+        if !self.implies_dead_letters() {
+            return Ok(vec![own, publishes, subscribes]);
+        }
         let dead_subscription = Self {
             topic: dead_topic.clone(),
             ack_deadline: ack_deadline(),
@@ -169,21 +210,17 @@ impl Table for Subscription {
             // Dead letters of dead letters would go nowhere.
             dead_letter: DeadLetter { attempts: 0, topic: String::new() },
             filter: String::new(),
+            expires: None,
             labels: labels.clone(),
         };
-        let agent =
-            format!("serviceAccount:service-{}@gcp-sa-pubsub.iam.gserviceaccount.com", scope.project.number);
-        let publishes = Grant::on_topic(&dead_topic, "roles/pubsub.publisher", &agent);
-        let subscribes = Grant::on_subscription(&id, "roles/pubsub.subscriber", &agent);
         Ok(vec![
-            Desired::new(key, id, &own)?
-                .after([Address::new(<Topic as Kind>::NAME, &self.topic), dead_address.clone()]),
-            Desired::new(&dead_key, dead_topic, &Topic { labels, retention: None })?.implied(&address),
-            Desired::new(&dead_key, scope.subscription(&dead_key), &dead_subscription)?
-                .after([dead_address.clone()])
+            own,
+            Desired::new(dead_key, dead_topic, &Topic { labels, retention: None })?.implied(&address),
+            Desired::new(dead_key, scope.subscription(dead_key), &dead_subscription)?
+                .after([dead_address])
                 .implied(&address),
-            publishes.desired(&format!("{key}-dead-publisher"))?.inside(dead_address).implied(&address),
-            subscribes.desired(&format!("{key}-dead-subscriber"))?.inside(address.clone()).implied(&address),
+            publishes,
+            subscribes,
         ])
     }
 }
@@ -208,7 +245,7 @@ impl Kind for Subscription {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let list = cloud.subscriptions.list_subscriptions();
+        let list = cloud.subscriptions.list_subscriptions().set_page_size(PAGE);
         let mut all = list.set_project(format!("projects/{}", cloud.project.id)).by_item();
         let mut owned = Vec::new();
         while let Some(one) = limited("list subscriptions", async { all.next().await.transpose() }).await? {
@@ -255,6 +292,13 @@ impl Kind for Subscription {
         limited("update the subscription", update.send()).await.map(drop)
     }
 
+    async fn relabel(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let mask = FieldMask::default().set_paths(["labels"]);
+        let update = cloud.subscriptions.update_subscription();
+        let update = update.set_subscription(self.wire(cloud, at)).set_update_mask(mask);
+        limited("label the subscription", update.send()).await.map(drop)
+    }
+
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let delete = cloud.subscriptions.delete_subscription().set_subscription(at.id);
         errors::gone(limited("delete the subscription", delete.send()).await)
@@ -266,6 +310,11 @@ impl Kind for Subscription {
 }
 
 impl Subscription {
+    /// Whether what its dead letters need is made with it, and is not in the file itself.
+    fn implies_dead_letters(&self) -> bool {
+        self.dead_letter.attempts > 0 && self.dead_letter.topic.is_empty()
+    }
+
     fn wire(&self, cloud: &Cloud, at: &Place<'_>) -> model::Subscription {
         let retry = RetryPolicy::new()
             .set_minimum_backoff(super::wkt(self.retry.min))
@@ -284,13 +333,13 @@ impl Subscription {
             .set_retry_policy(retry)
             .set_or_clear_dead_letter_policy(dead_letter)
             // Without a ttl: never. Left out, Pub/Sub deletes it after 31 idle days.
-            .set_expiration_policy(ExpirationPolicy::new())
+            .set_expiration_policy(ExpirationPolicy::new().set_or_clear_ttl(self.expires.map(super::wkt)))
             .set_filter(&self.filter)
             .set_labels(at.labels(cloud, &self.labels))
     }
 }
 
-fn found(cloud: &Cloud, live: model::Subscription) -> Found<Subscription> {
+pub(super) fn found(cloud: &Cloud, live: model::Subscription) -> Found<Subscription> {
     let revision = Revision { marks: marks(&live.labels), ..Revision::default() };
     let (owner, key, labels) = cloud.unmarked(live.labels);
     let retry = live.retry_policy.unwrap_or_default();
@@ -308,6 +357,7 @@ fn found(cloud: &Cloud, live: model::Subscription) -> Found<Subscription> {
             topic: dead.dead_letter_topic,
         },
         filter: live.filter,
+        expires: live.expiration_policy.and_then(|policy| policy.ttl).map(super::seconds),
         labels,
     };
     Found {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::subscription::Subscription;
 use super::{Found, Kind, Place, Table};
-use crate::cloud::{Cloud, errors, limited, marks};
+use crate::cloud::{Cloud, PAGE, errors, limited, marks};
 use crate::resource::{Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope, Seconds};
 
@@ -55,8 +55,8 @@ impl Kind for Topic {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let mut all =
-            cloud.topics.list_topics().set_project(format!("projects/{}", cloud.project.id)).by_item();
+        let list = cloud.topics.list_topics().set_project(format!("projects/{}", cloud.project.id));
+        let mut all = list.set_page_size(PAGE).by_item();
         let mut owned = Vec::new();
         while let Some(topic) = limited("list topics", async { all.next().await.transpose() }).await? {
             owned.extend(Some(found(cloud, topic)).filter(|found| found.owner == Owner::Ours));
@@ -92,6 +92,13 @@ impl Kind for Topic {
         limited("update the topic", update.send()).await.map(drop)
     }
 
+    async fn relabel(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let topic = model::Topic::new().set_name(at.id).set_labels(at.labels(cloud, &self.labels));
+        let mask = FieldMask::default().set_paths(["labels"]);
+        let update = cloud.topics.update_topic().set_topic(topic).set_update_mask(mask);
+        limited("label the topic", update.send()).await.map(drop)
+    }
+
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let delete = cloud.topics.delete_topic().set_topic(at.id);
         errors::gone(limited("delete the topic", delete.send()).await)
@@ -102,8 +109,8 @@ impl Kind for Topic {
     }
 
     async fn others(cloud: &Cloud, id: &str) -> Result<Vec<String>> {
-        let ours = Subscription::owned(cloud).await?;
-        let mut all = cloud.topics.list_topic_subscriptions().set_topic(id).by_item();
+        let ours = super::listed::<Subscription>(cloud).await?;
+        let mut all = cloud.topics.list_topic_subscriptions().set_topic(id).set_page_size(PAGE).by_item();
         let mut others = Vec::new();
         while let Some(name) =
             limited("list the topic's subscriptions", async { all.next().await.transpose() }).await?
@@ -114,7 +121,7 @@ impl Kind for Topic {
     }
 }
 
-fn found(cloud: &Cloud, topic: model::Topic) -> Found<Topic> {
+pub(super) fn found(cloud: &Cloud, topic: model::Topic) -> Found<Topic> {
     let revision = Revision { marks: marks(&topic.labels), ..Revision::default() };
     let (owner, key, labels) = cloud.unmarked(topic.labels);
     let retention = topic.message_retention_duration.map(super::seconds);

@@ -12,7 +12,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::plan::push_field;
 use super::{Style, note};
 use crate::apply::{Applied, Unfinished};
-use crate::cloud::errors;
+use crate::cloud::advice;
 use crate::diff::Action;
 use crate::events::{Event, What};
 use crate::recheck::Stale;
@@ -151,11 +151,7 @@ pub(super) fn hint(error: &Error) -> Option<String> {
                 .to_owned(),
         );
     }
-    if let Some(advised) = error.downcast_ref::<errors::Advised>() {
-        return Some(advised.hint.clone());
-    }
-    errors::is_denied(error)
-        .then(|| "`provision permissions apply` prints the roles that the caller needs".to_owned())
+    advice::hint(error)
 }
 
 /// A change that was not made, and what it would be now.
@@ -172,7 +168,7 @@ fn said(style: Style, action: Action) -> String {
     match action {
         Action::Create => style.green(action.past()),
         Action::Delete => style.red(action.past()),
-        Action::Update | Action::Replace | Action::Release => style.yellow(action.past()),
+        Action::Update | Action::Replace | Action::Release | Action::Rename => style.yellow(action.past()),
     }
 }
 

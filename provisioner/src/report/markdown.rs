@@ -50,7 +50,7 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
     for (at, change) in changes
         .iter()
         .enumerate()
-        .filter(|(_, change)| matches!(change.action, Action::Update | Action::Release))
+        .filter(|(_, change)| matches!(change.action, Action::Update | Action::Release | Action::Rename))
     {
         hidden += usize::from(!page.fits(&block(plan, at, change, "")));
     }

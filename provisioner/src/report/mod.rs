@@ -48,7 +48,7 @@ pub(crate) use plan::{moved_text, plan_text};
 pub(crate) use progress::{RunProgress, run_json, run_text};
 pub(crate) use remains::remains_text;
 pub(crate) use runs::{old_runs, publishing_interrupted, run_show, runs_list};
-pub(crate) use stack::{stack_json, stack_toml};
+pub(crate) use stack::{one_line, quoted as toml_key, stack_json, stack_toml};
 pub(crate) use stacks::stacks_text;
 pub(crate) use stale::survey_text;
 pub(crate) use status::status_text;
@@ -147,6 +147,9 @@ pub(crate) fn error(error: &anyhow::Error) {
         return;
     }
     note(&format!("{}: {error:#}", style.red("error")));
+    if let Some(hint) = crate::cloud::advice::hint(error) {
+        note(&format!("  hint: {hint}"));
+    }
 }
 
 /// `1 item`, `2 items`.

@@ -44,6 +44,9 @@ pub(super) struct Summary {
     /// Adopted resources that are let go.
     #[serde(skip_serializing_if = "is_zero")]
     release: usize,
+    /// Resources whose marks name the stack anew.
+    #[serde(skip_serializing_if = "is_zero")]
+    rename: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -59,6 +62,7 @@ impl Summary {
             replace: plan.count(Action::Replace),
             delete: plan.count(Action::Delete),
             release: plan.count(Action::Release),
+            rename: plan.count(Action::Rename),
         }
     }
 }
@@ -211,9 +215,12 @@ pub(crate) fn moved_text(confirmed: &Plan, now: &Plan, style: Style) -> String {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { create, update, replace, delete, release } = self;
+        let Self { create, update, replace, delete, release, rename } = self;
         write!(f, "{create} to create, {update} to update, {replace} to replace, {delete} to delete")?;
-        if *release > 0 { write!(f, ", {release} to let go") } else { Ok(()) }
+        if *release > 0 {
+            write!(f, ", {release} to let go")?;
+        }
+        if *rename > 0 { write!(f, ", {rename} to rename") } else { Ok(()) }
     }
 }
 
@@ -228,7 +235,7 @@ fn push_change(text: &mut String, plan: &Plan, at: usize, style: Style) {
 fn push_line(text: &mut String, action: Action, what: &str, remark: &str, style: Style) {
     let sign = match action {
         Action::Create => style.green(action.sign()),
-        Action::Update | Action::Release => style.yellow(action.sign()),
+        Action::Update | Action::Release | Action::Rename => style.yellow(action.sign()),
         Action::Replace | Action::Delete => style.red(action.sign()),
     };
     let line = format!("  {sign} {what:<REMARKS$} {}", style.dim(remark));
@@ -245,7 +252,9 @@ pub(super) fn remark(plan: &Plan, at: usize) -> String {
         (Action::Create, None) => {}
         (Action::Update, _) if change.reason == UNKNOWN => remarks.push("in place".to_owned()),
         (Action::Update, _) => remarks.push(format!("in place, {}", change.reason)),
-        (Action::Replace | Action::Delete | Action::Release, _) => remarks.push(change.reason.clone()),
+        (Action::Replace | Action::Delete | Action::Release | Action::Rename, _) => {
+            remarks.push(change.reason.clone());
+        }
     }
     if let Some(after) = plan.after(at) {
         remarks.push(format!("after {after}"));

@@ -90,7 +90,7 @@ fn dotted(path: &[String]) -> String {
 }
 
 /// A key as TOML writes it, bare where it may be.
-fn quoted(key: &str) -> String {
+pub(crate) fn quoted(key: &str) -> String {
     let bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     match !key.is_empty() && key.bytes().all(bare) {
         true => key.to_owned(),
@@ -100,7 +100,7 @@ fn quoted(key: &str) -> String {
 }
 
 /// A remark ends with its line: nothing in a name may go on behind it.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
@@ -218,6 +218,8 @@ existing = true
         files."rates/" = "examples/fx/rates"         # stack.toml:19
         labels = {}                                  # default
         lifecycle = []                               # default
+        public_access_prevention = true              # default
+        uniform_access = true                        # default
         versioning = false                           # default
 
         [cluster.main]

@@ -60,6 +60,17 @@ impl EventStream {
         }));
     }
 
+    /// The stacks that have expired: each is taken down in turn, with lines of its own.
+    pub(crate) fn expired(&self, stacks: &[String]) {
+        self.line(json!({
+            "version": VERSION,
+            "type": "expired",
+            "provision": env!("CARGO_PKG_VERSION"),
+            "command": self.command,
+            "stacks": stacks,
+        }));
+    }
+
     /// What happened to a change.
     pub(crate) fn hear(&self, event: &Event<'_>) {
         self.count(event);

@@ -28,7 +28,7 @@ impl Cluster {
     /// A cluster, if it is there.
     pub(crate) async fn found(cloud: &Cloud, cluster: &str) -> Result<Option<Self>> {
         let kubernetes = cloud.kubernetes(cluster).await?;
-        Ok(kubernetes.map(|kubernetes| Self { kubernetes, namespace: cloud.owner.clone() }))
+        Ok(kubernetes.map(|kubernetes| Self { kubernetes, namespace: cloud.prefix.clone() }))
     }
 
     /// The run's Job.

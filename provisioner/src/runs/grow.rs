@@ -12,6 +12,7 @@ use serde_json::json;
 use super::cluster::Cluster;
 use super::start::workers;
 use super::store::{Store, Summary};
+use crate::cloud::evidence::patiently;
 use crate::cloud::{errors, limited};
 use crate::plan::Growth;
 
@@ -73,7 +74,8 @@ impl Cluster {
     /// The Jobs of the namespace.
     async fn jobs(&self) -> Result<Vec<Job>> {
         let jobs: Api<Job> = Api::namespaced(self.kubernetes.0.clone(), &self.namespace);
-        Ok(limited("list the runs' Jobs", jobs.list(&ListParams::default())).await?.items)
+        let all = ListParams::default();
+        Ok(patiently(|| limited("list the runs' Jobs", jobs.list(&all))).await?.items)
     }
 }
 

@@ -8,7 +8,7 @@ use k8s_openapi::api::batch::v1::{CronJob, Job};
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Resource as _, ResourceExt as _};
 
-use crate::cloud::{Kubernetes, errors, limited};
+use crate::cloud::{Kubernetes, errors, evidence, limited};
 
 /// How long a finished Job and its logs stay.
 const KEPT_SECONDS: i32 = 24 * 3600;
@@ -36,7 +36,7 @@ pub(crate) async fn ensure(kubernetes: &Kubernetes, namespace: &str, record: &Ru
                 return kubernetes.get(&jobs, name).await?.context("the Job is there and is not");
             }
             Err(error)
-                if errors::is_worth_another_try(&error)
+                if evidence::is_worth_another_try(&error)
                     && let Some(pause) = pauses.next() =>
             {
                 tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;

@@ -10,7 +10,10 @@ use contract::{Message, RunId};
 
 /// Messages that are held at a time.
 const OUTSTANDING: i64 = 100;
-/// Silence after which nothing more is expected.
+/// Silence after which nothing more is expected. Pub/Sub has no word for "that was all": a pull may come
+/// back empty with a backlog, and what a dead worker holds cannot be seen before its lease ends. So
+/// silence proves nothing, and only the count bounds what it may hide: more than ended runs had is
+/// somebody else's.
 const QUIET: Duration = Duration::from_secs(2);
 /// Longest that it takes: what is left is judged by its number.
 const LONGEST: Duration = Duration::from_secs(30);

@@ -15,7 +15,7 @@ const PARALLEL: usize = 32;
 #[derive(Clone)]
 pub(crate) struct Store {
     pub bucket: Bucket,
-    /// Whose runs: a bucket may be shared.
+    /// Whose runs, by what the stack's names begin with: a bucket may be shared.
     pub stack: String,
 }
 

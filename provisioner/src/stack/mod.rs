@@ -21,6 +21,7 @@ mod overlays;
 mod parse;
 mod problem;
 pub(crate) mod read;
+mod rename;
 mod schema;
 mod scope;
 mod secrets;
@@ -31,8 +32,10 @@ mod texts;
 mod values;
 
 pub(crate) use effective::{Effective, Origin};
+pub(crate) use parse::stack_name;
 pub(crate) use problem::nearest;
 pub(crate) use problem::{Invalid, Problem};
+pub(crate) use rename::renamed;
 pub(crate) use schema::json_schema;
 pub(crate) use scope::Project;
 pub(crate) use scope::{FieldProblem, PoolFacts, Reference, Scope};
@@ -57,6 +60,10 @@ pub(crate) type Labels = BTreeMap<String, String>;
 pub(crate) struct Header {
     /// The stack's name: the owner of everything in it, and the first part of every name in the cloud.
     pub name: String,
+    /// What names in the cloud begin with, and the namespace in clusters, if that is not the stack's
+    /// name: `provision rename` writes it, since nothing in the cloud can be called otherwise later.
+    #[serde(default)]
+    pub prefix: Option<String>,
     /// The Google Cloud project. Without it, `--project` or `GOOGLE_CLOUD_PROJECT` names it.
     #[serde(default)]
     pub project: Option<String>,
@@ -75,6 +82,13 @@ pub(crate) struct Header {
     /// or cluster: `provision teardown --expired` deletes what is older.
     #[serde(default)]
     pub expires: Option<Lifetime>,
+}
+
+impl Header {
+    /// What names in the cloud begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// A stack file that was read and found valid.
@@ -113,6 +127,7 @@ impl Stack {
         }
         let header = Header {
             name: owner.to_owned(),
+            prefix: None,
             project: None,
             region: String::new(),
             zone: None,
@@ -125,11 +140,29 @@ impl Stack {
     }
 
     /// Checks a file's text. Never panics, whatever the text.
-    #[cfg(test)]
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Invalid> {
         let mut texts = texts::Texts::default();
         texts.push(texts::Layer::File, path.display().to_string(), text);
         parse::stack(path, None, texts)
+    }
+
+    /// Checks a file, an overlay and assignments, all by their texts.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn of_texts(
+        path: &Path,
+        file: &str,
+        overlay: Option<&str>,
+        sets: &[String],
+    ) -> Result<Self, Invalid> {
+        let mut texts = texts::Texts::default();
+        texts.push(texts::Layer::File, path.display().to_string(), file);
+        if let Some(overlay) = overlay {
+            texts.push(texts::Layer::Overlay, "overlay", overlay);
+        }
+        for set in sets {
+            texts.push(texts::Layer::Flag, "--set", set);
+        }
+        parse::stack(path, overlay.map(|_| "env"), texts)
     }
 
     /// Whether no file describes it.
@@ -141,6 +174,13 @@ impl Stack {
     #[must_use]
     pub(crate) fn owner(&self) -> &str {
         &self.header.name
+    }
+
+    /// The same, under another name, which names in the cloud do not begin with.
+    pub(crate) fn called(mut self, owner: &str, prefix: &str) -> Self {
+        owner.clone_into(&mut self.header.name);
+        self.header.prefix = Some(prefix.to_owned());
+        self
     }
 
     /// The folder that paths in the file are relative to.

@@ -80,7 +80,12 @@ fn without_cascades(texts: &Texts, broken: Vec<Problem>, problems: Vec<Problem>)
 /// Whether the environment is part of the stack's name: whoever names the stack beyond the stack
 /// file, names it wholly.
 fn is_named_by_env(root: &DeTable<'_>, texts: &Texts) -> bool {
-    let name = root.get("stack").and_then(|node| node.get_ref().get("name"));
+    is_of_the_file(root, texts, "name")
+}
+
+/// Whether the stack file itself says a key of `[stack]`.
+fn is_of_the_file(root: &DeTable<'_>, texts: &Texts, key: &str) -> bool {
+    let name = root.get("stack").and_then(|node| node.get_ref().get(key));
     let text = name.and_then(|name| texts.at(name.span().start));
     text.is_some_and(|text| text.layer == Layer::File)
 }
@@ -100,7 +105,14 @@ fn header(
     let wrong = name_problem("a stack", &header.name, LONGEST_NAME);
     let named = env.filter(|_| wrong.is_none() && is_named_by_env(root, texts));
     problems.extend(wrong.map(|p| p.placed(node, &key.span())));
+    let wrong = header.prefix.as_ref().and_then(|prefix| name_problem("a prefix", prefix, LONGEST_NAME));
+    problems.extend(
+        wrong.map(|p| FieldProblem { field: vec!["prefix".to_owned()], ..p }.placed(node, &key.span())),
+    );
     if let Some(env) = named {
+        if is_of_the_file(root, texts, "prefix") {
+            header.prefix = header.prefix.map(|prefix| format!("{prefix}-{env}"));
+        }
         header.name = format!("{}-{env}", header.name);
         let wrong = name_problem("a stack", &header.name, LONGEST_NAME).map(|p| {
             let rule = p.help.clone().unwrap_or_default();
@@ -115,6 +127,7 @@ fn header(
 fn any_header() -> Header {
     Header {
         name: "stack".into(),
+        prefix: None,
         project: None,
         region: "region".into(),
         zone: None,
@@ -316,6 +329,16 @@ fn name_problem(what: &str, name: &str, longest: usize) -> Option<FieldProblem> 
         FieldProblem::at(&["name"], format!("`{}` cannot be part of a name in the cloud", shortened(name)))
             .help(rule)
     })
+}
+
+/// The name of a stack, as an argument.
+pub(crate) fn stack_name(name: &str) -> Result<String, String> {
+    match is_name(name, LONGEST_NAME) && !name.is_empty() {
+        true => Ok(name.to_owned()),
+        false => Err(format!(
+            "at most {LONGEST_NAME} lower-case letters, digits and hyphens, beginning with a letter"
+        )),
+    }
 }
 
 /// Whether it can be part of a name in the cloud.

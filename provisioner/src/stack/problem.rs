@@ -46,6 +46,11 @@ impl Invalid {
         Self { texts, problems }
     }
 
+    /// What is wrong, in the order of places.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter()
+    }
+
     /// For people: each problem with its line, and a caret under the place.
     #[must_use]
     pub(crate) fn render(&self, colour: bool) -> String {

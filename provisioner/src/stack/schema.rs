@@ -15,6 +15,10 @@ pub(crate) fn json_schema() -> Value {
     properties.insert("stack".into(), plain(schema::<Header>()));
     for table in TABLES {
         let mut one = plain(table.schema());
+        // A table may have none of its own.
+        if one["properties"].is_null() {
+            one["properties"] = json!({});
+        }
         if let (Some(own), Some(common)) = (one["properties"].as_object_mut(), common.as_object()) {
             own.extend(common.clone());
         }

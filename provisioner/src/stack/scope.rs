@@ -57,6 +57,8 @@ impl FieldProblem {
 pub(crate) struct Scope {
     /// The stack's owner name.
     pub owner: String,
+    /// What names in the cloud begin with, and the namespace in clusters: its name, or its first one.
+    pub prefix: String,
     /// The project.
     pub project: Project,
     /// The stack's region.
@@ -77,6 +79,8 @@ pub(crate) struct Scope {
     pub lease_of: BTreeMap<String, u64>,
     /// By key of a subscription: the longest that it holds a message back, in seconds.
     pub backoff_of: BTreeMap<String, u64>,
+    /// The keys of subscriptions that imply what their dead letters need.
+    pub dead_lettered: BTreeSet<String>,
     /// How long each subscription keeps a message, in seconds.
     pub retention_of: BTreeMap<String, u64>,
     /// By key of a bucket that holds runs: the longest that one may take, in seconds.
@@ -109,6 +113,7 @@ impl Scope {
     ) -> Self {
         Self {
             owner: header.name.clone(),
+            prefix: header.prefix().to_owned(),
             project,
             region: header.region.clone(),
             zone: header.zone.clone(),
@@ -120,6 +125,7 @@ impl Scope {
             topic_of: BTreeMap::new(),
             lease_of: BTreeMap::new(),
             backoff_of: BTreeMap::new(),
+            dead_lettered: BTreeSet::new(),
             retention_of: BTreeMap::new(),
             longest_run_in: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -138,14 +144,14 @@ impl Scope {
         self.names.keys().filter(move |(t, _)| *t == table).map(|(_, key)| key.as_str())
     }
 
-    /// What the cloud calls `[table.key]`: its `name`, or `<stack>-<key>`.
+    /// What the cloud calls `[table.key]`: its `name`, or `<prefix>-<key>`.
     pub(crate) fn name(&self, table: &'static str, key: &str) -> String {
         let named = self.names.get(&(table, key.to_owned())).cloned().flatten();
         named.unwrap_or_else(|| match table {
             "api" => format!("{key}.googleapis.com"),
             // Bucket names are global.
-            "bucket" => format!("{}-{}-{key}", self.project.id, self.owner),
-            _ => format!("{}-{key}", self.owner),
+            "bucket" => format!("{}-{}-{key}", self.project.id, self.prefix),
+            _ => format!("{}-{key}", self.prefix),
         })
     }
 

@@ -28,7 +28,7 @@ impl JobSpec {
             Some(email) => format!("serviceAccount:{email}"),
             None => format!(
                 "principal://iam.googleapis.com/projects/{}/locations/global/workloadIdentityPools/{}.svc.id.goog/subject/ns/{}/sa/{key}",
-                project.number, project.id, scope.owner
+                project.number, project.id, scope.prefix
             ),
         };
         let mut grants = Vec::new();
@@ -53,7 +53,7 @@ impl JobSpec {
             add(format!("objects-{bucket}"), grant, Address::new("bucket", bucket))?;
         }
         if let (Some(email), Some(account)) = (email, self.service_account.as_deref()) {
-            let member = format!("serviceAccount:{}.svc.id.goog[{}/{key}]", project.id, scope.owner);
+            let member = format!("serviceAccount:{}.svc.id.goog[{}/{key}]", project.id, scope.prefix);
             let bind = Grant::on_service_account(email, "roles/iam.workloadIdentityUser", &member);
             add("identity".into(), bind, Address::new("service_account", account))?;
             // The pool of identities comes with the project's first cluster.

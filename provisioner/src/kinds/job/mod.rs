@@ -19,10 +19,13 @@ use crate::stack::{AnyTime, FieldProblem, Reference, Scope, Seconds};
 
 mod grants;
 mod limits;
+mod live;
 mod problems;
 mod program;
 mod secrets;
 mod template;
+
+pub(crate) use live::buckets_of_jobs;
 
 /// The annotation of the template that holds the workers' configuration.
 pub(crate) const CONFIG: &str = "provision/worker-config";

@@ -7,7 +7,7 @@ use anyhow::Result;
 use contract::{HeaderValue, SecretReference, environment};
 use serde_json::{Value, json};
 
-use super::{Job, JobSpec};
+use super::JobSpec;
 use crate::kinds::Kept;
 use crate::kinds::grant::Grant;
 use crate::kinds::secret::{self, VALUE};
@@ -101,14 +101,5 @@ impl JobSpec {
         };
         let grants = self.secrets().filter_map(grant);
         grants.map(|grant| Ok(grant?.after(account.clone()).implied(by))).collect()
-    }
-}
-
-impl Job {
-    /// The value of a variable of the workers' container.
-    pub(in crate::kinds) fn variable(&self, name: &str) -> Option<&str> {
-        let container = "/spec/jobTemplate/spec/template/spec/containers/0/env";
-        let variables = self.manifest.pointer(container)?.as_array()?;
-        variables.iter().find(|variable| variable["name"] == name)?["value"].as_str()
     }
 }

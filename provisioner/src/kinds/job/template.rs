@@ -21,7 +21,7 @@ impl JobSpec {
         let (_, pool) = self.pool.split_once('/').unwrap_or(("", &self.pool));
         let mut manifest = manifest::read(include_str!("../../../../manifests/job.yaml"))?;
         manifest["metadata"]["name"] = key.into();
-        manifest["metadata"]["namespace"] = scope.owner.as_str().into();
+        manifest["metadata"]["namespace"] = scope.prefix.as_str().into();
         manifest::mark(&mut manifest, &scope.owner);
 
         let template = &mut manifest["spec"]["jobTemplate"];

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
 
 use super::{LOOK, NodePool, POOL, count, look};
+use crate::cloud::evidence::patiently;
 use crate::cloud::{Cloud, limited};
 use crate::full_name;
 use crate::kinds::{Place, operation, shortage};
@@ -113,7 +114,8 @@ impl Count<'_> {
         let (cluster, name) = full_name::cluster(self.pool);
         let Some(kubernetes) = cloud.kubernetes(cluster).await? else { return Ok(None) };
         let of_pool = ListParams::default().labels(&format!("{POOL}={}", name.unwrap_or_default()));
-        Ok(Some(limited("count the nodes", Api::<Node>::all(kubernetes.0).list(&of_pool)).await?.items))
+        let api = Api::<Node>::all(kubernetes.0);
+        Ok(Some(patiently(|| limited("count the nodes", api.list(&of_pool))).await?.items))
     }
 
     /// `2 of 3 nodes ready`, as far as anybody says so: it is only told.

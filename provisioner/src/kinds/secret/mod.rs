@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::job::Job;
-use super::{Kind as _, Table};
+use super::{Table, listed};
 use crate::cloud::Cloud;
 use crate::resource::{Address, Desired};
 use crate::stack::{FieldProblem, Scope};
@@ -133,8 +133,8 @@ impl Table for SecretSpec {
         let clusters: Vec<&str> = clusters(key, scope).collect();
         let one = |cluster: &&str| {
             let address = address(key, cluster, scope);
-            let namespace = Address::new("namespace", format!("{cluster}/{}", scope.owner));
-            let id = format!("{}/namespaces/{}/secrets/{key}", scope.cluster(cluster), scope.owner);
+            let namespace = Address::new("namespace", format!("{cluster}/{}", scope.prefix));
+            let id = format!("{}/namespaces/{}/secrets/{key}", scope.cluster(cluster), scope.prefix);
             let desired = Desired::new(&address.key, id, &Secret::wanted(source.clone()))?;
             Ok(desired.inside(Address::new("cluster", *cluster)).after([namespace]))
         };
@@ -178,7 +178,7 @@ pub(super) fn address(key: &str, cluster: &str, scope: &Scope) -> Address {
 /// The secrets of Secret Manager that the stack's workers may hold grants on: those of the file, and
 /// those that live jobs are told of. Nothing on a grant says whose it is, so it is looked for there.
 pub(super) async fn granted_on(cloud: &Cloud) -> Result<BTreeSet<String>> {
-    let live = Job::owned(cloud).await?;
+    let live = listed::<Job>(cloud).await?;
     let told = live.iter().filter_map(|job| job.fields.variable(environment::SECRETS));
     let versions = told.filter_map(|json| serde_json::from_str::<BTreeMap<String, String>>(json).ok());
     let of = |version: String| version.split("/versions/").next().unwrap_or_default().to_owned();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::value::Source;
-use crate::cloud::{Cloud, Kubernetes, errors};
+use crate::cloud::{Cloud, Home, Kubernetes, PART_OF, errors};
 use crate::kinds::{Found, Kind, Place, in_cluster, manifest};
 use crate::resource::{Owner, Revision};
 
@@ -111,28 +111,28 @@ impl Kind for Secret {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let mut owned = Vec::new();
-        for home in &cloud.homes().await?.open {
-            let api = api(&home.kubernetes, &cloud.owner);
+        let list = async |home: Home| {
+            let api = api(&home.kubernetes, &cloud.prefix);
             let secrets = match home.kubernetes.owned(&api, &cloud.owner).await {
-                Err(error) if errors::is_denied(&error) => continue,
+                Err(error) if errors::is_denied(&error) => Vec::new(),
                 secrets => secrets?,
             };
-            for secret in secrets {
+            let found = secrets.into_iter().map(|secret| {
                 let revision = revision(&secret);
                 let name = secret.metadata.name.unwrap_or_default();
-                owned.push(Found {
-                    id: format!("{}/namespaces/{}/secrets/{name}", home.id, cloud.owner),
+                Found {
+                    id: format!("{}/namespaces/{}/secrets/{name}", home.id, cloud.prefix),
                     key: name,
                     owner: Owner::Ours,
                     fields: Self { value: Standing::Unavailable, source: None },
                     holds: None,
                     inside: home.inside(),
                     revision,
-                });
-            }
-        }
-        Ok(owned)
+                }
+            });
+            Ok(found.collect())
+        };
+        cloud.at_home(list).await
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -141,6 +141,16 @@ impl Kind for Secret {
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
         self.store(cloud, at).await
+    }
+
+    async fn relabel(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
+        let (cluster, namespace, name) = in_cluster::split(at.id);
+        let kubernetes = cloud.kubernetes(cluster).await?.context("the cluster's API does not answer")?;
+        let owner = json!({ "metadata": {
+            "labels": { PART_OF: cloud.owner.as_str() },
+            "resourceVersion": at.version(),
+        } });
+        kubernetes.merge(&api(&kubernetes, namespace), name, &owner).await.map(drop)
     }
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
