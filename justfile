@@ -56,11 +56,16 @@ hundred-thousand: build
 crash-points: build
     cargo test -p scenarios --test scenarios -- --ignored --nocapture --test-threads 1 crash_points::run::
 
+# `provision` is killed at every point of an apply, a teardown, a resize, a replacement, and given again
+# (POINTS=setIamPolicy,-before: at some).
+crash-points-apply: build
+    cargo test -p scenarios --test scenarios -- --ignored --nocapture --test-threads 1 crash_points::apply::
+
 # Three runs over some of the same items while everything goes wrong (SEED=number: the same again, ITEMS=number).
 chaos: build
     cargo test -p scenarios --test scenarios -- --ignored --exact --nocapture chaos::every_item_is_done_once_in_chaos
 
-# Workers with a mistake in them: the campaigns must find each out.
+# Programs with a mistake in them: the campaigns must find each out.
 mutants *names:
     tests/mutants/run {{names}}
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use clients::{Bucket, Conditional, Metadata, Stored, Target};
 use contract::Message;
+use localcloud::Propagation;
 use localcloud::calls::{Entry, Fault, Passed};
 use localcloud::daemon::{Daemon, Status};
 use localcloud::gke::Order;
@@ -103,6 +104,17 @@ impl Cloud {
     /// Moves its time on.
     pub fn advance(&self, by: Duration) {
         self.runtime.block_on(self.daemon.advance(by)).expect("the local cloud answers");
+    }
+
+    /// Stops its time.
+    pub fn freeze(&self) {
+        self.runtime.block_on(self.daemon.freeze()).expect("the local cloud answers");
+    }
+
+    /// From now on, new accounts are not seen by others for so long.
+    pub fn hide_new_accounts(&self, accounts: Duration) {
+        let propagation = Propagation { accounts, grants: Duration::ZERO };
+        self.runtime.block_on(self.daemon.set_propagation(propagation)).expect("the local cloud answers");
     }
 
     /// Takes a node away without a word.

@@ -12,9 +12,11 @@ use contract::RunId;
 use serde_json::Value;
 
 pub mod any_stack;
+pub mod census;
 pub mod evidence;
 pub mod oracle;
 pub mod small;
+pub mod stopped;
 
 mod cloud;
 mod process;
@@ -114,6 +116,20 @@ impl Scenario {
         let scenario = Self { folder: tempfile::tempdir().expect("a folder") };
         scenario.write("stack.toml", stack);
         scenario
+    }
+
+    /// The same in another folder, with all that its local cloud holds; that must not run.
+    ///
+    /// # Panics
+    /// If it cannot be copied.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let copy = Self { folder: tempfile::tempdir().expect("a folder") };
+        let from = self.folder.path().join(".");
+        // Who may read a file is part of it: a local cloud takes nothing that others may write.
+        let copied = Command::new("cp").arg("-a").arg(from).arg(copy.folder.path()).status();
+        assert!(copied.expect("cp runs").success(), "{} is not copied", self.folder.path().display());
+        copy
     }
 
     /// A path in the stack's folder.

@@ -31,7 +31,7 @@ enum Of {
 
 /// Errors worth another try by what they say, as the Google Terraform provider learned them: each
 /// a status and a part of the text.
-const BY_EVIDENCE: [(u16, &str, Of); 19] = [
+const BY_EVIDENCE: [(u16, &str, Of); 20] = [
     (409, "operationinprogress", Of::Any),
     (409, "concurrent policy changes", Of::Any),
     (400, "resourcenotready", Of::Any),
@@ -40,6 +40,8 @@ const BY_EVIDENCE: [(u16, &str, Of); 19] = [
     (400, "is currently being created, deleted, updated or repaired", Of::Any),
     (400, "incompatible operation", Of::Any),
     (400, "please wait and try again once it is done", Of::Any),
+    // An API that somebody, perhaps a killed apply of ours, is enabling.
+    (400, "another activation or deactivation is in progress", Of::Changes),
     // A new service account.
     (400, "does not exist", Of::Changes),
     // A new grant.

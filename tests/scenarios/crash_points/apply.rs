@@ -1,56 +1,65 @@
-//! `provision` is killed where a fault says, and an apply afterwards goes on from there.
+//! `provision` is killed while it makes, changes or ends a stack, and the same command goes on from there.
 
-use scenarios::Scenario;
-use serde_json::Value;
+use scenarios::{Random, Scenario, seed};
 
-/// Where apply is killed, one after the other: each waits for what the one before it makes.
-const POINTS: [(&str, &str, &str); 4] = [
-    ("iam.serviceAccounts.create", "", "before"),
-    ("container.clusters.create", "*/clusters/fx-main", "after"),
-    ("kubernetes.namespaces.patch", "clusters/fx-main/*", "before"),
-    ("kubernetes.cronjobs.patch", "clusters/fx-main/*", "after"),
-];
+use super::change::{Campaign, tenth};
+use super::point::wanted;
+use super::stage::{CHANGES, Change, Stages};
 
-/// Moment, method and resource of the points that were passed.
-fn points(scenario: &Scenario) -> Vec<String> {
-    let points = scenario.json(0, &["local", "calls", "--points"]);
-    let text = |point: &Value, key: &str| point[key].as_str().expect("a text").to_owned();
-    let told = |point: &Value| ["moment", "method", "resource"].map(|key| text(point, key)).join(" ");
-    points.as_array().expect("points").iter().map(told).collect()
+#[test]
+fn a_stack_ends_right_wherever_the_command_that_changes_it_is_killed() {
+    let (mut random, stages) = (Random::new(seed()), Stages::build());
+    for change in CHANGES {
+        let campaign = Campaign::begin(change, &stages);
+        let points = tenth(campaign.points(), &mut random);
+        let report = campaign.strike_all(&points);
+        report.assert_right();
+        report.assert_covers(points);
+    }
 }
 
 #[test]
-fn an_apply_that_is_killed_at_a_named_point_is_simply_run_again() {
-    let scenario = Scenario::fx();
-    for (method, resource, moment) in POINTS {
-        let add = ["local", "fault", "add", method, "--resource", resource, "--kill", moment];
-        let id = scenario.expect(0, &[&add[..], &["--caller", "provision", "--next", "1"]].concat());
-        let said = scenario.provision(&["apply", "--local", "--yes"]);
-        assert_eq!(said.code, None, "it was not killed at {method}\n{}{}", said.stdout, said.stderr);
-
-        let calls = scenario.json(0, &["local", "calls", "--method", method]);
-        let killed: Vec<&Value> =
-            calls.as_array().expect("calls").iter().filter(|call| call["fate"] == "killed").collect();
-        let [.., last] = killed.as_slice() else { panic!("no call of {method} was killed: {calls:#}") };
-        assert_eq!(
-            (&last["program"], &last["faults"]),
-            (&"provision".into(), &serde_json::json!([id_of(&id)]))
-        );
-        assert_eq!(last["status"].is_null(), moment == "before", "{last:#}");
-    }
-    scenario.expect(0, &["apply", "--local", "--yes"]);
-    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
-    let list = scenario.expect(0, &["local", "fault", "list"]);
-    assert_eq!(list.matches("1 were struck").count(), POINTS.len(), "{list}");
-    let passed = points(&scenario);
-    for (method, _, moment) in POINTS {
-        let point = format!("{moment} {method} ");
-        assert!(passed.iter().any(|passed| passed.starts_with(&point)), "{point}: {passed:#?}");
-    }
+#[ignore = "minutes: `just crash-points-apply`"]
+fn an_apply_killed_at_any_point_goes_on() {
+    strike_everywhere(Change::Apply);
 }
 
-fn id_of(printed: &str) -> u64 {
-    printed.trim().parse().expect("a number")
+#[test]
+#[ignore = "minutes: `just crash-points-apply`"]
+fn a_teardown_killed_at_any_point_goes_on() {
+    strike_everywhere(Change::Teardown);
+}
+
+#[test]
+#[ignore = "minutes: `just crash-points-apply`"]
+fn a_resize_killed_at_any_point_goes_on() {
+    strike_everywhere(Change::Resize);
+}
+
+#[test]
+#[ignore = "minutes: `just crash-points-apply`"]
+fn a_replacement_killed_at_any_point_goes_on() {
+    strike_everywhere(Change::Replace);
+}
+
+#[test]
+#[ignore = "minutes: `just crash-points-apply`"]
+fn an_apply_that_takes_things_out_of_a_cluster_killed_at_any_point_goes_on() {
+    strike_everywhere(Change::Shrink);
+}
+
+#[test]
+#[ignore = "minutes: `just crash-points-apply`"]
+fn an_apply_killed_at_any_point_goes_on_with_a_corrected_file() {
+    strike_everywhere(Change::Correct);
+}
+
+fn strike_everywhere(change: Change) {
+    let campaign = Campaign::begin(change, &Stages::build());
+    let points = wanted(campaign.points().to_vec());
+    let report = campaign.strike_all(&points);
+    report.assert_right();
+    report.assert_covers(points);
 }
 
 #[test]

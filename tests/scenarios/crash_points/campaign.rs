@@ -1,15 +1,15 @@
 //! One stack, one small job, run again and again with somebody struck at one point each time.
 
-use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use localcloud::calls::{Entry, Moment, Passed, Point};
+use localcloud::calls::{Entry, Passed, Point};
 use scenarios::oracle::{self, Waste};
 use scenarios::small::{Outputs, RUN, Small};
 use scenarios::{Random, until};
 
+use super::point::{CrashPoint, Report};
 use super::victim::{Trap, VICTIMS, Victim};
 
 const ITEMS: usize = 6;
@@ -21,29 +21,6 @@ const TRIES: usize = 4;
 const OTHERS: Duration = Duration::from_secs(20);
 /// When nothing has moved for so long, nothing can: what is left is the stopped one's.
 const STILL: Duration = Duration::from_secs(3);
-
-/// A point at which somebody is struck.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct CrashPoint {
-    pub(super) victim: Victim,
-    pub(super) at: Passed,
-}
-
-impl std::fmt::Display for CrashPoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let moment = if self.at.moment == Moment::Before { "before" } else { "after" };
-        write!(f, "{:?} {moment} {} {}", self.victim, self.at.method, self.at.resource)
-    }
-}
-
-/// What a campaign found.
-#[derive(Debug, Default)]
-pub(super) struct Report {
-    pub(super) struck: BTreeSet<CrashPoint>,
-    pub(super) missed: Vec<CrashPoint>,
-    pub(super) wrong: Vec<String>,
-    pub(super) runs: usize,
-}
 
 /// The small stack, applied.
 pub(super) struct Campaign {
@@ -72,7 +49,7 @@ impl Campaign {
         });
         let point = |victim: Victim| {
             let by = move |at: &&Passed| at.callers.contains(victim.program());
-            passed.iter().filter(by).map(move |at| CrashPoint { victim, at: at.clone() })
+            passed.iter().filter(by).map(move |at| CrashPoint { victim, at: at.clone(), nth: 1 })
         };
         VICTIMS.into_iter().flat_map(point).collect()
     }
@@ -93,7 +70,7 @@ impl Campaign {
     /// Runs the job with somebody struck there, and judges what came of it.
     fn strike(&self, point: &CrashPoint, report: &mut Report) {
         for _ in 0..TRIES {
-            let trap = point.victim.trap(&self.small.cloud, &point.at);
+            let trap = point.victim.trap(&self.small.cloud, point);
             let mark = trap.mark;
             let (run, struck) = self.run_into(&trap, point);
             let is_struck = struck.is_some_and(|struck| {
@@ -119,7 +96,7 @@ impl Campaign {
         let mut killed = 0;
         for point in points {
             for _ in 0..TRIES {
-                let trap = point.victim.trap(&self.small.cloud, &point.at);
+                let trap = point.victim.trap(&self.small.cloud, point);
                 let (run, struck) = self.run_into(&trap, point);
                 let is_struck = struck
                     .is_some_and(|struck| point.victim.strike(&self.small.cloud, &trap, &struck, || ()));
@@ -222,10 +199,7 @@ pub(super) fn handful(points: &[CrashPoint], each: usize, random: &mut Random) -
         let mut all: Vec<_> = points.iter().filter(|point| point.victim == victim).collect();
         random.shuffle(&mut all);
         // What changes something first.
-        all.sort_by_key(|point| {
-            let reads = [".get", ".list", ".watch", ".getIamPolicy"];
-            reads.iter().any(|reads| point.at.method.ends_with(reads))
-        });
+        all.sort_by_key(|point| point.is_look());
         drawn.extend(all.into_iter().take(each).cloned());
     }
     drawn

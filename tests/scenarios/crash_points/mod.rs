@@ -3,5 +3,8 @@
 
 mod apply;
 mod campaign;
+mod change;
+mod point;
 mod run;
+mod stage;
 mod victim;

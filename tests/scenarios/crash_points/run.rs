@@ -1,11 +1,10 @@
 //! A run, and all of its items: the worker, its node and `provision run` are struck at every point.
 
-use std::collections::BTreeSet;
-
 use scenarios::small::Outputs;
 use scenarios::{Random, seed};
 
-use super::campaign::{Campaign, CrashPoint, Report, handful};
+use super::campaign::{Campaign, handful};
+use super::point::{CrashPoint, Report, wanted};
 use super::victim::Victim;
 
 /// Points of each victim that the suite takes.
@@ -35,13 +34,6 @@ fn two_outputs_are_those_of_one_try_whoever_is_struck_at_any_point() {
     strike_at(Outputs::Two, |points| wanted(of_several(points)));
 }
 
-/// What the variable `POINTS` picks.
-fn wanted(mut points: Vec<CrashPoint>) -> Vec<CrashPoint> {
-    let part = std::env::var("POINTS").unwrap_or_default();
-    points.retain(|point| is_of(&part, &point.to_string()));
-    points
-}
-
 /// The worker's points where something of an item is stored or deleted: its attempt, what is staged,
 /// the record of the commit, the copies, the receipt. The others are those of an item with one output.
 fn of_several(points: &[CrashPoint]) -> Vec<CrashPoint> {
@@ -53,24 +45,13 @@ fn of_several(points: &[CrashPoint]) -> Vec<CrashPoint> {
     points.iter().filter(is_of_several).cloned().collect()
 }
 
-/// Whether a point has every word of a list with commas, and none of those with a `-` before them.
-fn is_of(part: &str, point: &str) -> bool {
-    part.split(',').all(|word| match word.strip_prefix('-') {
-        Some(word) => !point.contains(word),
-        None => point.contains(word),
-    })
-}
-
 fn strike_at(outputs: Outputs, choose: impl FnOnce(&[CrashPoint]) -> Vec<CrashPoint>) {
     let campaign = Campaign::begin(outputs);
     let mut report = Report::default();
     let passed = campaign.points(&mut report);
     let points = choose(&passed);
     campaign.strike_all(&points, &mut report);
-    for wrong in &report.wrong {
-        println!("WRONG {wrong}");
-    }
-    assert!(report.wrong.is_empty(), "{} things are wrong", report.wrong.len());
+    report.assert_right();
     campaign.end();
     println!(
         "{} of {} points struck in {} runs, {} s",
@@ -79,7 +60,5 @@ fn strike_at(outputs: Outputs, choose: impl FnOnce(&[CrashPoint]) -> Vec<CrashPo
         report.runs,
         campaign.begun.elapsed().as_secs()
     );
-    let wanted: BTreeSet<CrashPoint> = points.into_iter().collect();
-    let missed: Vec<String> = report.missed.iter().map(ToString::to_string).collect();
-    assert!(report.struck == wanted, "no call came to {missed:#?}");
+    report.assert_covers(points);
 }

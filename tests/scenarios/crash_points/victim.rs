@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use localcloud::calls::{Entry, Fate, Fault, Latency, Moment, Passed, Point, What};
+use localcloud::calls::{Entry, Fate, Fault, Latency, Moment, Point, What, When};
 use scenarios::{Cloud, is_running, resume, stop, until, variable_of};
+
+use super::point::CrashPoint;
 
 /// How long a struck process may go on with everything but the call that it is struck at: what it
 /// does too early gets out.
@@ -36,7 +38,8 @@ impl Victim {
     }
 
     /// Sets the trap at a point.
-    pub(super) fn trap(self, cloud: &Cloud, at: &Passed) -> Trap {
+    pub(super) fn trap(self, cloud: &Cloud, point: &CrashPoint) -> Trap {
+        let CrashPoint { at, nth, .. } = point;
         let point = Point {
             method: at.method.clone(),
             resource: at.resource.clone(),
@@ -50,7 +53,11 @@ impl Victim {
                 let linger = set(What::Delay(Latency::Fixed(LINGER)));
                 Trap { mark, fault: set(What::Kill), linger: Some(linger) }
             }
-            Self::Command => Trap { mark, fault: set(What::Kill), linger: None },
+            Self::Command => {
+                let when = if *nth == 1 { When::Next(1) } else { When::Every(*nth) };
+                let fault = Fault { point: point.clone(), when, what: What::Kill };
+                Trap { mark, fault: cloud.fault(&fault), linger: None }
+            }
             Self::Node | Self::Stopped => Trap { mark, fault: set(What::Stall), linger: None },
         }
     }
@@ -103,7 +110,12 @@ pub(super) struct Trap {
 impl Trap {
     /// The call that stands in it, or stood.
     pub(super) fn sprung(&self, cloud: &Cloud, moment: Moment) -> Option<Entry> {
-        let struck = cloud.struck(self.fault, self.mark)?;
+        self.sprung_within(cloud, moment, Duration::ZERO)
+    }
+
+    /// The same, if it does within so long.
+    pub(super) fn sprung_within(&self, cloud: &Cloud, moment: Moment, patience: Duration) -> Option<Entry> {
+        let struck = cloud.struck_within(self.fault, self.mark, patience)?;
         // An effect that was to come has not, and one that was to be has.
         assert_eq!(struck.status.is_some(), moment == Moment::After, "{struck:?}");
         Some(struck)
