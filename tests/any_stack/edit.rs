@@ -87,7 +87,7 @@ pub fn edit(
 /// All places of a stack, by pattern.
 fn places<'a>(stack: &AnyStack, schema: &'a Value) -> BTreeMap<String, Vec<Place<'a>>> {
     let mut found = BTreeMap::new();
-    within(stack, &schema["properties"]["stack"], vec!["stack".into()], "stack", &mut found);
+    within(stack, &schema["properties"]["stack"], &["stack".to_owned()], "stack", &mut found);
     for (table, of) in schema["properties"].as_object().into_iter().flatten() {
         if table == "stack" {
             continue;
@@ -95,7 +95,7 @@ fn places<'a>(stack: &AnyStack, schema: &'a Value) -> BTreeMap<String, Vec<Place
         let of = &of["additionalProperties"];
         for key in stack.keys(table) {
             let path = vec![table.clone(), key.to_owned()];
-            within(stack, of, path.clone(), &format!("{table}.*"), &mut found);
+            within(stack, of, &path, &format!("{table}.*"), &mut found);
             note(&mut found, format!("{table}.*"), Place { path, schema: of, is_required: false });
         }
         let path = vec![table.clone(), "added".to_owned()];
@@ -109,7 +109,7 @@ fn places<'a>(stack: &AnyStack, schema: &'a Value) -> BTreeMap<String, Vec<Place
 fn within<'a>(
     stack: &AnyStack,
     schema: &'a Value,
-    path: Vec<String>,
+    path: &[String],
     pattern: &str,
     found: &mut BTreeMap<String, Vec<Place<'a>>>,
 ) {
@@ -128,12 +128,12 @@ fn within<'a>(
         }
     }
     for (name, pattern, schema, is_required) in inner {
-        let path = below(&path, &name);
+        let path = below(path, &name);
         let value = stack.at(&path);
         let is_there = value.is_some();
         let is_whole = !matches!(shape(schema), Shape::Table(_));
         if value.is_some_and(Value::is_object) {
-            within(stack, schema, path.clone(), &pattern, found);
+            within(stack, schema, &path, &pattern, found);
         }
         if is_whole || !is_there {
             note(found, pattern, Place { path, schema, is_required });

@@ -25,7 +25,7 @@ pub(super) fn keys(pattern: &str) -> &'static [&'static str] {
 }
 
 /// The values of a field at a place of a stack. None, if it can have none there.
-#[expect(clippy::too_many_lines, reason = "a table")]
+#[expect(clippy::too_many_lines, clippy::match_same_arms, reason = "a table, in the order of the schema")]
 pub(super) fn of(pattern: &str, at: &[String], stack: &AnyStack) -> Vec<Value> {
     let texts = |all: &[&str]| all.iter().map(|text| Value::from(*text)).collect::<Vec<_>>();
     let keys = |table: &str| stack.keys(table).map(Value::from).collect::<Vec<_>>();
@@ -229,7 +229,7 @@ pub(super) fn tidy(
             }
         }
         "job.*.etl" => {
-            if !table.get("schema").and_then(Value::as_object).is_some_and(|schema| !schema.is_empty()) {
+            if table.get("schema").and_then(Value::as_object).is_none_or(serde_json::Map::is_empty) {
                 table.insert("schema".to_owned(), json!({ "x": "int" }));
             }
             if table.get("bad_rows").is_some_and(|bad| bad == "reject") {
@@ -242,7 +242,7 @@ pub(super) fn tidy(
             *table = Map::new();
         }
         "job.*.etl.http.headers" => {
-            table.retain(|_, value| value.as_object().is_none_or(|one| !one.is_empty()))
+            table.retain(|_, value| value.as_object().is_none_or(|one| !one.is_empty()));
         }
         _ if pattern.ends_with(".schema.*") => {
             let fits: &[&str] = match table["type"].as_str() {

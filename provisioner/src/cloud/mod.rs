@@ -363,11 +363,9 @@ async fn within<T, E>(doing: &str, call: impl Future<Output = Result<T, E>>) -> 
 where
     E: Into<anyhow::Error>,
 {
-    match tokio::time::timeout(TRY_LIMIT + CALL_LIMIT, call).await {
-        Ok(answer) => answer.map_err(Into::into),
-        Err(_) => {
-            let seconds = (TRY_LIMIT + CALL_LIMIT).as_secs();
-            Err(evidence::NoAnswer { doing: doing.to_owned(), seconds }.into())
-        }
-    }
+    let Ok(answer) = tokio::time::timeout(TRY_LIMIT + CALL_LIMIT, call).await else {
+        let seconds = (TRY_LIMIT + CALL_LIMIT).as_secs();
+        return Err(evidence::NoAnswer { doing: doing.to_owned(), seconds }.into());
+    };
+    answer.map_err(Into::into)
 }

@@ -70,11 +70,11 @@ pub(super) fn of(stack: &AnyStack, edit: &Edit) -> Expected {
                 "grant.pubsub ",
             ],
         ),
-        ("grant", _) => with(vec![], &["grant."]),
+        ("grant", _) | ("job", "reads" | "writes") => with(vec![], &["grant."]),
         ("api", _) => with(vec![], &["api."]),
         ("subscription", "topic" | "filter") => with(vec![address], &["grant.", "job."]),
         ("subscription", "ack_deadline") => exactly([vec![address], jobs_with("subscription", key)].concat()),
-        ("subscription", "retry") if edit.pattern.ends_with(".min") => own(),
+        ("subscription", "retry") if edit.path.last().is_some_and(|field| field == "min") => own(),
         ("subscription", "retry") => with(
             vec![address],
             &jobs_with("subscription", key).iter().map(String::as_str).collect::<Vec<_>>(),
@@ -89,7 +89,6 @@ pub(super) fn of(stack: &AnyStack, edit: &Edit) -> Expected {
             with(vec![address], &with_it)
         }
         ("cluster", "pool") => of_pool(stack, edit),
-        ("cluster", _) => own(),
         ("secret", _) => with(vec![], &["secret.", "job.", "grant."]),
         // A run asks for it when it starts.
         ("job", "max_workers") => nothing(),
@@ -101,7 +100,6 @@ pub(super) fn of(stack: &AnyStack, edit: &Edit) -> Expected {
         ("job", "service_account") => {
             with(vec![format!("kubernetes_service_account.main/{key}")], &["grant.", "api."])
         }
-        ("job", "reads" | "writes") => with(vec![], &["grant."]),
         ("job", "etl" | "command" | "library") => with(vec![address], &["grant.", "secret.", "api."]),
         ("job", "cpu_millis" | "memory_mib" | "pool" | "image") => with(vec![], &[&address]),
         ("job", _) => exactly(vec![address]),

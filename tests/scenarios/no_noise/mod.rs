@@ -144,7 +144,7 @@ impl Theatre {
             return;
         }
         if said.code != Some(0) {
-            self.fail(
+            fail(
                 stack,
                 &format!("{what}: apply ends with {:?}\n{}\n{}", said.code, said.stdout, said.stderr),
             );
@@ -154,7 +154,7 @@ impl Theatre {
     fn is_still(&self, stack: &AnyStack, when: &str) {
         let plan = self.plan(stack, "stack.toml");
         if plan["changes"] != json!([]) {
-            self.fail(stack, &format!("{when} there are changes: {:#}", plan["changes"]));
+            fail(stack, &format!("{when} there are changes: {:#}", plan["changes"]));
         }
     }
 
@@ -191,7 +191,7 @@ impl Theatre {
         if stack.0["stack"]["protect"].as_array().is_some_and(|all| !all.is_empty()) {
             let refused = self.provision(&teardown);
             if refused.code != Some(5) {
-                self.fail(stack, &format!("what is protected: {:?} {}", refused.code, refused.stderr));
+                fail(stack, &format!("what is protected: {:?} {}", refused.code, refused.stderr));
             }
             let mut open = stack.clone();
             open.0["stack"]["protect"] = json!([]);
@@ -214,7 +214,7 @@ impl Theatre {
         });
         let is_let_in = secrets.iter().any(|all| all.as_array().is_some_and(|all| !all.is_empty()));
         if is_left || is_granted || is_let_in {
-            self.fail(stack, &format!("a teardown leaves {left:?} {project} {secrets:?}"));
+            fail(stack, &format!("a teardown leaves {left:?} {project} {secrets:?}"));
         }
     }
 
@@ -223,7 +223,7 @@ impl Theatre {
         if said.code != Some(0) {
             let told =
                 format!("{what}: {args:?} ends with {:?}\n{}\n{}", said.code, said.stdout, said.stderr);
-            self.fail(stack, &told);
+            fail(stack, &told);
         }
         said.stdout
     }
@@ -240,13 +240,6 @@ impl Theatre {
         self.counts.set(counts);
     }
 
-    /// Leaves the stack where it can be looked at.
-    fn fail(&self, stack: &AnyStack, what: &str) -> ! {
-        let path = std::env::temp_dir().join(format!("no-noise-{}.toml", std::process::id()));
-        std::fs::write(&path, stack.toml()).expect("a file");
-        panic!("{what}\nthe stack is {}:\n{}", path.display(), stack.toml());
-    }
-
     fn end(self) {
         let [stacks, edits, applied, invalid] = self.counts.get();
         println!(
@@ -257,4 +250,11 @@ impl Theatre {
         let wrong = self.wrong.into_inner();
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
+}
+
+/// Leaves the stack where it can be looked at.
+fn fail(stack: &AnyStack, what: &str) -> ! {
+    let path = std::env::temp_dir().join(format!("no-noise-{}.toml", std::process::id()));
+    std::fs::write(&path, stack.toml()).expect("a file");
+    panic!("{what}\nthe stack is {}:\n{}", path.display(), stack.toml());
 }
