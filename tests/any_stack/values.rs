@@ -34,7 +34,8 @@ pub(super) fn of(pattern: &str, at: &[String], stack: &AnyStack) -> Vec<Value> {
     let own = at.get(1).map_or("", String::as_str);
     let field = pattern.rsplit('.').next().unwrap_or_default();
     match pattern {
-        "stack.name" => texts(&["stack"]),
+        // Another prefix is another stack, unless its resources were renamed.
+        "stack.name" | "stack.prefix" => texts(&["stack"]),
         "stack.project" => texts(&["local-cloud"]),
         "stack.region" => texts(&["europe-west1"]),
         "stack.zone" => texts(&["europe-west1-b"]),
@@ -59,10 +60,15 @@ pub(super) fn of(pattern: &str, at: &[String], stack: &AnyStack) -> Vec<Value> {
         "subscription.*.retry.min" => texts(&["0s", "5s"]),
         "subscription.*.retry.max" => texts(&["30s", "10m"]),
         "subscription.*.dead_letter.attempts" => vec![5.into(), 50.into(), 100.into()],
+        // It takes the implied ones away: imported stacks have it in their tests.
+        "subscription.*.dead_letter.topic" => vec![],
+        "subscription.*.expires" => texts(&["31d", "90d"]),
         "subscription.*.filter" => texts(&["attributes:kind", "attributes.kind = \"a\""]),
 
         "bucket.*.location" => texts(&["EU", "us"]),
-        "bucket.*.versioning" => vec![true.into(), false.into()],
+        "bucket.*.versioning" | "bucket.*.uniform_access" | "bucket.*.public_access_prevention" => {
+            vec![true.into(), false.into()]
+        }
         "bucket.*.lifecycle[].prefix" => texts(&["tmp/", "old/"]),
         "bucket.*.lifecycle[].suffix" => texts(&[".csv", ".tmp"]),
         "bucket.*.lifecycle[].delete_after_days" => vec![1.into(), 30.into(), 365.into()],

@@ -78,6 +78,18 @@ pub(super) fn renamed(manifest: &Value, owner: &str) -> Option<Value> {
     (!all.is_empty()).then_some(Value::Object(all))
 }
 
+/// Fields without the labels that name an owner: the same, whoever has them.
+pub(crate) fn unowned(fields: &Value) -> Value {
+    match fields {
+        Value::Object(table) => {
+            let kept = table.iter().filter(|(key, _)| *key != PART_OF);
+            kept.map(|(key, value)| (key.clone(), unowned(value))).collect()
+        }
+        Value::Array(all) => all.iter().map(unowned).collect(),
+        other => other.clone(),
+    }
+}
+
 /// Whose a live object is.
 pub(super) fn owner(manifest: &Value, ours: &str) -> Owner {
     let (managed_by, us) = KUBERNETES_MANAGED_BY;

@@ -49,6 +49,7 @@ pub(crate) use api::with_apis;
 pub(crate) use import::{Granted, IMPORTED, Sighting, grants, sightings};
 pub(crate) use job::{JOB, JobSpec, buckets_of_jobs};
 pub(crate) use machine::shape;
+pub(crate) use manifest::unowned;
 pub(crate) use node_pool::{POOL, billed, is_ready};
 pub(crate) use others::told;
 pub(crate) use secret::{Kept, SecretSpec};

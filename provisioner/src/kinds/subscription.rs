@@ -4,6 +4,7 @@
 //! vanish) and the two grants of Pub/Sub's own service agent.
 
 use anyhow::Result;
+use google_cloud_gax::options::RequestOptionsBuilder as _;
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_pubsub::model::{self, DeadLetterPolicy, ExpirationPolicy, RetryPolicy};
 use google_cloud_wkt::FieldMask;
@@ -159,6 +160,12 @@ impl Table for Subscription {
             let what = "with `attempts = 0` nothing goes to that topic";
             problems.push(FieldProblem::at(&["dead_letter", "topic"], what).help("drop one of the two"));
         }
+        if self.expires.as_ref().is_some_and(|expires| expires.get() < self.retention.get()) {
+            let what = "it expires before its messages do";
+            let help =
+                "make `expires` at least as long as `retention`, which is 7 days where nothing is said";
+            problems.push(FieldProblem::at(&["expires"], what).help(help));
+        }
         if self.filter.len() > 256 {
             problems.push(FieldProblem::at(&["filter"], "a filter is at most 256 bytes"));
         }
@@ -273,6 +280,8 @@ impl Kind for Subscription {
         let create = cloud
             .subscriptions
             .create_subscription()
+            // A PUT, that the client would try again untold.
+            .with_idempotency(false)
             .set_name(wire.name)
             .set_topic(wire.topic)
             .set_ack_deadline_seconds(wire.ack_deadline_seconds)

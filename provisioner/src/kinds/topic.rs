@@ -1,6 +1,7 @@
 //! `topic`: a Pub/Sub topic.
 
 use anyhow::Result;
+use google_cloud_gax::options::RequestOptionsBuilder as _;
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_pubsub::model;
 use google_cloud_wkt::FieldMask;
@@ -78,7 +79,8 @@ impl Kind for Topic {
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         let create = cloud.topics.create_topic().set_name(at.id).set_labels(at.labels(cloud, &self.labels));
         let create = create.set_or_clear_message_retention_duration(self.retention.map(super::wkt));
-        limited("create the topic", create.send()).await.map(drop)
+        // A PUT, that the client would try again untold.
+        limited("create the topic", create.with_idempotency(false).send()).await.map(drop)
     }
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {

@@ -203,7 +203,9 @@ impl Stack {
             }
             let written = self.written_in(declared)?;
             for resource in resources.iter_mut().filter(|resource| resource.spec.is_none()) {
-                resource.spec = Some(crate::cause::spec(&written, &resource.fields));
+                // A stack that is renamed says what it said.
+                let fields = crate::kinds::unowned(&resource.fields);
+                resource.spec = Some(crate::cause::spec(&written, &fields));
             }
             all.extend(resources);
         }

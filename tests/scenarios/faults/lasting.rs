@@ -18,7 +18,11 @@ const LOOKS: usize = 3;
 const COMMANDS: usize = 20;
 
 /// Looks without which a plan is made all the same: it says what it does not know.
-const DISPENSABLE: [&str; 2] = ["compute.regions.get", "cloudresourcemanager.projects.testIamPermissions"];
+const DISPENSABLE: [&str; 3] = [
+    "compute.regions.get",
+    "cloudresourcemanager.projects.testIamPermissions",
+    "pubsub.topics.subscriptions.list",
+];
 
 #[test]
 fn what_lasts_stops_its_change_and_is_told_with_what_to_do() {

@@ -13,9 +13,9 @@ mod expected;
 
 const NAME: &str = "property";
 
-/// Fields that no stack is drawn with: in the cloud nothing is called so, or the field says what all
-/// stacks here say.
-const NEVER: [&str; 3] = ["grant.*.name", "job.*.name", "secret.*.name"];
+/// Fields that no stack is drawn with: in the cloud nothing is called so, or what it changes is tried where
+/// stacks are imported.
+const NEVER: [&str; 4] = ["grant.*.name", "job.*.name", "secret.*.name", "subscription.*.dead_letter.topic"];
 
 /// The JSON Schema of stack.toml.
 fn schema(scenario: &Scenario) -> Value {
@@ -27,7 +27,7 @@ fn every_field_of_the_schema_is_drawn_by_some_stack() {
     let scenario = Scenario::with("");
     let schema = schema(&scenario);
     let mut reached = BTreeSet::new();
-    for seed in 0..2000 {
+    for seed in 0..6000 {
         reached.extend(AnyStack::draw(NAME, true, &schema, &mut Random::new(seed)).reached(&schema));
     }
     let never: BTreeSet<String> = NEVER.map(str::to_owned).into();
