@@ -26,7 +26,7 @@ mod random;
 pub use cloud::Cloud;
 pub use process::{interrupt, is_running, kill, resume, stop, terminate, variable_of, workers_in};
 pub use queue::publish;
-pub use random::{Random, seed};
+pub use random::{Random, seed, seed_or};
 
 /// Longest that anything in a scenario is waited for.
 pub const PATIENCE: Duration = Duration::from_mins(3);

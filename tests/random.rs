@@ -10,10 +10,13 @@ pub struct Random(u64);
 /// If the variable is no number.
 #[must_use]
 pub fn seed() -> u64 {
-    let seed = match std::env::var("SEED") {
-        Ok(text) => text.parse().expect("SEED is a number"),
-        Err(_) => std::time::UNIX_EPOCH.elapsed().map_or(0, |time| u64::from(time.subsec_nanos())),
-    };
+    seed_or(std::time::UNIX_EPOCH.elapsed().map_or(0, |time| u64::from(time.subsec_nanos())))
+}
+
+/// The seed of this test: that of `SEED`, or the one that the suite plays.
+#[must_use]
+pub fn seed_or(usual: u64) -> u64 {
+    let seed = std::env::var("SEED").map_or(usual, |text| text.parse().expect("SEED is a number"));
     println!("SEED={seed}");
     seed
 }

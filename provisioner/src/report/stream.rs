@@ -134,7 +134,9 @@ fn event_json(event: &Event<'_>) -> Value {
         What::Started => ("started", json!({})),
         What::Progress { text } => ("progress", json!({ "text": text })),
         What::Retrying { error, wait } => {
-            ("retrying", json!({ "error": error_json(error), "wait_seconds": seconds(*wait) }))
+            // What to do about it is being done.
+            let error = json!({ "message": format!("{error:#}") });
+            ("retrying", json!({ "error": error, "wait_seconds": seconds(*wait) }))
         }
         What::Finished => ("finished", json!({})),
         What::Failed { error } => ("failed", json!({ "error": error_json(error) })),
