@@ -17,7 +17,7 @@ use super::victim::Victim;
 /// Times that a point is tried which the command did not come to.
 const TRIES: usize = 4;
 /// Kills at the same time: a killed command and its cloud mostly wait.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 2;
 /// The log of calls may have a death later than its parent.
 const MOMENT: Duration = Duration::from_secs(2);
 /// After so many findings no more are looked for, and of each only so many differences are told.
@@ -218,14 +218,12 @@ fn times(at: &Passed, victim: Victim, calls: &[Entry]) -> Vec<(u64, CrashPoint)>
     done.zip(1..).map(|(call, nth)| (call.number, point_of(nth))).collect()
 }
 
-/// A tenth of the points, drawn by the seed: of those where something changes, and of the others.
+/// A tenth of the points at which something changes, drawn by the seed.
 pub(super) fn tenth(points: &[CrashPoint], random: &mut Random) -> Vec<CrashPoint> {
-    let (mut looks, mut changes): (Vec<_>, Vec<_>) = points.iter().cloned().partition(CrashPoint::is_look);
-    random.shuffle(&mut looks);
+    let mut changes: Vec<_> = points.iter().filter(|point| !point.is_look()).cloned().collect();
     random.shuffle(&mut changes);
-    let tenth = |all: Vec<CrashPoint>| all.len().div_ceil(10);
-    let (few, some) = (tenth(looks.clone()), tenth(changes.clone()));
-    looks.into_iter().take(few).chain(changes.into_iter().take(some)).collect()
+    changes.truncate(changes.len().div_ceil(10));
+    changes
 }
 
 fn locked<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
