@@ -8,7 +8,7 @@
 //! that can't be read is an error that says where, never a change that is quietly left out.
 //!
 //! The file is rewritten with only what still counts when it is opened, and while it is in use
-//! whenever it is twice as long as after the last time, and [`FLOOR`] more.
+//! whenever it is twice as long as what counted the last time, and [`FLOOR`] more.
 
 mod line;
 mod rewrite;
@@ -105,19 +105,25 @@ impl Journal {
     fn rewrite(&self) {
         let shared = self.0.shared.clone();
         let started = std::thread::Builder::new().name("journal".into()).spawn(move || {
-            let done = rewrite::while_in_use(&shared);
-            if let Err(error) = &done {
-                tracing::warn!(%error, "the journal could not be rewritten, and grows on");
+            match rewrite::while_in_use(&shared) {
+                Ok(()) => shared.tail().end_rewriting(),
+                Err(error) => shared.put_off_rewriting(&error),
             }
-            shared.tail().end_rewriting();
         });
         match started {
             // The one before has ended: there is never more than one.
             Ok(thread) => drop(self.0.rewriting().replace(thread)),
-            Err(error) => {
-                tracing::warn!(%error, "the journal could not be rewritten, and grows on");
-                self.0.shared.tail().end_rewriting();
-            }
+            Err(error) => self.0.shared.put_off_rewriting(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Journal {
+    /// Waits for a rewriting under way.
+    fn settle(&self) {
+        if let Some(thread) = self.0.rewriting().take() {
+            thread.join().expect("a rewriting does not panic");
         }
     }
 }
@@ -142,6 +148,11 @@ impl Shared {
     fn tail(&self) -> std::sync::MutexGuard<'_, Tail> {
         // A poisoned lock only means that another thread panicked between two whole lines.
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put_off_rewriting(&self, error: &io::Error) {
+        tracing::warn!(%error, "the journal could not be rewritten, and grows on");
+        self.tail().put_off_rewriting();
     }
 
     fn is_closing(&self) -> bool {

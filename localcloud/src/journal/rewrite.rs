@@ -63,6 +63,7 @@ pub(super) fn while_in_use(shared: &Shared) -> io::Result<()> {
         Ok(())
     })?;
     drop(last);
+    let counted = fresh.length;
 
     let mut old = File::open(&path)?;
     let mut copied = end;
@@ -79,7 +80,7 @@ pub(super) fn while_in_use(shared: &Shared) -> io::Result<()> {
     let end = tail.length();
     fresh.copy(&mut old, copied, end)?;
     let (file, length) = fresh.take_the_name_of(&path)?;
-    tail.replace(file, length);
+    tail.replace(file, length, counted);
     Ok(())
 }
 

@@ -68,8 +68,12 @@ impl Tail {
         begins
     }
 
-    /// After a failure the next try comes with as much growth again.
     pub(super) fn end_rewriting(&mut self) {
+        self.rewriting = false;
+    }
+
+    /// As [`Tail::end_rewriting`] after a failure: the next try comes with as much growth again.
+    pub(super) fn put_off_rewriting(&mut self) {
         self.rewriting = false;
         self.rewrite_at = self.rewrite_at.max(self.length.saturating_add(self.floor));
     }
@@ -81,13 +85,14 @@ impl Tail {
         self.torn = true;
     }
 
-    /// Goes on in another file, which holds the same and has taken this one's name.
-    pub(super) fn replace(&mut self, file: File, length: u64) {
+    /// Goes on in another file, which holds the same and has taken this one's name. Of its `length`
+    /// bytes, `counted` were found to count; what came in meanwhile may be replaced many times over.
+    pub(super) fn replace(&mut self, file: File, length: u64, counted: u64) {
         (self.file, self.length, self.torn) = (file, length, false);
-        self.rewrite_at = limit(length, self.floor);
+        self.rewrite_at = limit(counted, self.floor);
     }
 }
 
-fn limit(length: u64, floor: u64) -> u64 {
-    length.saturating_mul(2).saturating_add(floor)
+fn limit(counted: u64, floor: u64) -> u64 {
+    counted.saturating_mul(2).saturating_add(floor)
 }
