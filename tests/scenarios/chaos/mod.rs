@@ -15,7 +15,7 @@ use stage::Stage;
 /// How much of it.
 #[derive(Clone, Copy, Debug)]
 struct Size {
-    /// Items of all runs together; a fifth of them is common to two.
+    /// Items of all runs together; a fifth of them is common to two. Runs that end too soon are begun again.
     items: usize,
     /// Disruptions at least.
     disruptions: usize,
@@ -43,7 +43,7 @@ fn unleash(size: Size) {
     let mut havoc = Havoc::new(random.draw());
     stage.make_calls_fail(random.draw());
     stage.start();
-    while !havoc.is_enough(size) && !stage.has_ended() {
+    while !havoc.is_enough(size) {
         havoc.disrupt(size, &mut stage);
     }
     havoc.calm(&mut stage);
@@ -65,6 +65,5 @@ fn unleash(size: Size) {
         println!("WRONG {wrong}");
     }
     assert!(wrong.is_empty(), "{} things are wrong", wrong.len());
-    assert!(havoc.done.len() >= size.disruptions, "too few disruptions: the runs ended too soon");
     assert!(hits.all >= size.hits && hits.late >= size.late, "too few hits: {hits:?}");
 }

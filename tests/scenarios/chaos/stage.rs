@@ -35,6 +35,8 @@ pub(super) struct Stage {
     pub(super) commands: Vec<Command>,
     items: usize,
     started: Instant,
+    /// Whether a run that has ended is followed by another one over the same items.
+    goes_on: bool,
 }
 
 /// A `provision run`, given again whenever it is gone before its run is done.
@@ -60,7 +62,7 @@ impl Stage {
         scenario.expect(0, &["apply", "--local", "--yes"]);
         let cloud = Cloud::of(&scenario);
         let command = |(job, _)| Command { job, child: None, starts: 0, is_done: false };
-        Self { scenario, cloud, commands: JOBS.map(command).into(), items, started: Instant::now() }
+        Self { scenario, cloud, commands: JOBS.map(command).into(), items, started: Instant::now(), goes_on: true }
     }
 
     /// Lets 5 % of the programs' calls fail, half of them when their effect is done, and takes care
@@ -83,24 +85,20 @@ impl Stage {
         self.look_after_commands();
     }
 
-    /// Gives a command again that is gone.
+    /// Gives a command again that is gone, or done while there is more to come.
     pub(super) fn look_after_commands(&mut self) {
+        assert!(self.started.elapsed() < PATIENCE, "the runs do not end");
         for command in &mut self.commands {
-            command.look_after(&self.scenario);
+            command.look_after(&self.scenario, self.goes_on);
         }
     }
 
-    pub(super) fn has_ended(&mut self) -> bool {
-        self.look_after_commands();
-        self.commands.iter().all(|command| command.is_done)
-    }
-
-    /// # Panics
-    /// If the runs do not end.
+    /// Waits for the runs that are open, and begins no others.
     pub(super) fn until_the_end(&mut self) {
-        while !self.has_ended() {
-            assert!(self.started.elapsed() < PATIENCE, "the runs do not end");
+        self.goes_on = false;
+        while !self.commands.iter().all(|command| command.is_done) {
             std::thread::sleep(Duration::from_millis(100));
+            self.look_after_commands();
         }
     }
 
@@ -186,15 +184,13 @@ fn job_of(job: &str) -> String {
 }
 
 impl Command {
-    fn look_after(&mut self, scenario: &Scenario) {
-        if self.is_done {
-            return;
-        }
+    fn look_after(&mut self, scenario: &Scenario, goes_on: bool) {
         if let Some(child) = &mut self.child {
             let Some(status) = child.try_wait().expect("a child") else { return };
             self.is_done = status.success();
         }
-        if !self.is_done {
+        if !self.is_done || goes_on {
+            self.is_done = false;
             let items = format!("{}.txt", self.job);
             let args = ["run", "--local", "--yes", "--job", self.job, "--items", &items];
             self.child = Some(scenario.start_as(&format!("{}-{}.log", self.job, self.starts), &args));
