@@ -24,6 +24,7 @@ use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::resource::Owner;
 use crate::stack::{Labels, Project};
+use tokio_util::task::AbortOnDropHandle;
 
 pub(crate) mod advice;
 mod backlog;
@@ -120,17 +121,21 @@ type Once<T> = Arc<OnceCell<Option<Arc<T>>>>;
 /// Since when there is a connection to a cluster, and which.
 type Connection = (Instant, Arc<OnceCell<Kubernetes>>);
 
+/// Begins to make a client: each reads the machine's certificates, which takes it many milliseconds.
 macro_rules! client {
     ($client:ty, $target:expr) => {{
-        let retry = evidence::ByEvidence.with_time_limit(CALL_LIMIT);
-        let builder = <$client>::builder()
-            .with_credentials($target.credentials.clone())
-            .with_retry_policy(retry)
-            .with_backoff_policy(evidence::backoff());
-        match &$target.endpoint {
-            Some(endpoint) => builder.with_endpoint(endpoint).build().await?,
-            None => builder.build().await?,
-        }
+        let target = $target.clone();
+        begun(async move {
+            let retry = evidence::ByEvidence.with_time_limit(CALL_LIMIT);
+            let builder = <$client>::builder()
+                .with_credentials(target.credentials)
+                .with_retry_policy(retry)
+                .with_backoff_policy(evidence::backoff());
+            match target.endpoint {
+                Some(endpoint) => Ok(builder.with_endpoint(endpoint).build().await?),
+                None => Ok(builder.build().await?),
+            }
+        })
     }};
 }
 
@@ -164,53 +169,42 @@ impl Cloud {
         Ok(Self { kubeconfig: Some(kubeconfig), caller, ..cloud })
     }
 
+    /// The clients are made while the project is looked up.
     async fn connect(target: Target, project: &str, owner: &str) -> Result<Self> {
         let local = target.endpoint.is_some();
-        let (data, _) = target.storage().await?;
-        let buckets = client!(StorageControl, target);
-        let mut cloud = Self {
-            project: Project { id: project.to_owned(), number: 0, local },
+        let projects = client!(Projects, target).await??;
+        let data = begun({
+            let target = target.clone();
+            async move { Ok(target.storage().await?.0) }
+        });
+        let (topics, subscriptions) = (client!(TopicAdmin, target), client!(SubscriptionAdmin, target));
+        let (pubsub_policies, buckets) = (client!(SchemaService, target), client!(StorageControl, target));
+        let (accounts, services) = (client!(Iam, target), client!(ServiceUsage, target));
+        let (clusters, secrets) = (client!(ClusterManager, target), client!(SecretManagerService, target));
+        let number = project_number(&projects, project, target.endpoint.as_deref()).await?;
+        let buckets = buckets.await??;
+        Ok(Self {
+            project: Project { id: project.to_owned(), number, local },
             owner: owner.to_owned(),
             prefix: owner.to_owned(),
             caller: "the caller".to_owned(),
-            topics: client!(TopicAdmin, target),
-            subscriptions: client!(SubscriptionAdmin, target),
-            pubsub_policies: client!(SchemaService, target),
+            topics: topics.await??,
+            subscriptions: subscriptions.await??,
+            pubsub_policies: pubsub_policies.await??,
             buckets: buckets.clone(),
-            objects: clients::Bucket::new((data, buckets), ""),
-            accounts: client!(Iam, target),
-            projects: client!(Projects, target),
-            services: client!(ServiceUsage, target),
-            clusters: client!(ClusterManager, target),
-            secrets: client!(SecretManagerService, target),
+            objects: clients::Bucket::new((data.await??, buckets), ""),
+            accounts: accounts.await??,
+            projects,
+            services: services.await??,
+            clusters: clusters.await??,
+            secrets: secrets.await??,
             secrets_of_the_file: Vec::new(),
             clusters_of_the_file: Vec::new(),
             pubsub: target.clone(),
             target,
             kubeconfig: None,
             seen: Seen::default(),
-        };
-        cloud.project.number = cloud.project_number().await?;
-        Ok(cloud)
-    }
-
-    async fn project_number(&self) -> Result<u64> {
-        let id = &self.project.id;
-        let get = self.projects.get_project().set_name(format!("projects/{id}"));
-        let project = limited("look up the project", get.send()).await.map_err(|error| match () {
-            () if errors::is_not_found(&error) || errors::is_denied(&error) => error.context(format!(
-                "project `{id}` does not exist, or these credentials may not see it (resourcemanager.projects.get)"
-            )),
-            () => error.context(match &self.target.endpoint {
-                Some(endpoint) => format!("no answer from {endpoint}"),
-                None => format!("cannot look up project `{id}`"),
-            }),
-        })?;
-        let number = project.name.strip_prefix("projects/").and_then(|n| n.parse().ok());
-        match number {
-            Some(number) => Ok(number),
-            None => bail!("project `{id}` has no number: the service calls it `{}`", project.name),
-        }
+        })
     }
 
     /// Those of these permissions that the caller has on the project.
@@ -341,6 +335,32 @@ impl Cloud {
 pub(crate) fn marks<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> Labels {
     let marks = labels.into_iter().filter(|(label, _)| is_mark(label));
     marks.map(|(label, value)| (label.clone(), value.clone())).collect()
+}
+
+/// Begins something that somebody waits for later.
+fn begun<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> AbortOnDropHandle<Result<T>> {
+    AbortOnDropHandle::new(tokio::spawn(work))
+}
+
+/// The number of a project, which stands in its service agents' names.
+async fn project_number(projects: &Projects, id: &str, endpoint: Option<&str>) -> Result<u64> {
+    let get = projects.get_project().set_name(format!("projects/{id}"));
+    let project = limited("look up the project", get.send()).await.map_err(|error| match () {
+        () if errors::is_not_found(&error) || errors::is_denied(&error) => error.context(format!(
+            "project `{id}` does not exist, or these credentials may not see it (resourcemanager.projects.get)"
+        )),
+        () => error.context(match endpoint {
+            Some(endpoint) => format!("no answer from {endpoint}"),
+            None => format!("cannot look up project `{id}`"),
+        }),
+    })?;
+    let number = project.name.strip_prefix("projects/").and_then(|n| n.parse().ok());
+    match number {
+        Some(number) => Ok(number),
+        None => bail!("project `{id}` has no number: the service calls it `{}`", project.name),
+    }
 }
 
 /// Whether a label says something of how its resource was written. The file says [`EXPIRES`] and

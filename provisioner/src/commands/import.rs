@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::apply::agree;
+use super::carry_out::agree;
 use super::files;
 use super::session::{LOCAL_PROJECT, ProjectArgs};
 use crate::exit::Exit;
@@ -75,8 +75,8 @@ impl Import {
     /// Writes the file whole or not at all, and over none that nobody gave up.
     fn write(&self, path: &Path, text: &str) -> Result<()> {
         let name = path.display();
-        if path.symlink_metadata().is_ok() {
-            agree(self.yes, &format!("overwrite {name}"))?;
+        if path.symlink_metadata().is_ok() && !self.yes {
+            agree(&format!("overwrite {name}"))?;
         }
         files::write(path, text)
     }

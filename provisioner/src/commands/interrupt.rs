@@ -9,7 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::apply::Halt;
 use crate::exit::Exit;
+use crate::report;
+use crate::stack::AnyTime;
 
 /// How long a command that nobody claimed may take to end: one that reads an answer from a terminal
 /// hears nothing.
@@ -86,5 +89,35 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         CLAIMS.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Hears Ctrl-C for as long as a plan is carried out.
+pub(super) struct Stopping {
+    pub halt: Halt,
+    _claim: Claim,
+    _listener: AbortOnDropHandle<()>,
+}
+
+impl Stopping {
+    /// The first one lets nothing new begin and waits for the rest, the second one waits for nothing.
+    pub(super) fn listen(grace: Duration) -> Self {
+        let halt = Halt::default();
+        let (stopped, claim) = (halt.clone(), Claim::new());
+        let (first, second, third) = (claim.heard(1), claim.heard(2), claim.heard(3));
+        let listener = async move {
+            first.await;
+            report::note(&format!(
+                "stopping: what is under way is waited for, {} at most (again: leave at once)",
+                AnyTime::clamped(grace.as_secs())
+            ));
+            stopped.stop.cancel();
+            second.await;
+            stopped.leave.cancel();
+            // Leaving takes no time, unless something is wrong with this program.
+            third.await;
+            std::process::exit(Exit::Interrupted as i32);
+        };
+        Self { halt, _claim: claim, _listener: AbortOnDropHandle::new(tokio::spawn(listener)) }
     }
 }

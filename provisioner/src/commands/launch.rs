@@ -6,7 +6,7 @@ use anyhow::{Context as _, Error, Result, bail};
 use clap::Args;
 use contract::{Closed, Fleet, Outcome, RunId, RunRecord};
 
-use super::apply::Errand;
+use super::carry_out::CarryOut;
 use super::grow::with_growths;
 use super::interrupt::Claim;
 use super::session::{Gone, Session};
@@ -163,8 +163,9 @@ async fn bring_up(session: &Session, yes: bool) -> Result<Exit> {
         let what = "`run` only creates and updates in place; look at the plan above and `provision apply` it";
         bail!(Refused(vec![what.to_owned()]));
     }
-    let (allowed, pace) = (Allowed::default(), Pace::default());
-    Errand { allowed, pace, yes, verb: "apply", stream: &EventStream::none() }.carry_out(session, &plan).await
+    let (allowed, pace, stream) = (Allowed::default(), Pace::default(), EventStream::none());
+    let ask = (!yes).then_some("apply these changes");
+    CarryOut { allowed, pace, ask, stream: &stream }.carry_out(session, &plan).await
 }
 
 fn tell(begun: &Begun) {

@@ -12,6 +12,7 @@ use crate::report;
 
 mod apply;
 mod beside;
+mod carry_out;
 mod check;
 mod completions;
 #[cfg(test)]
@@ -190,7 +191,7 @@ async fn heard(command: Command) -> anyhow::Result<Exit> {
     // The local cloud has its own way to end.
     let is_the_cloud = matches!(command, Command::Local(_));
     // They tell programs how they end, too.
-    let tells_its_end = matches!(command, Command::Apply(_) | Command::Teardown(_));
+    let tells_its_end = matches!(command, Command::Apply(_) | Command::Teardown(_) | Command::Rename(_));
     // Boxed: what a command holds is large, and a stack is not.
     let work = Box::pin(run(command));
     if is_the_cloud {

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use super::apply::{Errand, PaceArgs, agree, end};
+use super::carry_out::{CarryOut, PaceArgs, agree, streamed};
 use super::files;
 use super::session::StackArgs;
 use crate::exit::Exit;
@@ -45,10 +45,7 @@ pub(super) struct Rename {
 
 impl Rename {
     pub(super) async fn run(self) -> Result<Exit> {
-        let stream = EventStream::of("rename", self.format);
-        let result = self.rename(&stream).await;
-        end(&stream, &result);
-        result
+        streamed("rename", self.format, async |stream| self.rename(stream).await).await
     }
 
     async fn rename(&self, stream: &EventStream) -> Result<Exit> {
@@ -77,10 +74,11 @@ impl Rename {
         if let Edit::Write(_) = edit {
             report::note(&format!("{file} will say: {}", self.says(&prefix)));
         }
-        agree(self.yes, &format!("rename {} to {}", names.old, names.new))?;
-        let errand =
-            Errand { allowed: Allowed::default(), pace: self.pace.pace(), yes: true, verb: "rename", stream };
-        let told = errand.carry_out(&new, &plan).await?;
+        if !self.yes {
+            agree(&format!("rename {} to {}", names.old, names.new))?;
+        }
+        let (allowed, pace) = (Allowed::default(), self.pace.pace());
+        let told = CarryOut { allowed, pace, ask: None, stream }.carry_out(&new, &plan).await?;
         match edit {
             _ if told != Exit::Done => report::note("the same command again goes on with the rest"),
             Edit::Done => {}

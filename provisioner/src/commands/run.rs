@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use localcloud::daemon::Daemon;
 
-use super::apply::Errand;
+use super::carry_out::CarryOut;
 use super::items::ItemArgs;
 use super::launch::{LaunchArgs, time};
 use super::session::{Session, StackArgs};
@@ -69,10 +69,9 @@ impl Run {
         let (plan, kept) = look().await?;
         report::note(&plan_text(&plan, Style::of_stderr()));
         let allowed = Allowed { delete_data: self.delete_data, interrupt_runs: false };
-        let (pace, yes) = (Pace::default(), self.launch.yes);
-        let stream = EventStream::none();
-        let errand = Errand { allowed, pace, yes, verb: "delete", stream: &stream };
-        let exit = errand.carry_out(session, &plan).await?;
+        let (pace, stream) = (Pace::default(), EventStream::none());
+        let ask = (!self.launch.yes).then_some("delete these changes");
+        let exit = CarryOut { allowed, pace, ask, stream: &stream }.carry_out(session, &plan).await?;
         if exit != Exit::Done {
             return Ok(exit);
         }

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use contract::{Outcome, RunRecord};
 use jiff::Timestamp;
 
-use super::apply::agree;
+use super::carry_out::agree;
 use super::launch::{follow, time, told};
 use super::retry::Retry;
 use super::session::{Session, StackArgs};
@@ -244,8 +244,8 @@ async fn cancel(session: &Session, run: Option<&str>, yes: bool) -> Result<Exit>
         (Some(closed), _) if closed.outcome == Outcome::Cancelled => closed,
         (Some(_), _) => bail!("run {} has ended already: `provision runs show` tells how", record.run),
         (None, cancelled) => {
-            if cancelled.is_none() {
-                agree(yes, &format!("cancel run {} of {} items", record.run, record.count))?;
+            if cancelled.is_none() && !yes {
+                agree(&format!("cancel run {} of {} items", record.run, record.count))?;
             }
             let cancelled = runs::cancel(&store, &record.run).await?;
             report::note(&format!("run {}: cancelled; waiting for its workers to leave", record.run));
@@ -271,7 +271,9 @@ async fn prune(session: &Session, older_than: Duration, yes: bool, format: Forma
     if old.is_empty() {
         return Ok(Exit::Done);
     }
-    agree(yes, &format!("remove the records of {} runs", old.len()))?;
+    if !yes {
+        agree(&format!("remove the records of {} runs", old.len()))?;
+    }
     for (store, run) in &old {
         runs::remove(store, run).await?;
     }

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 
-use super::apply::{Errand, Leave, PaceArgs, end};
+use super::carry_out::{CarryOut, Leave, PaceArgs, end, streamed};
 use super::interrupt;
 use super::session::{Session, StackArgs};
 use crate::diff::Asked;
@@ -54,17 +54,14 @@ impl Teardown {
     pub(super) async fn run(self) -> Result<Exit> {
         match &self.named {
             _ if self.expired => self.all_expired().await,
-            Some(name) => self.told(self.stack.open_unwritten(name)).await,
-            None => self.told(self.stack.open()).await,
+            Some(name) => self.streamed(self.stack.open_unwritten(name)).await,
+            None => self.streamed(self.stack.open()).await,
         }
     }
 
     /// The end of one stack, told to programs too.
-    async fn told(&self, session: impl Future<Output = Result<Session>>) -> Result<Exit> {
-        let stream = EventStream::of("teardown", self.format);
-        let result = interrupt::or_stop(Box::pin(async { self.one(&session.await?, &stream).await })).await;
-        end(&stream, &result);
-        result
+    async fn streamed(&self, session: impl Future<Output = Result<Session>>) -> Result<Exit> {
+        streamed("teardown", self.format, async |stream| self.one(&session.await?, stream).await).await
     }
 
     /// Every one is tried; the first that went wrong is the answer.
@@ -91,7 +88,7 @@ impl Teardown {
                 return Ok(Exit::Interrupted);
             }
             report::note(&format!("the stack {stack} has expired"));
-            let told = self.told(self.stack.open_unwritten(stack)).await;
+            let told = self.streamed(self.stack.open_unwritten(stack)).await;
             let exit = told.unwrap_or_else(|error| {
                 let exit = super::exit_of(&error);
                 report::error(&error.context(format!("the stack {stack}")));
@@ -117,8 +114,8 @@ impl Teardown {
         let plan = plan::teardown(&session.stack, &session.cloud, &asked).await?;
         report::planned(&plan, self.format, stream);
         let (allowed, pace) = (self.leave.allowed(), self.pace.pace());
-        let errand = Errand { allowed, pace, yes: self.leave.yes, verb: "delete", stream };
-        let exit = errand.carry_out(session, &plan).await?;
+        let ask = (!self.leave.yes).then_some("delete these changes");
+        let exit = CarryOut { allowed, pace, ask, stream }.carry_out(session, &plan).await?;
         if exit == Exit::Interrupted {
             return Ok(exit);
         }

@@ -62,7 +62,14 @@ impl Stage {
         scenario.expect(0, &["apply", "--local", "--yes"]);
         let cloud = Cloud::of(&scenario);
         let command = |(job, _)| Command { job, child: None, starts: 0, is_done: false };
-        Self { scenario, cloud, commands: JOBS.map(command).into(), items, started: Instant::now(), goes_on: true }
+        Self {
+            scenario,
+            cloud,
+            commands: JOBS.map(command).into(),
+            items,
+            started: Instant::now(),
+            goes_on: true,
+        }
     }
 
     /// Lets 5 % of the programs' calls fail, half of them when their effect is done, and takes care
