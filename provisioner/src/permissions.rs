@@ -30,6 +30,8 @@ pub(crate) enum Doing {
     Run,
     /// Delete everything that the stack owns.
     Teardown,
+    /// Give the stack another name.
+    Rename,
 }
 
 /// A role, and what of it is needed.
@@ -269,6 +271,8 @@ pub(crate) fn of(doing: Doing, desired: &[Desired]) -> BTreeSet<&'static str> {
             // Replacing is deleting and creating.
             Doing::Apply => all.extend(row.create.iter().chain(row.update).chain(row.delete)),
             Doing::Teardown => all.extend(row.delete),
+            Doing::Rename if is_marked(row) => all.extend(row.update),
+            Doing::Rename => {}
         }
     }
     if doing == Doing::Run {
@@ -315,6 +319,11 @@ pub(crate) fn of_changes(changes: &[Change]) -> BTreeMap<&'static str, (&Address
 pub(crate) fn of_any_change() -> Vec<&'static str> {
     let all = ROWS.iter().flat_map(|row| row.create.iter().chain(row.update).chain(row.delete));
     all.copied().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Whether resources of a row bear marks: those of grants stand for all policies.
+fn is_marked(row: &Row) -> bool {
+    crate::kinds::named(row.kind).is_some_and(crate::kinds::AnyKind::is_marked)
 }
 
 fn row(address: &Address, id: &str) -> Option<&'static Row> {

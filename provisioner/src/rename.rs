@@ -15,9 +15,6 @@ use crate::plan::Plan;
 use crate::resource::{Live, Owner};
 use crate::stacks::Standing;
 
-/// Kinds that bear no marks of their own: they go with what they lie on.
-const UNMARKED: [&str; 3] = ["api", "bucket_file", "grant"];
-
 /// Two names of one stack.
 pub(crate) struct Names {
     /// What its marks say.
@@ -46,7 +43,7 @@ pub(crate) fn prefix(standing: &[Standing], names: &Names) -> Result<String> {
 /// old name, `new` as that of the new one.
 pub(crate) async fn plan(old: &Cloud, new: &Cloud, names: &Names) -> Result<Plan> {
     old.forget().await;
-    let marked = kinds::ALL.into_iter().filter(|kind| !UNMARKED.contains(&kind.name()));
+    let marked = kinds::ALL.into_iter().filter(|kind| kind.is_marked());
     let owned = try_join_all(marked.map(|kind| kind.owned(old))).await?;
     if let Some(dark) = old.dark().await?.first() {
         bail!("{} may hold things of the stack, and cannot be asked: {}", dark.id, dark.why);

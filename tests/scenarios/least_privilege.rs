@@ -53,8 +53,8 @@ fn findings(plan: &Value) -> Vec<&str> {
 #[test]
 fn each_command_is_content_with_exactly_the_roles_that_it_prints() {
     let scenario = example();
-    let [planner, applier, runner, ender] =
-        ["plan", "apply", "run", "teardown"].map(|doing| least(&scenario, doing));
+    let [planner, applier, runner, renamer, ender] =
+        ["plan", "apply", "run", "rename", "teardown"].map(|doing| least(&scenario, doing));
     let by = |email: &str, args: &[&str]| {
         scenario.provision(&[args, &["--local", "--impersonate", email]].concat())
     };
@@ -86,6 +86,7 @@ fn each_command_is_content_with_exactly_the_roles_that_it_prints() {
         serde_json::from_str(&done(&planner, &["plan", "--format", "json"]).stdout).expect("JSON");
     assert_eq!((&plan["changes"], &plan["preflight"]), (&json!([]), &json!([])), "{plan:#}");
     done(&runner, &["run", "--yes", "--items", "two.txt"]);
+    done(&renamer, &["rename", "fx", "rates", "--yes"]);
     done(&ender, &["teardown", "--yes", "--delete-data"]);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use localcloud::calls::{Fault, Point, What, When};
-use scenarios::{Cloud, Random, Scenario, seed_or, until};
+use scenarios::{Cloud, Random, Scenario, interrupt, seed_or, until};
 use serde_json::{Value, json};
 
 /// Kinds of writes at which a rename is killed in one test.
@@ -191,4 +191,19 @@ fn an_open_run_does_not_notice_that_its_stack_is_renamed() {
     let runs = scenario.json(0, &["runs", "list", "--local"]);
     assert_eq!(runs.as_array().map(Vec::len), Some(1), "{runs:#}");
     scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
+}
+
+#[test]
+fn ctrl_c_while_a_rename_looks_at_its_stack_is_told_to_programs_too() {
+    let scenario = Scenario::with("[stack]\nname = 'one'\nregion = 'europe-west1'\n\n[topic.a]\n");
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    let cloud = Cloud::of(&scenario);
+    let stall = cloud.fault(&Fault::always(Point::before("pubsub.topics.list"), What::Stall));
+    let mut rename = scenario.start(&["rename", "--local", "one", "two", "--yes", "--format", "json"]);
+    until("topics are listed", || (cloud.strikes(stall) > 0).then_some(()));
+    interrupt(&rename);
+    assert_eq!(rename.wait().expect("it ends").code(), Some(130));
+    let log = scenario.started_log();
+    let summary = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).next_back();
+    assert_eq!(summary.map(|summary| summary["exit"].clone()), Some(json!(130)), "{log}");
 }

@@ -16,21 +16,6 @@ use crate::kinds;
 use crate::plan::{Allowed, Plan, Refused};
 use crate::runs::{Cluster, Sifted, Store, Summary, sift};
 
-/// What an open run stands on.
-const UNDER_A_RUN: [&str; 11] = [
-    "topic",
-    "subscription",
-    "bucket",
-    "service_account",
-    "grant",
-    "cluster",
-    "node_pool",
-    "namespace",
-    "kubernetes_service_account",
-    "secret",
-    "job",
-];
-
 /// What a guard may do to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
@@ -73,14 +58,19 @@ async fn interruptions(session: &Session, plan: &Plan, allowed: Allowed, look: L
     Ok(refused)
 }
 
-fn destructive<'a>(plan: &'a Plan, kinds: &'a [&'a str]) -> impl Iterator<Item = &'a Change> {
-    plan.changes().iter().filter(|change| change.is_destructive() && kinds.contains(&change.address.kind))
+fn destructive(plan: &Plan) -> impl Iterator<Item = &Change> {
+    plan.changes().iter().filter(|change| change.is_destructive())
+}
+
+fn carries_runs(change: &Change) -> bool {
+    kinds::named(change.address.kind).is_some_and(kinds::AnyKind::carries_runs)
 }
 
 /// Open runs that something would be taken from under.
 async fn open_runs(session: &Session, plan: &Plan) -> Result<Vec<String>> {
     // What others granted is no worker's.
-    let mut under = destructive(plan, &UNDER_A_RUN).filter(|change| change.reason != PRUNED);
+    let mut under =
+        destructive(plan).filter(|change| change.reason != PRUNED).filter(|change| carries_runs(change));
     let Some(first) = under.next() else { return Ok(Vec::new()) };
     let mut refused = Vec::new();
     for store in stores(session).await? {
@@ -119,7 +109,8 @@ async fn is_complete(store: &Store, summary: Summary) -> Result<bool> {
 /// answer is no reason to keep a cluster.
 async fn workers_of_others(session: &Session, plan: &Plan) -> Vec<String> {
     let mut refused = Vec::new();
-    for change in destructive(plan, &["cluster", "node_pool"]) {
+    let machines = |change: &&Change| matches!(change.address.kind, "cluster" | "node_pool");
+    for change in destructive(plan).filter(machines) {
         let Some(live) = &change.live else { continue };
         let (cluster, pool) = full_name::cluster(&live.id);
         let Ok(Some(cluster)) = Cluster::found(&session.cloud, cluster).await else { continue };

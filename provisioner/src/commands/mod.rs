@@ -102,7 +102,7 @@ enum Command {
     Schema,
     /// Print completions for a shell.
     Completions(completions::Completions),
-    /// Print the least roles that plan, apply, run or teardown needs.
+    /// Print the least roles that plan, apply, run, rename or teardown needs.
     Permissions(permissions::Permissions),
     /// Show what apply would change.
     Plan(plan::Plan),

@@ -51,6 +51,7 @@ impl<T: Table> AnyDeclared for T {
 /// A table of stack.toml whose type is forgotten.
 pub(crate) trait AnyTable: Sync {
     fn name(&self) -> &'static str;
+    fn is_named(&self) -> bool;
     fn schema(&self) -> Value;
     fn read(
         &self,
@@ -70,6 +71,8 @@ pub(crate) trait AnyKind: Sync {
     fn creates_over(&self) -> bool;
     fn updates_blindly(&self) -> bool;
     fn adoptable(&self) -> bool;
+    fn is_marked(&self) -> bool;
+    fn carries_runs(&self) -> bool;
     fn apis(&self, fields: &Value) -> Result<&'static [&'static str]>;
     fn forget<'a>(&self, cloud: &'a Cloud, id: &'a str) -> BoxFuture<'a, ()>;
     fn observe<'a>(&self, cloud: &'a Cloud, want: &'a Desired) -> BoxFuture<'a, Result<Option<Live>>>;
@@ -110,6 +113,10 @@ impl<T: Table> Of<T> {
 impl<T: Table> AnyTable for Of<T> {
     fn name(&self) -> &'static str {
         T::NAME
+    }
+
+    fn is_named(&self) -> bool {
+        T::IS_NAMED
     }
 
     fn schema(&self) -> Value {
@@ -157,6 +164,14 @@ impl<T: Kind> AnyKind for Of<T> {
 
     fn adoptable(&self) -> bool {
         T::ADOPTABLE
+    }
+
+    fn is_marked(&self) -> bool {
+        T::IS_MARKED
+    }
+
+    fn carries_runs(&self) -> bool {
+        T::CARRIES_RUNS
     }
 
     fn apis(&self, fields: &Value) -> Result<&'static [&'static str]> {

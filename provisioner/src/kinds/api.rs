@@ -73,6 +73,8 @@ pub(crate) fn with_apis(mut resources: Vec<Desired>, project: &str) -> Result<Ve
 
 impl Kind for Api {
     const NAME: &'static str = "api";
+    const IS_MARKED: bool = false;
+    const CARRIES_RUNS: bool = false;
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
         Ok(is_enabled(cloud, id).await?.then(|| Found {

@@ -137,6 +137,8 @@ fn collect(object: &str, path: &Path, found: &mut BTreeMap<String, PathBuf>) -> 
 
 impl Kind for BucketFile {
     const NAME: &'static str = "bucket_file";
+    const IS_MARKED: bool = false;
+    const CARRIES_RUNS: bool = false;
 
     fn apis(&self) -> &'static [&'static str] {
         &["storage"]

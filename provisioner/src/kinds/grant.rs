@@ -57,6 +57,7 @@ const ON: [&str; 4] = ["bucket", "topic", "subscription", "service_account"];
 
 impl Table for GrantSpec {
     const NAME: &'static str = "grant";
+    const IS_NAMED: bool = false;
 
     fn references(&self) -> Vec<Reference> {
         let on = ON.into_iter().find_map(|table| {
@@ -164,6 +165,7 @@ impl Grant {
 
 impl Kind for Grant {
     const NAME: &'static str = "grant";
+    const IS_MARKED: bool = false;
 
     fn apis(&self) -> &'static [&'static str] {
         match &self.on.0 {

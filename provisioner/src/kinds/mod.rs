@@ -107,6 +107,10 @@ pub(crate) trait Kind: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
 
     /// Whether one that is there can be taken over, and let go again: it bears marks of its own.
     const ADOPTABLE: bool = false;
+    /// Whether it bears the stack's marks itself, and does not just go with what it lies on.
+    const IS_MARKED: bool = true;
+    /// Whether an open run stands on it.
+    const CARRIES_RUNS: bool = true;
 
     /// The APIs that calls for this one need, without `.googleapis.com`.
     fn apis(&self) -> &'static [&'static str] {
@@ -217,6 +221,8 @@ pub(crate) struct Found<T> {
 pub(crate) trait Table: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// The name of the table.
     const NAME: &'static str;
+    /// Whether it has a name in the cloud that `name` can choose.
+    const IS_NAMED: bool = true;
 
     /// The tables that this one refers to by key.
     fn references(&self) -> Vec<Reference> {

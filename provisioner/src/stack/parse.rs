@@ -179,6 +179,7 @@ fn one<'a>(
     let (common, own) = split_common(node);
     let common: Option<Common> = read::table(&common, &head, problems);
     let spec = table.read(&own, &head, problems);
+    problems.extend(common.as_ref().and_then(|common| nameless(table, common)?.placed(node, &head).into()));
     let (common, spec) = (common?, spec?);
     let declared = Declared {
         table: table.name(),
@@ -189,6 +190,13 @@ fn one<'a>(
         spec,
     };
     Some(Placed { declared, head, node })
+}
+
+/// A `name` of what has none that could be chosen.
+fn nameless(table: &dyn AnyTable, common: &Common) -> Option<FieldProblem> {
+    let wrong = (!table.is_named() && common.name.is_some())
+        .then(|| FieldProblem::at(&["name"], format!("a {} is known by its key alone", table.name())));
+    wrong.map(|wrong| wrong.help("remove `name`, or call the table so"))
 }
 
 /// The keys of [`Common`] apart from the kind's own.

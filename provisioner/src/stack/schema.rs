@@ -20,7 +20,8 @@ pub(crate) fn json_schema() -> Value {
             one["properties"] = json!({});
         }
         if let (Some(own), Some(common)) = (one["properties"].as_object_mut(), common.as_object()) {
-            own.extend(common.clone());
+            let of_it = common.iter().filter(|(key, _)| table.is_named() || *key != "name");
+            own.extend(of_it.map(|(key, schema)| (key.clone(), schema.clone())));
         }
         properties.insert(table.name().into(), json!({ "type": "object", "additionalProperties": one }));
     }

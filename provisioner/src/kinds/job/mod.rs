@@ -128,6 +128,7 @@ pub(crate) struct Job {
 
 impl Table for JobSpec {
     const NAME: &'static str = "job";
+    const IS_NAMED: bool = false;
 
     fn references(&self) -> Vec<Reference> {
         let reference = |field, table, key: &str| Reference { field, table, key: key.to_owned() };

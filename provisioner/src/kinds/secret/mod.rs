@@ -61,6 +61,7 @@ pub(crate) enum Kept {
 
 impl Table for SecretSpec {
     const NAME: &'static str = "secret";
+    const IS_NAMED: bool = false;
 
     fn introduce(&self, key: &str, scope: &mut Scope) {
         let kept = match &self.secret_manager {
