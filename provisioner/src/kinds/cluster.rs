@@ -19,7 +19,7 @@ use super::node_pool::{NodePool, PoolSpec};
 use super::readiness::State;
 use super::service_account::{ServiceAccount, account_problem};
 use super::{Found, Kind, Place, Table, health, operation, others, shortage};
-use crate::cloud::{Cloud, errors, limited, marks};
+use crate::cloud::{Cloud, Marked, errors, limited, marks};
 use crate::full_name;
 use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, PoolFacts, Scope};
@@ -174,7 +174,7 @@ impl Kind for Cluster {
     const ADOPTABLE: bool = true;
 
     async fn forget(cloud: &Cloud, id: &str) {
-        cloud.forget_cluster(id).await;
+        cloud.seen.clusters.forget(id).await;
     }
 
     fn apis(&self) -> &'static [&'static str] {
@@ -294,7 +294,7 @@ impl Kind for Cluster {
 /// The clusters that the stack owns, with their full names.
 pub(super) async fn owned(cloud: &Cloud) -> Result<Vec<(String, model::Cluster)>> {
     let clusters = cloud.all_clusters().await?;
-    let is_ours = |live: &&model::Cluster| cloud.unmarked(live.resource_labels.clone()).0 == Owner::Ours;
+    let is_ours = |live: &&model::Cluster| cloud.unmarked(live.resource_labels.clone()).owner == Owner::Ours;
     let ours = clusters.iter().filter(is_ours).cloned();
     let id = |live: &model::Cluster| {
         format!("projects/{}/locations/{}/clusters/{}", cloud.project.id, live.location, live.name)
@@ -346,7 +346,7 @@ async fn gone(cloud: &Cloud, id: &str, progress: &(dyn Fn(String) + Send + Sync)
 
 async fn is_ours(cloud: &Cloud, id: &str) -> Result<bool> {
     let live = limited("look up the cluster", cloud.clusters.get_cluster().set_name(id).send()).await?;
-    Ok(cloud.unmarked(live.resource_labels).0 == Owner::Ours)
+    Ok(cloud.unmarked(live.resource_labels).owner == Owner::Ours)
 }
 
 fn found(cloud: &Cloud, id: &str, live: model::Cluster) -> Found<Cluster> {
@@ -356,7 +356,7 @@ fn found(cloud: &Cloud, id: &str, live: model::Cluster) -> Found<Cluster> {
         version: Some(live.etag),
         marks: marks(&live.resource_labels),
     };
-    let (owner, key, _) = cloud.unmarked(live.resource_labels);
+    let Marked { owner, key, .. } = cloud.unmarked(live.resource_labels);
     Found { key: super::key(key, id), id: id.to_owned(), owner, fields, holds: None, inside: None, revision }
 }
 
@@ -367,7 +367,7 @@ fn fields(cloud: &Cloud, live: &model::Cluster) -> Cluster {
     Cluster {
         release_channel: live.release_channel.as_ref().map(ReleaseChannel::read).unwrap_or_default(),
         endpoint: if by_name { Endpoint::Dns } else { Endpoint::Ip },
-        labels: cloud.unmarked(live.resource_labels.clone()).2,
+        labels: cloud.unmarked(live.resource_labels.clone()).labels,
         pools: BTreeMap::new(),
         state: match live.status {
             Status::Provisioning => State::BeingMade,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::readiness::State;
 use super::{Found, Kind, Place, cluster, health, operation};
-use crate::cloud::{Cloud, errors, limited};
+use crate::cloud::{Cloud, Marked, errors, limited};
 use crate::cost::{Billed, Machines};
 use crate::full_name;
 use crate::resource::{Address, Health, Owner, Revision};
@@ -159,7 +159,7 @@ impl Kind for NodePool {
     ];
 
     async fn forget(cloud: &Cloud, id: &str) {
-        cloud.forget_cluster(full_name::cluster(id).0).await;
+        cloud.seen.clusters.forget(full_name::cluster(id).0).await;
     }
 
     fn apis(&self) -> &'static [&'static str] {
@@ -179,7 +179,7 @@ impl Kind for NodePool {
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
         let clusters = cluster::owned(cloud).await?;
         let pools = clusters.into_iter().flat_map(|(id, cluster)| {
-            let (_, key, _) = cloud.unmarked(cluster.resource_labels);
+            let key = cloud.unmarked(cluster.resource_labels).key;
             let inside = Address::new("cluster", super::key(key, &id));
             let found = move |pool| found(cloud, &id, pool, Some(inside.clone()));
             cluster.node_pools.into_iter().map(found).collect::<Vec<_>>()
@@ -325,7 +325,7 @@ impl NodePool {
 
     async fn is_ours(&self, cloud: &Cloud, id: &str) -> Result<bool> {
         let config = look(cloud, id).await?.config.unwrap_or_default();
-        Ok(cloud.unmarked(config.resource_labels).0 == Owner::Ours)
+        Ok(cloud.unmarked(config.resource_labels).owner == Owner::Ours)
     }
 }
 
@@ -337,7 +337,7 @@ fn found(cloud: &Cloud, cluster_id: &str, live: model::NodePool, inside: Option<
     let revision = Revision { version: Some(live.etag), ..Revision::default() };
     let config = live.config.unwrap_or_default();
     let scaling = live.autoscaling.unwrap_or_default();
-    let (owner, key, _) = cloud.unmarked(config.resource_labels);
+    let Marked { owner, key, .. } = cloud.unmarked(config.resource_labels);
     let key = key.map_or_else(|| live.name.clone(), |key| key.replacen('_', "/", 1));
     let fields = NodePool {
         machine_type: config.machine_type,
@@ -346,7 +346,7 @@ fn found(cloud: &Cloud, cluster_id: &str, live: model::NodePool, inside: Option<
         max_nodes: count(scaling.total_max_node_count),
         disk_gb: count(config.disk_size_gb),
         service_account: config.service_account,
-        labels: cloud.unmarked(config.labels).2,
+        labels: cloud.unmarked(config.labels).labels,
         state: match live.status {
             Status::Provisioning => State::BeingMade,
             Status::Error => State::Failed,

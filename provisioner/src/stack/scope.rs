@@ -22,6 +22,13 @@ pub(crate) struct Project {
     pub local: bool,
 }
 
+impl Project {
+    /// Its full name: `projects/my-project`.
+    pub(crate) fn path(&self) -> String {
+        format!("projects/{}", self.id)
+    }
+}
+
 /// A reference by key from one table to another.
 pub(crate) struct Reference {
     /// The path of the key that refers, below its table.
