@@ -114,7 +114,7 @@ const ROWS: &[Row] = &[
         kind: "node_pool",
         read: &["container.clusters.get"],
         create: &["container.clusters.update", OPERATION, ACT_AS, CONNECT, "container.nodes.list"],
-        update: &["container.clusters.update", OPERATION, CONNECT, "container.nodes.list"],
+        update: &["container.clusters.update", OPERATION, ACT_AS, CONNECT, "container.nodes.list"],
         delete: &["container.clusters.update", OPERATION],
     },
     Row {

@@ -1,7 +1,8 @@
 //! Who may little: the roles that `provision permissions` prints are enough for each command, a
 //! viewer can plan, and what stands in the way is told before anything is changed.
 
-use scenarios::{Scenario, until};
+use localcloud::calls::{Fault, Point, What};
+use scenarios::{Cloud, Scenario, until};
 use serde_json::{Value, json};
 
 const PROJECT: &str = "/v3/projects/local-cloud";
@@ -151,7 +152,11 @@ fn an_account_that_was_deleted_is_restored_with_the_grants_that_are_left() {
     scenario.call("DELETE", &path, &json!({}));
     let plan = scenario.json(0, &["plan", "--local"]);
     assert!(findings(&plan)[0].contains("was deleted"), "{plan:#}");
+    // That it is restored is not heard the first time.
+    let cloud = Cloud::of(&scenario);
+    let cut = cloud.fault(&Fault::next(1, Point::after("iam.serviceAccounts.undelete"), What::Drop));
     scenario.expect(0, &["apply", "--local", "--yes"]);
+    assert_eq!(cloud.strikes(cut), 1);
     assert_eq!(unique_id(&scenario.call("GET", &path, &json!({}))), before);
     scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
 }

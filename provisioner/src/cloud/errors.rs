@@ -53,6 +53,11 @@ pub(crate) fn is_already_there(error: &Error) -> bool {
     refused || matches!(unmet(error), Some(Unmet::AlreadyThere(_)))
 }
 
+/// Whether the thing is not in the state that the call is for.
+pub(crate) fn is_out_of_place(error: &Error) -> bool {
+    has_code(error, Code::FailedPrecondition) && !is_race(error)
+}
+
 /// Whether a bucket cannot be deleted because it has objects.
 pub(crate) fn is_not_empty(error: &Error) -> bool {
     (has(error, 409, Code::FailedPrecondition)) && text(error).contains("not empty")

@@ -67,9 +67,13 @@ impl Kind for ServiceAccount {
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
         if let Some(uid) = deleted_account(cloud, at.id).await {
             let undelete = cloud.accounts.undelete_service_account().set_name(path(cloud, &uid));
-            // After 30 days it is gone for good.
-            if errors::found(limited("restore the service account", undelete.send()).await)?.is_some() {
-                return self.update(cloud, at, &[]).await;
+            match limited("restore the service account", undelete.send()).await {
+                Ok(_) => return self.update(cloud, at, &[]).await,
+                // It is not deleted any more: an earlier try restored it, and its answer was lost.
+                Err(error) if errors::is_out_of_place(&error) => return self.update(cloud, at, &[]).await,
+                // After 30 days it is gone for good.
+                Err(error) if errors::is_not_found(&error) => {}
+                Err(error) => return Err(error),
             }
         }
         let account = model::ServiceAccount::new()
