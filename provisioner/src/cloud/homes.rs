@@ -13,6 +13,7 @@ use kube::api::Api;
 use tokio::sync::OnceCell;
 
 use super::{Cloud, Kubernetes, Marked, evidence, limited};
+use crate::full_name;
 use crate::resource::{Address, Owner};
 
 /// Longest that a cluster is waited for which the stack owns or its file names.
@@ -126,7 +127,7 @@ impl Cloud {
 
     fn ground(&self, cluster: &Cluster) -> Ground {
         let Cluster { location, name, resource_labels, .. } = cluster;
-        let id = format!("projects/{}/locations/{location}/clusters/{name}", self.project.id);
+        let id = full_name::cluster_id(&self.project.id, location, name);
         let Marked { owner, key, .. } = self.unmarked(resource_labels.clone());
         let is_own = owner == Owner::Ours;
         let matters = is_own || self.clusters_of_the_file.contains(&id);

@@ -68,7 +68,7 @@ impl Table for SecretSpec {
             Some(name) => Kept::InSecretManager {
                 secret: match name.contains('/') {
                     true => name.clone(),
-                    false => format!("projects/{}/secrets/{name}", scope.project.id),
+                    false => format!("{}/secrets/{name}", scope.project.path()),
                 },
                 version: self.version.clone().unwrap_or_else(|| "latest".to_owned()),
             },
