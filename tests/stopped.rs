@@ -9,7 +9,8 @@ use localcloud::calls::{Entry, Fate};
 use crate::{Cloud, PATIENCE};
 
 /// Looks at something that is under way: who asks for it last waits for it.
-const WATCHES: [&str; 3] = [".operations.get", "container.clusters.get", "container.nodePools.get"];
+const WATCHES: [&str; 4] =
+    [".operations.get", "container.clusters.get", "container.nodePools.get", "kubernetes.nodes.list"];
 
 /// Longest operation of the local cloud's GKE.
 const OPERATION: Duration = Duration::from_secs(4);

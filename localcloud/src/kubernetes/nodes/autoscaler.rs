@@ -169,6 +169,7 @@ impl Autoscaler {
     /// Asks for a node for each pod; true if there are none to be had.
     fn grow(&self, group: &Group, pods: &[Arc<Value>]) -> bool {
         let Group { pool, zone } = group;
+        let sizing = self.nodes.sizing();
         let grown = {
             let mut state = self.nodes.state();
             let Some(sized) = state.pools.get_mut(pool) else { return false };
@@ -197,6 +198,7 @@ impl Autoscaler {
             self.pause(group, shortage, pods);
         }
         self.nodes.keep(&sized);
+        drop(sizing);
         self.nodes.fill();
         shortage.is_some()
     }
@@ -291,16 +293,21 @@ impl Autoscaler {
             nodes.store.amend(&key, |node| pool::remove_taint(node, SCALED_DOWN));
             return;
         }
+        let _sizing = nodes.sizing();
+        let shrunk = nodes.state().pools.get_mut(pool).and_then(|sized| {
+            sized.pool.may_shrink(&sized.targets, zone).then(|| {
+                sized.targets.entry(zone.to_owned()).and_modify(|target| *target = target.saturating_sub(1));
+                sized.clone()
+            })
+        });
+        let Some(sized) = shrunk else {
+            // Its limits have changed meanwhile.
+            nodes.store.amend(&key, |node| pool::remove_taint(node, SCALED_DOWN));
+            return;
+        };
+        nodes.keep(&sized);
         if let Some(node) = nodes.store.get(&key) {
             nodes.recorder.normal(&NODE, &node, "ScaleDown", "node removed by cluster autoscaler");
-        }
-        let _sizing = nodes.sizing();
-        let shrunk = nodes.state().pools.get_mut(pool).map(|sized| {
-            sized.targets.entry(zone.to_owned()).and_modify(|target| *target = target.saturating_sub(1));
-            sized.clone()
-        });
-        if let Some(sized) = shrunk {
-            nodes.keep(&sized);
         }
         nodes.remove(name);
     }

@@ -67,7 +67,7 @@ pub(crate) struct Nodes {
     state: Mutex<State>,
     stockouts: Mutex<Vec<Stockout>>,
     stopping: CancellationToken,
-    /// Held while nodes are counted and made.
+    /// Held while pools and their sizes change and are written down, and while nodes are counted and made.
     sizing: Mutex<()>,
     /// Nodes that are on their way out.
     tasks: TaskTracker,
@@ -129,7 +129,8 @@ impl Nodes {
     /// Makes the pools what GKE says. New ones get their first nodes, a fixed one follows its size,
     /// and one that is not named any more loses its nodes.
     pub(crate) fn set_pools(self: &Arc<Self>, pools: Vec<Pool>) {
-        let before = std::mem::take(&mut self.state().pools);
+        let sizing = self.sizing();
+        let before = self.state().pools.clone();
         let names: Vec<String> = pools.iter().map(|pool| pool.name.clone()).collect();
         for pool in pools {
             let old = before.get(&pool.name);
@@ -149,17 +150,20 @@ impl Nodes {
             self.state().pools.insert(sized.pool.name.clone(), sized);
         }
         for gone in before.keys().filter(|name| !names.contains(name)) {
+            self.state().pools.remove(gone);
             if let Err(error) = self.journal.delete(&pools_table(&self.cluster), gone) {
                 tracing::error!(%error, pool = gone, "a removed pool stays in the journal");
             }
             self.nodes_of(gone).iter().for_each(|node| self.shut_down(object::name(node), None));
         }
+        drop(sizing);
         self.shrink();
         self.fill();
     }
 
     /// Gives a pool its first size again.
     pub(crate) fn resize(self: &Arc<Self>, pool: &str) {
+        let sizing = self.sizing();
         let resized = {
             let mut state = self.state();
             let Some(sized) = state.pools.get_mut(pool) else { return };
@@ -167,6 +171,7 @@ impl Nodes {
             sized.clone()
         };
         self.keep(&resized);
+        drop(sizing);
         self.shrink();
         self.fill();
     }

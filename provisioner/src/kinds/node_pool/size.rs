@@ -23,14 +23,20 @@ impl NodePool {
     pub(super) async fn resize(&self, cloud: &Cloud, at: &Place<'_>, parent: &str) -> Result<()> {
         let live = look(cloud, at.id).await?;
         let now = live.autoscaling.clone().unwrap_or_default();
-        if self.min_nodes > count(now.total_min_node_count) {
+        let is_raised = self.min_nodes > count(now.total_min_node_count);
+        if is_raised {
             if self.min_nodes > count(now.total_max_node_count) {
                 let room = self.autoscaling().set_total_min_node_count(now.total_min_node_count);
                 self.limit(cloud, at, parent, room).await?;
             }
             self.scale_up(cloud, at, parent, &live).await?;
         }
-        self.limit(cloud, at, parent, self.autoscaling()).await
+        self.limit(cloud, at, parent, self.autoscaling()).await?;
+        if is_raised {
+            // As long as the old minimum held, the autoscaler may have taken idle ones away again.
+            self.scale_up(cloud, at, parent, &live).await?;
+        }
+        Ok(())
     }
 
     async fn limit(
