@@ -149,12 +149,12 @@ impl Hourly {
 }
 
 /// What of a stack is billed at present. What exists without the stack is not the stack's.
-pub(crate) fn billed(desired: &[Desired], known: &[Desired], observed: &Observed) -> Vec<Billed> {
-    let wanted = known.iter().zip(&observed.wanted).filter(|(want, _)| !want.existing);
-    let wanted = wanted.filter_map(|(_, live)| live.as_ref());
+pub(crate) fn billed(desired: &[Desired], observed: &Observed) -> Vec<Billed> {
+    let wanted = observed.pairs.iter().filter(|pair| !pair.want.existing);
+    let wanted = wanted.filter_map(|pair| pair.live.as_ref());
     let live = wanted.chain(&observed.unwanted);
     let live = live.filter_map(|live| Billed::of(&live.address, &live.id, &live.fields));
-    let is_unseen = |want: &&Desired| !known.iter().any(|known| known.address == want.address);
+    let is_unseen = |want: &&Desired| !observed.pairs.iter().any(|pair| pair.want.address == want.address);
     live.chain(desired.iter().filter(is_unseen).filter_map(Billed::unseen)).collect()
 }
 

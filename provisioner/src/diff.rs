@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::cause::{self, SPEC};
 use crate::fingerprint::Fingerprint;
 use crate::observe::Observed;
-use crate::resource::{Address, Desired, Live, Owner};
+use crate::resource::{Address, Desired, Live, Owner, Pair};
 use crate::wildcard::fits;
 
 /// The field of kinds that are applied as a manifest.
@@ -170,23 +170,24 @@ pub(crate) type Fixed = &'static [(&'static str, &'static str)];
 
 /// The changes between what is wanted and what is there, or why there cannot be any.
 pub(crate) fn between(
-    desired: &[Desired],
     observed: Observed,
     fixed: impl Fn(&str) -> Fixed,
     asked: &Asked,
 ) -> Result<Vec<Change>, Vec<Conflict>> {
     let mut conflicts = Vec::new();
     let mut changes = Vec::new();
-    for (want, live) in desired.iter().zip(observed.wanted) {
-        match conflict(want, live.as_ref(), asked) {
+    let mut wanted = Vec::new();
+    for Pair { want, live } in observed.pairs {
+        match conflict(&want, live.as_ref(), asked) {
             Some(conflict) => conflicts.push(conflict),
-            None => changes.extend(change(want, live, fixed(want.address.kind))),
+            None => changes.extend(change(&want, live, fixed(want.address.kind))),
         }
+        wanted.push(want);
     }
     if !conflicts.is_empty() {
         return Err(conflicts);
     }
-    let reason = if desired.is_empty() { "the stack ends" } else { "not in the file any more" };
+    let reason = if wanted.is_empty() { "the stack ends" } else { "not in the file any more" };
     let gone = observed.unwanted.into_iter();
     changes.extend(gone.map(|live| match live.is_adopted() && !asked.delete_adopted {
         true => end(live, Action::Release, "adopted: it stays, without the stack's marks"),
@@ -194,10 +195,10 @@ pub(crate) fn between(
     }));
     if asked.prune_grants {
         let ours = |live| Live { owner: Owner::Ours, ..live };
-        let strangers = observed.strangers.into_iter().map(ours);
-        changes.extend(strangers.map(|live| end(live, Action::Delete, PRUNED)));
+        let undeclared = observed.undeclared_grants.into_iter().map(ours);
+        changes.extend(undeclared.map(|live| end(live, Action::Delete, PRUNED)));
     }
-    with_contents(desired, &mut changes);
+    with_contents(&wanted, &mut changes);
     Ok(changes)
 }
 
@@ -397,8 +398,16 @@ mod tests {
         Live::for_test("thing", key, fields)
     }
 
-    fn actions(desired: &[Desired], observed: Observed) -> Vec<String> {
-        let changes = between(desired, observed, |_| FIXED, &Asked::default()).expect("no conflict");
+    fn pair(want: Desired, live: Option<Live>) -> Pair {
+        Pair { want, live }
+    }
+
+    fn observed(pairs: Vec<Pair>) -> Observed {
+        Observed { pairs, ..Observed::default() }
+    }
+
+    fn actions(observed: Observed) -> Vec<String> {
+        let changes = between(observed, |_| FIXED, &Asked::default()).expect("no conflict");
         changes
             .iter()
             .map(|change| format!("{} {} ({})", change.action.sign(), change.address, change.reason))
@@ -407,23 +416,23 @@ mod tests {
 
     #[test]
     fn each_resource_has_one_action() {
-        let wanted =
-            ["new", "same", "other", "fixed"].map(|key| desired(key, json!({"filter": key, "size": 1})));
-        let there = vec![
-            None,
-            Some(live("same", json!({"filter": "same", "size": 1, "set_by_the_server": true}))),
-            Some(live("other", json!({"filter": "other", "size": 2}))),
-            Some(live("fixed", json!({"filter": "", "size": 2}))),
+        let of = |key: &str, there: Option<Value>| {
+            pair(desired(key, json!({"filter": key, "size": 1})), there.map(|fields| live(key, fields)))
+        };
+        let pairs = vec![
+            of("new", None),
+            of("same", Some(json!({"filter": "same", "size": 1, "set_by_the_server": true}))),
+            of("other", Some(json!({"filter": "other", "size": 2}))),
+            of("fixed", Some(json!({"filter": "", "size": 2}))),
         ];
-        let observed =
-            Observed { wanted: there, unwanted: vec![live("old", json!({}))], ..Observed::default() };
+        let observed = Observed { unwanted: vec![live("old", json!({}))], ..observed(pairs) };
         let expected = [
             "+ thing.new (in the file)",
             "~ thing.other (differs from the file)",
             "± thing.fixed (a filter is fixed)",
             "- thing.old (not in the file any more)",
         ];
-        assert_eq!(actions(&wanted, observed), expected);
+        assert_eq!(actions(observed), expected);
     }
 
     #[test]
@@ -462,10 +471,7 @@ mod tests {
         };
         let want =
             Desired { spec: Some(cause::spec(&json!(1), &manifest)), ..desired("a", manifest.clone()) };
-        let told = |by: &Value| {
-            let observed = Observed { wanted: vec![Some(marked(by))], ..Observed::default() };
-            actions(std::slice::from_ref(&want), observed)
-        };
+        let told = |by: &Value| actions(observed(vec![pair(want.clone(), Some(marked(by)))]));
         assert_eq!(told(&more), ["~ thing.a (changed in the file)"]);
         // Somebody else's, or the server's.
         assert!(told(&manifest).is_empty());
@@ -483,9 +489,8 @@ mod tests {
     fn what_is_not_ours_is_never_touched() {
         for (owner, words) in [(Owner::Nobody, "not managed"), (Owner::Stack("b".into()), "the stack `b`")] {
             let theirs = Live { owner, ..live("a", json!({})) };
-            let observed = Observed { wanted: vec![Some(theirs)], ..Observed::default() };
-            let conflicts = between(&[desired("a", json!({}))], observed, |_| FIXED, &Asked::default())
-                .expect_err("a conflict");
+            let pairs = vec![pair(desired("a", json!({})), Some(theirs))];
+            let conflicts = between(observed(pairs), |_| FIXED, &Asked::default()).expect_err("a conflict");
             assert!(conflicts[0].to_string().contains(words), "{}", conflicts[0]);
         }
     }
@@ -494,21 +499,21 @@ mod tests {
     fn existing_resources_are_checked_and_left_alone() {
         let want = Desired { existing: true, ..desired("a", json!({"size": 1})) };
         let theirs = Live { owner: Owner::Nobody, ..live("a", json!({"size": 2})) };
-        let observed = Observed { wanted: vec![Some(theirs)], ..Observed::default() };
-        assert!(actions(std::slice::from_ref(&want), observed).is_empty());
-        let observed = Observed { wanted: vec![None], ..Observed::default() };
-        assert!(between(&[want], observed, |_| FIXED, &Asked::default()).is_err());
+        assert!(actions(observed(vec![pair(want.clone(), Some(theirs))])).is_empty());
+        assert!(between(observed(vec![pair(want, None)]), |_| FIXED, &Asked::default()).is_err());
     }
 
     #[test]
     fn what_lies_in_something_goes_and_comes_with_it() {
         let inner = Desired { inside: Some(Address::new("thing", "box")), ..desired("inner", json!({})) };
-        let wanted = [desired("box", json!({"filter": "new"})), inner];
         let in_box = |key| Live { inside: Some(Address::new("thing", "box")), ..live(key, json!({})) };
-        let there = vec![Some(live("box", json!({"filter": "old"}))), Some(in_box("inner"))];
-        let observed = Observed { wanted: there, unwanted: vec![in_box("left")], ..Observed::default() };
+        let pairs = vec![
+            pair(desired("box", json!({"filter": "new"})), Some(live("box", json!({"filter": "old"})))),
+            pair(inner, Some(in_box("inner"))),
+        ];
+        let observed = Observed { unwanted: vec![in_box("left")], ..observed(pairs) };
         assert_eq!(
-            actions(&wanted, observed),
+            actions(observed),
             ["± thing.box (a filter is fixed)", "+ thing.inner (goes with thing.box)"]
         );
     }

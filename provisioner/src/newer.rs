@@ -17,7 +17,7 @@ pub(crate) struct Newer {
 
 /// The newest of what a newer version wrote of the stack's resources.
 pub(crate) fn in_sight(observed: &Observed) -> Option<Newer> {
-    let all = observed.wanted.iter().flatten().chain(&observed.unwanted);
+    let all = observed.pairs.iter().filter_map(|pair| pair.live.as_ref()).chain(&observed.unwanted);
     let ours = all.filter(|live| live.owner == Owner::Ours);
     let newer = |live: &Live| {
         let version = cause::newer(live.revision.marks.get(SPEC)?)?;

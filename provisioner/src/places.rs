@@ -2,7 +2,7 @@
 
 use crate::finding::{Finding, Level};
 use crate::full_name;
-use crate::resource::{Desired, Live};
+use crate::resource::Pair;
 
 /// Two regions that a location of Cloud Storage consists of.
 const DUAL: [(&str, [&str; 2]); 6] = [
@@ -16,21 +16,20 @@ const DUAL: [(&str, [&str; 2]); 6] = [
 /// Regions of Europe that are not of the European Union, and so not of the multi-region EU.
 const NOT_IN_THE_EU: [&str; 2] = ["europe-west2", "europe-west6"];
 
-/// Buckets that jobs use from elsewhere. `wanted` is what there is in place of each of `desired`.
-pub(crate) fn findings(desired: &[Desired], wanted: &[Option<Live>]) -> Vec<Finding> {
+/// Buckets that jobs use from elsewhere.
+pub(crate) fn findings(pairs: &[Pair]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for job in desired.iter().filter(|want| want.address.kind == "job") {
+    let wanted = || pairs.iter().map(|pair| &pair.want);
+    for job in wanted().filter(|want| want.address.kind == "job") {
         let Some((cluster, _)) = job.id.split_once("/namespaces/") else { continue };
         let region = full_name::region(cluster);
-        let Some(at) = desired.iter().find(|want| want.id == cluster) else { continue };
+        let Some(at) = wanted().find(|want| want.id == cluster) else { continue };
         // What a job may read or write, its grants say.
-        let grants = desired
-            .iter()
+        let grants = wanted()
             .filter(|want| want.address.kind == "grant" && want.implied_by.as_ref() == Some(&job.address));
         for bucket in grants.filter_map(|grant| grant.fields["on"].as_str()?.strip_prefix("bucket ")) {
-            let both = desired.iter().zip(wanted);
-            let found = { both }.find(|(want, _)| want.address.kind == "bucket" && want.id == bucket);
-            let Some((want, live)) = found else { continue };
+            let is_it = |pair: &&Pair| pair.want.address.kind == "bucket" && pair.want.id == bucket;
+            let Some(Pair { want, live }) = pairs.iter().find(is_it) else { continue };
             // A bucket's location is what it was made with; of one that is only used the file says nothing.
             let fields = live.as_ref().filter(|_| want.existing).map_or(&want.fields, |live| &live.fields);
             let Some(lies) = fields["location"].as_str() else { continue };

@@ -116,13 +116,12 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
         preflight::held(cloud)
     );
     let mut observed = observed?;
-    let mut known = observed.known(desired);
-    images.pin(&mut known, &observed.wanted);
+    images.pin(&mut observed.pairs);
     if desired.is_empty() && !observed.unseen.is_empty() {
         // Nothing is left behind because it could not be seen.
         bail!(Unready(preflight::of(cloud, &observed.unseen, &held, &[]).await));
     }
-    if let Some(other) = foreign(&known, &observed) {
+    if let Some(other) = foreign(&observed) {
         bail!(
             "another stack called {} is in the project {}: it has {other}, and nothing of this file; give this one another `name` in [stack], or take that one down first",
             stack.owner(),
@@ -131,18 +130,19 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Aske
     }
     // What goes takes the grants on it along.
     let are_kept = !asked.prune_grants && !desired.is_empty();
-    let strangers = observed.strangers.iter().filter(|_| are_kept).map(|live| live.id.clone()).collect();
+    let undeclared = observed.undeclared_grants.iter();
+    let strangers = undeclared.filter(|_| are_kept).map(|live| live.id.clone()).collect();
     let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
     let unseen = std::mem::take(&mut observed.unseen);
-    let billed = Some(cost::billed(desired, &known, &observed));
-    let mut findings = images.findings(desired, &known, &observed.wanted, cloud.project.local);
-    findings.extend(quotas.findings(&known, &observed.wanted));
-    findings.extend(places::findings(&known, &observed.wanted));
+    let billed = Some(cost::billed(desired, &observed));
+    let mut findings = images.findings(desired, &observed.pairs, cloud.project.local);
+    findings.extend(quotas.findings(&observed.pairs));
+    findings.extend(places::findings(&observed.pairs));
     let newer = newer::in_sight(&observed);
     let targets = target::resolved(&asked.targets, &addresses(stack, desired, &observed, &cloud.project))?;
     let mut left_out =
         if desired.is_empty() { target::only_ending(&mut observed.unwanted, &targets) } else { 0 };
-    let mut changes = match diff::between(&known, observed, fixed, asked) {
+    let mut changes = match diff::between(observed, fixed, asked) {
         Ok(changes) => changes,
         Err(conflicts) => {
             let conflicts = conflicts.iter().map(ToString::to_string);
@@ -197,15 +197,16 @@ fn addresses(stack: &Stack, desired: &[Desired], observed: &Observed, project: &
 
 /// What the owner's name finds, if none of it is in the file: the work of others who took the same
 /// name.
-fn foreign(desired: &[Desired], observed: &Observed) -> Option<String> {
+fn foreign(observed: &Observed) -> Option<String> {
     // All of the project shares its APIs.
     let is_own = |live: &&Live| live.owner == Owner::Ours && live.address.kind != "api";
     let stands_alone = |live: &&Live| live.address.kind != "grant";
     let left: Vec<_> = observed.unwanted.iter().filter(stands_alone).collect();
-    let wanted: HashSet<&Address> = desired.iter().map(|want| &want.address).collect();
-    let shares = observed.wanted.iter().flatten().filter(is_own).any(|live| live.inside.is_none())
+    let wanted: HashSet<&Address> = observed.pairs.iter().map(|pair| &pair.want.address).collect();
+    let there = observed.pairs.iter().filter_map(|pair| pair.live.as_ref());
+    let shares = { there }.filter(is_own).any(|live| live.inside.is_none())
         || left.iter().any(|live| wanted.contains(&live.address));
-    if desired.is_empty() || left.is_empty() || shares {
+    if observed.pairs.is_empty() || left.is_empty() || shares {
         return None;
     }
     let named: Vec<String> = left.iter().map(|live| live.address.to_string()).collect();

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::cloud::Cloud;
 use crate::finding::{Finding, Level};
 use crate::full_name;
-use crate::resource::{Desired, Live};
+use crate::resource::{Desired, Pair};
 
 /// Who tells quotas.
 const HOST: &str = "compute.googleapis.com";
@@ -56,45 +56,50 @@ struct Region {
     quotas: Vec<Quota>,
 }
 
-/// The quotas of each region that pools are in, or why they are unknown.
+/// The quotas of each region that pools are in.
 #[derive(Debug, Default)]
-pub(crate) struct Quotas(BTreeMap<String, Result<Vec<Quota>, Unknown>>);
+pub(crate) struct Quotas(BTreeMap<String, Look>);
 
-/// Why a quota is unknown, and what to do.
+/// What a look at a region's quotas came to.
 #[derive(Debug)]
-struct Unknown {
-    why: String,
-    help: &'static str,
+enum Look {
+    Told(Vec<Quota>),
+    /// Why they are unknown, and what to do.
+    Unknown {
+        why: String,
+        help: &'static str,
+    },
 }
 
 /// Reads the quotas of the regions that the stack's pools are in.
 pub(crate) async fn look(cloud: &Cloud, desired: &[Desired]) -> Quotas {
-    let regions: BTreeSet<&str> = pools(desired).map(|pool| full_name::region(&pool.id)).collect();
+    let pools = desired.iter().filter(|want| is_made(want));
+    let regions: BTreeSet<&str> = pools.map(|pool| full_name::region(&pool.id)).collect();
     let looks = regions.into_iter().map(|region| async move {
-        let answer = of_region(cloud, region).await;
-        let unknown = |error| Unknown { why: format!("{error:#}"), help: "plan again" };
-        (region.to_owned(), answer.unwrap_or_else(|error| Err(unknown(error))))
+        let look = of_region(cloud, region).await;
+        let unknown = |error| Look::Unknown { why: format!("{error:#}"), help: "plan again" };
+        (region.to_owned(), look.unwrap_or_else(unknown))
     });
     Quotas(join_all(looks).await.into_iter().collect())
 }
 
-async fn of_region(cloud: &Cloud, region: &str) -> Result<Result<Vec<Quota>, Unknown>> {
+async fn of_region(cloud: &Cloud, region: &str) -> Result<Look> {
     let path = format!("/compute/v1/{}/regions/{region}", cloud.project.path());
     let answer = cloud.read(HOST, &path, "application/json").await?;
     match answer.status {
         200 => {}
         403 if String::from_utf8_lossy(&answer.body).contains("SERVICE_DISABLED") => {
             let why = "the API of Compute Engine is not enabled yet".to_owned();
-            return Ok(Err(Unknown { why, help: "plan again when apply has enabled it" }));
+            return Ok(Look::Unknown { why, help: "plan again when apply has enabled it" });
         }
         401 | 403 => {
             let why = format!("{} may not read it: compute.regions.get", cloud.caller);
-            return Ok(Err(Unknown { why, help: "roles/compute.viewer lets a plan look" }));
+            return Ok(Look::Unknown { why, help: "roles/compute.viewer lets a plan look" });
         }
         status => bail!("{HOST} answers {status}"),
     }
     let region: Region = serde_json::from_slice(&answer.body).context("the answer cannot be read")?;
-    Ok(Ok(region.quotas))
+    Ok(Look::Told(region.quotas))
 }
 
 /// What pools of one region ask of one quota.
@@ -108,13 +113,13 @@ struct Need {
 }
 
 impl Quotas {
-    /// Where they leave no room. `wanted` is what there is in place of each of `desired`.
-    pub(crate) fn findings(&self, desired: &[Desired], wanted: &[Option<Live>]) -> Vec<Finding> {
+    /// Where they leave no room.
+    pub(crate) fn findings(&self, pairs: &[Pair]) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for (region, quotas) in &self.0 {
-            match quotas {
-                Ok(quotas) => findings.extend(of_quotas(region, quotas, desired, wanted)),
-                Err(Unknown { why, help }) => findings.push(unknown(region, why, help)),
+        for (region, look) in &self.0 {
+            match look {
+                Look::Told(quotas) => findings.extend(of_quotas(region, quotas, pairs)),
+                Look::Unknown { why, help } => findings.push(unknown(region, why, help)),
             }
         }
         findings
@@ -129,17 +134,14 @@ fn unknown(region: &str, why: &str, help: &str) -> Finding {
     }
 }
 
-fn of_quotas(region: &str, quotas: &[Quota], desired: &[Desired], wanted: &[Option<Live>]) -> Vec<Finding> {
-    let is_there = |pool: &Desired| {
-        let mut both = desired.iter().zip(wanted);
-        both.any(|(want, live)| want.address == pool.address && live.is_some())
-    };
+fn of_quotas(region: &str, quotas: &[Quota], pairs: &[Pair]) -> Vec<Finding> {
+    let is_here = |pair: &Pair| is_made(&pair.want) && full_name::region(&pair.want.id) == region;
     let mut needs: BTreeMap<&str, Need> = BTreeMap::new();
     let mut untold = Vec::new();
-    for pool in pools(desired).filter(|pool| full_name::region(&pool.id) == region) {
+    for Pair { want: pool, live } in pairs.iter().filter(|pair| is_here(pair)) {
         let machine_type = pool.fields["machine_type"].as_str().unwrap_or_default();
         let nodes = |field: &str| pool.fields[field].as_u64().unwrap_or_default();
-        let (most, at_once) = (nodes("max_nodes"), if is_there(pool) { 0 } else { nodes("min_nodes") });
+        let (most, at_once) = (nodes("max_nodes"), if live.is_some() { 0 } else { nodes("min_nodes") });
         let quota = metric(machine_type, pool.fields["spot"] == true, quotas);
         let of_type = quota.zip(cpus(machine_type));
         if of_type.is_none() {
@@ -189,9 +191,9 @@ fn short(region: &str, quota: &Quota, need: &Need) -> Option<Finding> {
     })
 }
 
-/// The pools that the stack makes.
-fn pools(desired: &[Desired]) -> impl Iterator<Item = &Desired> {
-    desired.iter().filter(|want| want.address.kind == "node_pool" && !want.existing)
+/// Whether it is a pool that the stack makes.
+fn is_made(want: &Desired) -> bool {
+    want.address.kind == "node_pool" && !want.existing
 }
 
 /// The quota that a machine counts towards, if a region tells it.
@@ -235,8 +237,8 @@ mod tests {
     fn told(quotas: Vec<Quota>) -> Vec<String> {
         let pools =
             [pool("steady", "e2-medium", false, (1, 1)), pool("workers", "n2d-standard-4", true, (0, 20))];
-        let all = Quotas([("europe-west1".to_owned(), Ok(quotas))].into());
-        all.findings(&pools, &[None, None])
+        let all = Quotas([("europe-west1".to_owned(), Look::Told(quotas))].into());
+        all.findings(&pools.map(|want| Pair { want, live: None }))
             .into_iter()
             .map(|found| format!("{:?}: {}", found.level, found.what))
             .collect()
@@ -285,10 +287,11 @@ mod tests {
         for pool in &mut pools {
             pool.fields["disk_gb"] = 100.into();
         }
-        let told: Vec<String> = of_quotas("europe-west1", &quotas, &pools, &[None, None])
-            .into_iter()
-            .map(|found| format!("{:?}: {}", found.level, found.what))
-            .collect();
+        let told: Vec<String> =
+            of_quotas("europe-west1", &quotas, &pools.map(|want| Pair { want, live: None }))
+                .into_iter()
+                .map(|found| format!("{:?}: {}", found.level, found.what))
+                .collect();
         assert_eq!(
             told,
             [

@@ -97,6 +97,15 @@ impl Live {
     }
 }
 
+/// A wanted resource, and what there is in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pair {
+    /// What the stack wants.
+    pub want: Desired,
+    /// What the cloud has; nothing, if it is not there.
+    pub live: Option<Live>,
+}
+
 /// How a live resource is, in its service's words.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Health {

@@ -11,7 +11,7 @@ use crate::diff::{Action, Change, differences};
 use crate::finding::{Finding, Level};
 use crate::full_name;
 use crate::kinds::POOL;
-use crate::resource::{Desired, Live};
+use crate::resource::{Desired, Pair};
 
 mod elsewhere;
 mod reference;
@@ -41,7 +41,7 @@ pub(crate) fn are_checked(job: &Desired) -> bool {
 /// Looks for the images of all jobs. Where everything is local nothing is pulled, and only registries
 /// of this machine are asked.
 pub(crate) async fn look(cloud: &Cloud, desired: &[Desired]) -> Images {
-    let jobs = desired.iter().filter(|want| want.address.kind == "job" && !want.existing);
+    let jobs = desired.iter().filter(|want| is_made(want));
     let mut all: Vec<&str> = jobs.flat_map(|job| names(&job.fields)).collect();
     all.sort_unstable();
     all.dedup();
@@ -63,18 +63,13 @@ pub(crate) async fn look(cloud: &Cloud, desired: &[Desired]) -> Images {
 
 impl Images {
     /// What is to be said of the images that the file names. `pinned` are those of `desired` that may be
-    /// seen, bound to digests, and `wanted` what there is in place of each.
-    pub(crate) fn findings(
-        &self,
-        desired: &[Desired],
-        pinned: &[Desired],
-        wanted: &[Option<Live>],
-        local: bool,
-    ) -> Vec<Finding> {
+    /// seen, bound to digests.
+    pub(crate) fn findings(&self, desired: &[Desired], pinned: &[Pair], local: bool) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for (pinned, live) in jobs(pinned, wanted) {
+        for Pair { want: pinned, live } in pinned.iter().filter(|pair| is_made(&pair.want)) {
             // A job that runs as it is stands in nobody's way.
-            let is_changed = live.is_none_or(|live| !differences(&pinned.fields, &live.fields).is_empty());
+            let is_changed =
+                live.as_ref().is_none_or(|live| !differences(&pinned.fields, &live.fields).is_empty());
             let level = if is_changed { Level::Error } else { Level::Warning };
             let Some(job) = desired.iter().find(|job| job.address == pinned.address) else { continue };
             for name in names(&job.fields) {
@@ -162,11 +157,8 @@ impl Images {
 
     /// Binds the images of jobs to their digests. One that could not be looked for stays bound as it
     /// is in the cloud: who may not look changes nothing.
-    pub(crate) fn pin(&self, desired: &mut [Desired], wanted: &[Option<Live>]) {
-        for (job, live) in desired.iter_mut().zip(wanted) {
-            if job.address.kind != "job" || job.existing {
-                continue;
-            }
+    pub(crate) fn pin(&self, pairs: &mut [Pair]) {
+        for Pair { want: job, live } in pairs.iter_mut().filter(|pair| is_made(&pair.want)) {
             let live = live.as_ref().map(|live| &live.fields);
             for place in places(&job.fields) {
                 let Some(name) = text(&job.fields, &place) else { continue };
@@ -211,12 +203,9 @@ pub(crate) fn tell_moved_tags(changes: &mut [Change]) {
     }
 }
 
-fn jobs<'a>(
-    desired: &'a [Desired],
-    wanted: &'a [Option<Live>],
-) -> impl Iterator<Item = (&'a Desired, Option<&'a Live>)> {
-    let both = desired.iter().zip(wanted).map(|(want, live)| (want, live.as_ref()));
-    both.filter(|(want, _)| want.address.kind == "job" && !want.existing)
+/// Whether it is a job that the stack makes.
+fn is_made(want: &Desired) -> bool {
+    want.address.kind == "job" && !want.existing
 }
 
 /// The names of a job's images.
@@ -258,6 +247,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::resource::Live;
 
     const IMAGE: &str = "gcr.io/p/worker:1";
 
@@ -283,8 +273,14 @@ mod tests {
         ]
     }
 
-    fn live(image: &str) -> Vec<Option<Live>> {
-        vec![Some(Live::for_test("job", "fx", fields(image))), None]
+    fn live(image: &str) -> Option<Live> {
+        Some(Live::for_test("job", "fx", fields(image)))
+    }
+
+    /// The stack, with its job in the cloud or not.
+    fn pairs(stack: &[Desired], job: Option<&Live>) -> Vec<Pair> {
+        let there = |want: &Desired| job.filter(|job| job.address == want.address).cloned();
+        stack.iter().map(|want| Pair { live: there(want), want: want.clone() }).collect()
     }
 
     fn found(digest: &str, architecture: &str) -> Look {
@@ -292,27 +288,27 @@ mod tests {
         Look::Found { digest: digest.into(), platforms: vec![platform] }
     }
 
-    fn pinned(look: Look, there: &[Option<Live>]) -> String {
-        let mut stack = stack(IMAGE, "e2-standard-2");
-        Images([(IMAGE.to_owned(), look)].into()).pin(&mut stack, there);
-        names(&stack[0].fields).collect()
+    fn pinned(look: Look, there: Option<&Live>) -> String {
+        let mut pairs = pairs(&stack(IMAGE, "e2-standard-2"), there);
+        Images([(IMAGE.to_owned(), look)].into()).pin(&mut pairs);
+        names(&pairs[0].want.fields).collect()
     }
 
     #[test]
     fn who_may_not_look_leaves_an_image_bound_as_it_is() {
         let there = live("gcr.io/p/worker:1@sha256:old");
-        assert_eq!(pinned(found("sha256:new", "amd64"), &there), "gcr.io/p/worker:1@sha256:new");
+        assert_eq!(pinned(found("sha256:new", "amd64"), there.as_ref()), "gcr.io/p/worker:1@sha256:new");
         for look in [Look::Denied, Look::Missing { repository: true }, Look::Unknown("no".into())] {
-            assert_eq!(pinned(look, &there), "gcr.io/p/worker:1@sha256:old");
+            assert_eq!(pinned(look, there.as_ref()), "gcr.io/p/worker:1@sha256:old");
         }
-        assert_eq!(pinned(Look::Denied, &live("gcr.io/p/worker:2@sha256:old")), IMAGE);
-        assert_eq!(pinned(Look::Denied, &[None, None]), IMAGE);
+        assert_eq!(pinned(Look::Denied, live("gcr.io/p/worker:2@sha256:old").as_ref()), IMAGE);
+        assert_eq!(pinned(Look::Denied, None), IMAGE);
     }
 
     fn told(image: &str, machine_type: &str, look: Option<Look>, local: bool) -> String {
         let stack = stack(image, machine_type);
         let images = Images(look.map(|look| (image.to_owned(), look)).into_iter().collect());
-        let found = images.findings(&stack, &stack, &[None, None], local);
+        let found = images.findings(&stack, &pairs(&stack, None), local);
         let lines: Vec<String> =
             found.iter().map(|found| format!("{:?}: {}", found.level, found.what)).collect();
         lines.join("\n")
