@@ -14,6 +14,7 @@ mod status;
 mod stacks;
 mod remains;
 mod permissions;
+mod findings;
 
 // Of runs.
 mod progress;
@@ -38,11 +39,12 @@ pub(crate) use apply::ApplyReport;
 pub(crate) use calls::{calls_text, faults_text, points_text};
 pub(crate) use cost::cost_as_data;
 pub(crate) use failed::{failure_show, failures_list};
+pub(crate) use findings::findings_text;
 pub(crate) use graph::{graph_json, graph_mermaid};
 pub(crate) use html::account_html;
 pub(crate) use local::{grants_text, local_text};
 pub(crate) use logs::{item_history, log_json, log_text};
-pub(crate) use permissions::{findings_text, permissions_json, permissions_text};
+pub(crate) use permissions::{permissions_json, permissions_text};
 pub(crate) use plain::plain;
 pub(crate) use plan::{moved_text, plan_text};
 pub(crate) use progress::{RunProgress, run_json, run_text};

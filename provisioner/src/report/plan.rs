@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use super::permissions::push_findings;
+use super::findings::push_findings;
 use super::{Style, cost, counted};
 use crate::cause::UNKNOWN;
 use crate::diff::{Action, Change, FieldChange};
