@@ -56,6 +56,11 @@ pub struct Receipt {
     pub image: Option<String>,
 }
 
+impl Receipt {
+    /// Metadata of a receipt's object: its `rows_rejected`, if there are any, so that a listing tells.
+    pub const META_ROWS_REJECTED: &str = "provision-rows-rejected";
+}
+
 /// Something an item was made from, with its identity where the source gives one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Input {

@@ -50,10 +50,12 @@ impl Apply {
     }
 
     async fn apply(self, stream: &EventStream) -> Result<Exit> {
+        // A plan for the other cloud is told before that one is asked for anything.
+        let saved = self.saved.as_deref().map(|path| read(path, self.stack.local)).transpose()?;
         let session = self.stack.open().await?;
         let pace = self.pace.pace();
-        if let Some(path) = &self.saved {
-            let Saved { plan, allowed } = read(path, &session).await?;
+        if let (Some(path), Some(saved)) = (&self.saved, saved) {
+            let Saved { plan, allowed } = of_this_stack(saved, path, &session).await?;
             report::planned(&plan, self.format, stream);
             return CarryOut { allowed, pace, ask: None, stream }.carry_out(&session, &plan).await;
         }
@@ -84,24 +86,28 @@ impl Apply {
     }
 }
 
-/// Reads a saved plan, which must be one of this stack in this project.
-async fn read(path: &Path, session: &Session) -> Result<Saved> {
+/// Reads a saved plan, which must be for the local cloud or for Google's.
+fn read(path: &Path, local: bool) -> Result<Saved> {
     let name = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-    let Saved { plan, allowed } = saved::read(&text).with_context(|| name.to_string())?;
+    let saved = saved::read(&text).with_context(|| name.to_string())?;
+    match (saved.plan.local, local) {
+        (true, false) => bail!("{name} is a plan for the local cloud: add --local"),
+        (false, true) => bail!("{name} is a plan for Google's cloud: leave --local out"),
+        _ => Ok(saved),
+    }
+}
+
+/// A saved plan must be one of this stack in this project.
+async fn of_this_stack(saved: Saved, path: &Path, session: &Session) -> Result<Saved> {
+    let name = path.display();
+    let Saved { plan, allowed } = saved;
     let (stack, project) = (session.stack.owner(), &session.cloud.project);
     if plan.stack != stack {
         bail!("{name} is a plan of the stack {}, and this is {stack}", plan.stack);
     }
-    if plan.project != project.id || plan.local != project.local {
-        let place = |local| if local { "the local cloud" } else { "Google's" };
-        bail!(
-            "{name} is a plan for the project {} of {}, and this is {} of {}",
-            plan.project,
-            place(plan.local),
-            project.id,
-            place(project.local)
-        );
+    if plan.project != project.id {
+        bail!("{name} is a plan for the project {}, and this is {}", plan.project, project.id);
     }
     let plan = plan.protecting(&session.stack.header.protect);
     if plan.desired == plan::hash(&plan::wanted(&session.stack, project)?) {

@@ -16,10 +16,13 @@ use crate::kinds::JobSpec;
 use crate::plan::{self, Allowed, Refused};
 use crate::prices::parse_dollars;
 use crate::report::{self, EventStream, Format, RunProgress, Style, plan_text, run_json, run_text};
-use crate::runs::{self, Begun, Cluster, DeadLetters, Items, Pins, RunRequest, Store};
+use crate::runs::{self, Begun, Cluster, DeadLetters, Items, Pins, Rejected, RunRequest, Store};
 
 /// How long a local cloud takes to be known to be gone, at most.
 const MOMENT: Duration = Duration::from_secs(2);
+
+/// Items of a run whose receipts are listed at its end, at most: ten pages.
+const FEW: u64 = 10_000;
 
 /// How a new run is started and followed.
 #[derive(Args)]
@@ -208,7 +211,7 @@ pub(super) async fn follow(
         Ok(followed) => followed,
     };
     match followed {
-        Some(closed) => told(store, run, &closed, format).await,
+        Some(closed) => ended(session, store, run, &closed, format).await,
         None => Ok(detached(session, &run.run)),
     }
 }
@@ -261,9 +264,20 @@ fn detached(session: &Session, run: &RunId) -> Exit {
 }
 
 /// Reports the end of a run.
-pub(super) async fn told(store: &Store, run: &RunRecord, closed: &Closed, format: Format) -> Result<Exit> {
+pub(super) async fn ended(
+    session: &Session,
+    store: &Store,
+    run: &RunRecord,
+    closed: &Closed,
+    format: Format,
+) -> Result<Exit> {
     match format {
-        Format::Text => report::data(&run_text(run, closed)),
+        Format::Text => {
+            // Of a very large run `runs report` tells it.
+            let rejected =
+                if run.count <= FEW { store.rejected(&run.run).await? } else { Rejected::default() };
+            report::data(&run_text(run, closed, rejected, &session.words));
+        }
         Format::Json => {
             let receipts = store.receipts(&run.run).await?;
             report::json(&run_json(run, closed, &receipts));

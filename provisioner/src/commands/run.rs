@@ -80,7 +80,10 @@ impl Run {
             return Ok(remains);
         }
         for kept in kept {
-            report::note(&format!("kept: {kept}; `provision teardown --delete-data` deletes it"));
+            report::note(&format!(
+                "kept: {kept}; `provision teardown{} --delete-data` deletes it",
+                session.words
+            ));
         }
         Ok(Exit::Done)
     }

@@ -10,7 +10,7 @@ use contract::{Outcome, RunRecord};
 use jiff::Timestamp;
 
 use super::carry_out::agree;
-use super::launch::{follow, time, told};
+use super::launch::{ended, follow, time};
 use super::retry::Retry;
 use super::session::{Session, StackArgs};
 use crate::exit::Exit;
@@ -229,7 +229,7 @@ async fn watch(session: &Session, run: Option<&str>, format: Format) -> Result<E
         (found, _) => found?,
     };
     match &summary.closed {
-        Some(closed) => told(&store, &summary.record, closed, format).await,
+        Some(closed) => ended(session, &store, &summary.record, closed, format).await,
         None => follow(session, &store, &summary.record, format).await,
     }
 }
@@ -253,7 +253,8 @@ async fn cancel(session: &Session, run: Option<&str>, yes: bool) -> Result<Exit>
             runs::wind_up(&store, cluster.as_ref(), &record, &cancelled).await?
         }
     };
-    report::data(&run_text(&record, &closed));
+    let rejected = store.rejected(&record.run).await?;
+    report::data(&run_text(&record, &closed, rejected, &session.words));
     Ok(Exit::Done)
 }
 

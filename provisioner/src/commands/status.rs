@@ -41,7 +41,7 @@ impl Status {
         let session = self.stack.open().await?;
         let status = status(&session).await?;
         match self.format {
-            Format::Text => report::data(&status_text(&status, Timestamp::now())),
+            Format::Text => report::data(&status_text(&status, &session.words, Timestamp::now())),
             Format::Json => report::json(&status),
         }
         Ok(Exit::Done)

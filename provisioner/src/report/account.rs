@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use contract::Outcome;
 
+use super::counted;
 use super::plain::plain;
 use crate::prices::Dollars;
-use crate::runs::{Account, Cost};
+use crate::runs::{Account, Cost, Rejected};
 
 /// What a run came to, for people.
 pub(crate) fn account_text(account: &Account) -> String {
@@ -35,6 +36,11 @@ pub(super) fn state(outcome: Option<Outcome>) -> &'static str {
         Some(Outcome::TimedOut) => "ran out of time",
         Some(Outcome::Stalled) => "could not go on",
     }
+}
+
+/// Rows that were left out.
+pub(super) fn rejected(Rejected { rows, items }: Rejected) -> String {
+    format!("{} of {}", counted(rows, "row"), counted(items, "item"))
 }
 
 /// Every figure by its name.
@@ -83,6 +89,9 @@ pub(super) fn rows(account: &Account) -> Vec<(&'static str, String)> {
         ),
         ("cost", cost(&account.cost)),
     ];
+    if account.rejected.rows > 0 {
+        rows.insert(1, ("rejected", rejected(account.rejected)));
+    }
     let Cost { prices_of, prices_from, cluster_hour, .. } = &account.cost;
     let fee = Dollars(*cluster_hour);
     rows.push((

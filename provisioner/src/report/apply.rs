@@ -10,7 +10,7 @@ use anyhow::Error;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::plan::push_field;
-use super::{Style, note};
+use super::{Style, counted, note};
 use crate::apply::{Applied, Unfinished};
 use crate::cloud::advice;
 use crate::diff::Action;
@@ -102,7 +102,7 @@ impl ApplyReport {
 fn summary_text(applied: &Applied) -> String {
     let Applied { done, failed, left, skipped, interrupted } = applied;
     if applied.is_whole() {
-        return format!("{done} changes made");
+        return format!("{} made", counted(*done as u64, "change"));
     }
     let stale = failed.iter().filter(|(_, error)| error.is::<Stale>()).count();
     let others = [
@@ -112,7 +112,8 @@ fn summary_text(applied: &Applied) -> String {
         (skipped.len(), "not begun"),
     ];
     let others = others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-    let all: Vec<String> = std::iter::once(format!("{done} changes made")).chain(others).collect();
+    let all: Vec<String> =
+        std::iter::once(format!("{} made", counted(*done as u64, "change"))).chain(others).collect();
     let mut text = format!("{}\n", all.join(", "));
     for (address, waited_for) in left {
         let _ = writeln!(text, "  left under way: {address}, it waited for {waited_for}");

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::{counted, note};
-use crate::runs::Progress;
+use crate::runs::{Progress, Rejected};
 
 /// Lines elsewhere than on a terminal come at most this often, but for the last.
 const BETWEEN_LINES: Duration = Duration::from_secs(2);
@@ -112,7 +112,7 @@ pub(crate) fn run_json(run: &RunRecord, closed: &Closed, receipts: &[Receipt]) -
 }
 
 /// The end of a run, in a few lines; the last one is the whole truth.
-pub(crate) fn run_text(run: &RunRecord, closed: &Closed) -> String {
+pub(crate) fn run_text(run: &RunRecord, closed: &Closed, rejected: Rejected, words: &str) -> String {
     let mut text = String::new();
     let Closed { outcome, done, failed, seconds, preemptions, reason, .. } = closed;
     let said = match outcome {
@@ -126,7 +126,14 @@ pub(crate) fn run_text(run: &RunRecord, closed: &Closed) -> String {
         let _ = writeln!(text, "{reason}");
     }
     if *failed > 0 {
-        let _ = writeln!(text, "what failed, and why: provision runs show {}", run.run);
+        let _ = writeln!(text, "what failed, and why: provision runs show{words} {}", run.run);
+    }
+    if rejected.rows > 0 {
+        let _ = writeln!(
+            text,
+            "{} did not fit their schema, and are left out",
+            super::account::rejected(rejected)
+        );
     }
     // Of a run that came to its end, an item with neither receipt nor failure would be lost; of one
     // that did not, it is only not done.
@@ -190,13 +197,14 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_whole_truth() {
-        insta::assert_snapshot!(run_text(&record(), &closed(Outcome::Done, 32, 0, 4)), @r"
+        insta::assert_snapshot!(run_text(&record(), &closed(Outcome::Done, 32, 0, 4), Rejected::default(), ""), @r"
         run fx-20260131-120000-01234567 ended after 12.3 s
         4 nodes preempted, 0 items lost, 32 of 32 done
         ");
-        insta::assert_snapshot!(run_text(&record(), &closed(Outcome::TimedOut, 29, 1, 1)), @r"
+        insta::assert_snapshot!(run_text(&record(), &closed(Outcome::TimedOut, 29, 1, 1), Rejected { rows: 600, items: 3 }, " --local"), @r"
         run fx-20260131-120000-01234567 ran out of time after 12.3 s
-        what failed, and why: provision runs show fx-20260131-120000-01234567
+        what failed, and why: provision runs show --local fx-20260131-120000-01234567
+        600 rows of 3 items did not fit their schema, and are left out
         1 node preempted, 29 of 32 done, 1 failed, 2 not done
         ");
     }

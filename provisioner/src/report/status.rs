@@ -16,9 +16,9 @@ use crate::status::{Is, PoolStatus, ResourceStatus, StackStatus};
 const STATES: usize = 44;
 
 /// How a stack stands.
-pub(crate) fn status_text(status: &StackStatus, now: Timestamp) -> String {
+pub(crate) fn status_text(status: &StackStatus, words: &str, now: Timestamp) -> String {
     let mut text = format!("stack {}, project {}\n", status.stack, status.project);
-    push_resources(&mut text, status);
+    push_resources(&mut text, status, words);
     text.push('\n');
     if status.runs.is_empty() {
         text.push_str("no open run\n");
@@ -33,7 +33,13 @@ pub(crate) fn status_text(status: &StackStatus, now: Timestamp) -> String {
 }
 
 /// Those of which there is something to tell; how many others there are.
-fn push_resources(text: &mut String, status: &StackStatus) {
+fn push_resources(text: &mut String, status: &StackStatus, words: &str) {
+    // APIs are the project's: they stay when a stack goes.
+    let mut own = status.resources.iter().filter(|resource| resource.address.kind != "api");
+    if own.all(|resource| resource.is == Is::Missing) {
+        let _ = writeln!(text, "nothing of it is there: `provision apply{words}` makes it");
+        return;
+    }
     let all = status.resources.len() as u64;
     match status.differences.len() {
         0 => {
@@ -42,7 +48,7 @@ fn push_resources(text: &mut String, status: &StackStatus) {
         count => {
             let _ = writeln!(
                 text,
-                "{}, {count} differ from the file (`provision plan` shows how)",
+                "{}, {count} differ from the file (`provision plan{words}` shows how)",
                 counted(all, "resource")
             );
         }

@@ -42,7 +42,7 @@ mod prune;
 
 #[cfg(test)]
 pub(crate) use account::tests as tests_of_accounts;
-pub(crate) use account::{Account, Cost};
+pub(crate) use account::{Account, Cost, Rejected};
 pub(crate) use again::{Which, failures, lines_of, matches, select};
 pub(crate) use backoff::backing_off;
 pub(crate) use close::{cancel, wind_up};

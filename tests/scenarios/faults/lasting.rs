@@ -136,7 +136,7 @@ fn fail_looks(stage: &Stage, act: Act, looks: &[Passed], shift: usize, tally: &m
             tally.wrong.push(format!("{act:?}: {} at {} {}: {told}", blow.name, call.method, call.resource));
         }
         // Most come before anything is done.
-        if said.code == Some(0) || said.stderr.contains("changes made") {
+        if said.code == Some(0) || said.stderr.contains(" made, ") {
             tally.goes_on(stage, act);
             stage.set(act);
         }

@@ -188,7 +188,9 @@ impl Ledger {
     /// Writes the receipt; one that is there already is as good.
     pub(super) async fn write_receipt(&self, receipt: &Receipt, leftovers: &[String]) -> Result<Settled> {
         let name = layout::receipt(&receipt.run, &receipt.item);
-        self.bucket.create_json(&name, receipt, Metadata::new()).await?;
+        let rejected = receipt.rows_rejected.filter(|rows| *rows > 0);
+        let metadata = rejected.map(|rows| (Receipt::META_ROWS_REJECTED.to_owned(), rows.to_string()));
+        self.bucket.create_json(&name, receipt, metadata.into_iter().collect()).await?;
         Ok(Settled::with(leftovers))
     }
 

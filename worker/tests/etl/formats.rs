@@ -44,7 +44,7 @@ async fn offsets_of_timestamps_are_honoured_and_local_times_need_a_zone() {
     let error = Case::csv(&[("t", "timestamp")], input).fails_for_good().await;
     assert_eq!(
         error,
-        "line 3: column `t`: `2026-07-01 00:00:00` is not an instant such as 2026-01-31T08:00:00Z"
+        "line 3: column `t`: `2026-07-01 00:00:00` is not an instant such as 2026-01-31T08:00:00Z (with `zone` in its column, one without an offset)"
     );
     let declared = Case::csv(&[("t", "timestamp")], input)
         .column("t", |column| column.zone = Some("America/New_York".to_owned()));

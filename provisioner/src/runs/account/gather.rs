@@ -43,7 +43,9 @@ async fn of_shard(bucket: &Bucket, run: &RunId, shard: &str) -> Result<BTreeMap<
     {
         let see = |listed: clients::Listed| {
             if let Some(item) = record::outcome(&listed.name) {
-                items.entry(item.to_owned()).or_default().add(outcome.clone(), listed.created_ms);
+                let tries = items.entry(item.to_owned()).or_default();
+                tries.add(outcome.clone(), listed.created_ms);
+                tries.reject(record::rows_rejected(&listed));
             }
         };
         bucket.each(&format!("{prefix}{shard}"), see).await?;

@@ -44,6 +44,7 @@ pub(crate) struct Account {
     pub done: u64,
     pub failed: u64,
     pub items_per_second: f64,
+    pub rejected: Rejected,
     pub attempts: Attempts,
     /// Nodes that were taken away under a worker.
     pub preemptions: u64,
@@ -59,6 +60,21 @@ pub(crate) struct Account {
     pub timeline: Timeline,
     /// The first few.
     pub failures: Vec<Failure>,
+}
+
+/// Rows that did not fit their schema, and were left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Rejected {
+    pub rows: u64,
+    /// Items that lost any.
+    pub items: u64,
+}
+
+impl Rejected {
+    fn add(&mut self, rows: u64) {
+        self.rows += rows;
+        self.items += u64::from(rows > 0);
+    }
 }
 
 /// The attempts of a run.
@@ -111,6 +127,14 @@ impl Store {
         Ok(sums.account(record, closed, slowest, failures))
     }
 
+    /// The rows that items of a run lost, told by one listing of its receipts.
+    pub(crate) async fn rejected(&self, run: &RunId) -> Result<Rejected> {
+        let mut rejected = Rejected::default();
+        let see = |listed| rejected.add(record::rows_rejected(&listed));
+        self.bucket.each(&layout::receipts(run), see).await?;
+        Ok(rejected)
+    }
+
     /// The items of some record names, each with the milliseconds that it took. The list of all items is
     /// read only where a name is too short to tell.
     async fn keys(&self, run: &RunId, spelled: &[(String, u32)]) -> Result<Vec<(Item, u32)>> {
@@ -139,6 +163,7 @@ struct Sums {
     retries: u64,
     done: u64,
     failed: u64,
+    rejected: Rejected,
     /// Milliseconds that each item took that is done.
     took: Vec<u32>,
     slowest: Vec<(String, u32)>,
@@ -157,6 +182,7 @@ impl Sums {
             retries: 0,
             done: 0,
             failed: 0,
+            rejected: Rejected::default(),
             took: Vec::new(),
             slowest: Vec::new(),
             timeline: Timeline::between(record.created.as_millisecond(), until.as_millisecond()),
@@ -175,6 +201,7 @@ impl Sums {
         sum.wasted_ms += spent.wasted_ms;
         sum.redelivery_ms += spent.redelivery_ms;
         self.retries += spent.attempts.saturating_sub(1);
+        self.rejected.add(tries.rows_rejected());
         let Some((settled, at)) = tries.settled() else { return };
         self.timeline.settle(settled, at);
         match settled {
@@ -240,6 +267,7 @@ impl Sums {
             items: record.count,
             done: self.done,
             failed: self.failed,
+            rejected: self.rejected,
             timeline: self.timeline,
             failures,
         }

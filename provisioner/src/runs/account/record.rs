@@ -1,7 +1,7 @@
 //! What the name of a record tells: whose it is, and what it says. Pure.
 
-use contract::Attempt;
 use contract::layout::{self, AttemptRecord};
+use contract::{Attempt, Receipt};
 
 use clients::Listed;
 
@@ -19,6 +19,12 @@ pub(super) enum Record {
 /// Of an object below `receipts/` or `failures/`: the item, as its records spell it.
 pub(super) fn outcome(name: &str) -> Option<&str> {
     name.rsplit('/').next()?.strip_suffix(".json")
+}
+
+/// Of an object below `receipts/`: the rows that the item lost to its schema.
+pub(super) fn rows_rejected(listed: &Listed) -> u64 {
+    let rows = listed.metadata.get(Receipt::META_ROWS_REJECTED);
+    rows.and_then(|rows| rows.parse().ok()).unwrap_or(0)
 }
 
 /// Of an object below `attempts/`: the item, as its records spell it, and what the record says.

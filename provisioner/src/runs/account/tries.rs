@@ -36,6 +36,7 @@ pub(super) struct Tries {
     /// In the order of their numbers.
     tries: std::collections::BTreeMap<u32, Try>,
     settled: Option<(Settled, i64)>,
+    rows_rejected: u64,
 }
 
 /// What it came to.
@@ -67,6 +68,16 @@ impl Tries {
             Record::Done => self.settled = Some((Settled::Done, at)),
             Record::Failed => self.settled = self.settled.or(Some((Settled::Failed, at))),
         }
+    }
+
+    /// Adds rows that did not fit the schema.
+    pub(super) fn reject(&mut self, rows: u64) {
+        self.rows_rejected += rows;
+    }
+
+    /// Rows that did not fit the schema.
+    pub(super) fn rows_rejected(&self) -> u64 {
+        self.rows_rejected
     }
 
     /// How the item ended, and when.

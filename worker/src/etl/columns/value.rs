@@ -83,7 +83,10 @@ impl Kind {
             ColumnType::Timestamp if self.zone.is_some() => {
                 "an instant such as 2026-01-31T08:00:00, or with an offset".to_owned()
             }
-            ColumnType::Timestamp => "an instant such as 2026-01-31T08:00:00Z".to_owned(),
+            ColumnType::Timestamp => {
+                "an instant such as 2026-01-31T08:00:00Z (with `zone` in its column, one without an offset)"
+                    .to_owned()
+            }
         }
     }
 }
