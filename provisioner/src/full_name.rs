@@ -26,8 +26,18 @@ pub(crate) fn is_zone(location: &str) -> bool {
     location.rsplit_once('-').is_some_and(|(_, letter)| letter.len() == 1)
 }
 
+/// Where a cluster or a pool is: `projects/p/locations/europe-west1-b`.
+pub(crate) fn parent(id: &str) -> &str {
+    id.split_once("/clusters/").map_or(id, |(parent, _)| parent)
+}
+
+/// The full name of a cluster.
+pub(crate) fn cluster_id(project: &str, location: &str, name: &str) -> String {
+    format!("projects/{project}/locations/{location}/clusters/{name}")
+}
+
 /// The cluster of a cluster or a pool, and the pool's own name if it is one.
-pub(crate) fn cluster(id: &str) -> (&str, Option<&str>) {
+pub(crate) fn cluster_and_pool(id: &str) -> (&str, Option<&str>) {
     match id.split_once("/nodePools/") {
         Some((cluster, pool)) => (cluster, Some(pool)),
         None => (id, None),
@@ -54,7 +64,10 @@ mod tests {
     #[test]
     fn a_pool_lies_in_its_cluster() {
         let id = pool("projects/p/locations/l/clusters/c", "w");
-        assert_eq!(cluster(&id), ("projects/p/locations/l/clusters/c", Some("w")));
-        assert_eq!(cluster("projects/p/locations/l/clusters/c"), ("projects/p/locations/l/clusters/c", None));
+        let cluster = cluster_id("p", "l", "c");
+        assert_eq!(cluster, "projects/p/locations/l/clusters/c");
+        assert_eq!(cluster_and_pool(&id), (cluster.as_str(), Some("w")));
+        assert_eq!(cluster_and_pool(&cluster), (cluster.as_str(), None));
+        assert_eq!([parent(&id), parent(&cluster)], ["projects/p/locations/l"; 2]);
     }
 }

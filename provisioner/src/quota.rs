@@ -84,7 +84,7 @@ pub(crate) async fn look(cloud: &Cloud, desired: &[Desired]) -> Quotas {
 }
 
 async fn of_region(cloud: &Cloud, region: &str) -> Result<Look> {
-    let path = format!("/compute/v1/projects/{}/regions/{region}", cloud.project.id);
+    let path = format!("/compute/v1/{}/regions/{region}", cloud.project.path());
     let answer = cloud.read(HOST, &path, "application/json").await?;
     match answer.status {
         200 => {}

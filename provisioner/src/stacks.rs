@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::Result;
 use contract::RunId;
 use futures::try_join;
-use google_cloud_gax::paginator::ItemPaginator as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -127,44 +126,33 @@ fn marked(kind: &'static str, name: String, labels: impl IntoIterator<Item = (St
 }
 
 async fn topics(cloud: &Cloud) -> Result<Vec<Marked>> {
-    let mut all = cloud.topics.list_topics().set_project(project(cloud)).by_item();
-    let mut found = Vec::new();
-    while let Some(topic) = limited("list topics", async { all.next().await.transpose() }).await? {
-        found.push(marked("topic", topic.name, topic.labels));
-    }
-    Ok(found)
+    let topics = cloud.topics_of_project().await?.into_iter();
+    Ok(topics.map(|topic| marked("topic", topic.name, topic.labels)).collect())
 }
 
 async fn subscriptions(cloud: &Cloud) -> Result<Vec<Marked>> {
-    let mut all = cloud.subscriptions.list_subscriptions().set_project(project(cloud)).by_item();
-    let mut found = Vec::new();
-    while let Some(one) = limited("list subscriptions", async { all.next().await.transpose() }).await? {
-        found.push(marked("subscription", one.name, one.labels));
-    }
-    Ok(found)
+    let all = cloud.subscriptions_of_project().await?.into_iter();
+    Ok(all.map(|one| marked("subscription", one.name, one.labels)).collect())
 }
 
 async fn buckets(cloud: &Cloud) -> Result<Vec<Marked>> {
-    let mut all = cloud.buckets.list_buckets().set_parent(project(cloud)).by_item();
-    let mut found = Vec::new();
-    while let Some(bucket) = limited("list buckets", async { all.next().await.transpose() }).await? {
+    let found = cloud.buckets_of_project().await?.into_iter().map(|bucket| {
         let created = bucket.create_time.and_then(|time| Timestamp::from_second(time.seconds()).ok());
-        found.push(Marked { created, ..marked("bucket", bucket.bucket_id, bucket.labels) });
-    }
-    Ok(found)
+        Marked { created, ..marked("bucket", bucket.bucket_id, bucket.labels) }
+    });
+    Ok(found.collect())
 }
 
 async fn accounts(cloud: &Cloud) -> Result<Vec<Marked>> {
-    let mut all = cloud.accounts.list_service_accounts().set_name(project(cloud)).by_item();
-    let mut found = Vec::new();
-    while let Some(one) = limited("list service accounts", async { all.next().await.transpose() }).await? {
-        found.push(marked("service account", one.email, crate::kinds::account_marks(&one.description)));
-    }
-    Ok(found)
+    let found = cloud.accounts_of_project().await?.into_iter().map(|one| {
+        let marks = crate::kinds::account_marks(&one.description);
+        marked("service account", one.email, marks)
+    });
+    Ok(found.collect())
 }
 
 async fn clusters(cloud: &Cloud) -> Result<Vec<Marked>> {
-    let list = cloud.clusters.list_clusters().set_parent(format!("{}/locations/-", project(cloud)));
+    let list = cloud.clusters.list_clusters().set_parent(format!("{}/locations/-", cloud.project.path()));
     let clusters = limited("list clusters", list.send()).await?.clusters;
     let found = clusters.into_iter().map(|cluster| Marked {
         created: cluster.create_time.parse().ok(),
@@ -172,10 +160,6 @@ async fn clusters(cloud: &Cloud) -> Result<Vec<Marked>> {
         ..marked("cluster", cluster.name, cluster.resource_labels)
     });
     Ok(found.collect())
-}
-
-fn project(cloud: &Cloud) -> String {
-    format!("projects/{}", cloud.project.id)
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl Cloud {
         let name = series.resource.labels.get("subscription_id")?;
         let point = series.points.first()?;
         let messages = point.value.int64_value.parse().ok()?;
-        let name = format!("projects/{}/subscriptions/{name}", self.project.id);
+        let name = format!("{}/subscriptions/{name}", self.project.path());
         Some((name, Count { messages, at: point.interval.end_time }))
     }
 
@@ -100,7 +100,7 @@ impl Cloud {
         let start = now.checked_sub(OLDEST).unwrap_or(now).to_string();
         let query =
             [("filter", filter), ("interval.startTime", start), ("interval.endTime", now.to_string())];
-        let url = format!("{endpoint}/v3/projects/{}/timeSeries", self.project.id);
+        let url = format!("{endpoint}/v3/{}/timeSeries", self.project.path());
         let url = reqwest::Url::parse_with_params(&url, query).context("no address")?;
         let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
         let mut tries = TRIES;

@@ -12,7 +12,7 @@ use google_cloud_gax::retry_result::RetryResult;
 use google_cloud_gax::retry_state::RetryState;
 use kube::Error as KubeError;
 
-use super::CALL_LIMIT;
+use super::calls::CALL_LIMIT;
 use super::errors::{self, SERVICE_DISABLED, google, kube};
 
 /// First and longest pause between two tries of a call that changes nothing.

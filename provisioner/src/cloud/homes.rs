@@ -12,7 +12,8 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 use tokio::sync::OnceCell;
 
-use super::{Cloud, Kubernetes, evidence, limited};
+use super::{Cloud, Kubernetes, Marked, evidence, limited};
+use crate::full_name;
 use crate::resource::{Address, Owner};
 
 /// Longest that a cluster is waited for which the stack owns or its file names.
@@ -79,10 +80,10 @@ impl Cloud {
     pub(crate) async fn all_clusters(&self) -> Result<Arc<Vec<Cluster>>> {
         let list = async {
             let list = self.clusters.list_clusters();
-            let list = list.set_parent(format!("projects/{}/locations/-", self.project.id));
-            Ok(limited("list clusters", list.send()).await?.clusters)
+            let list = list.set_parent(format!("{}/locations/-", self.project.path()));
+            Ok(Arc::new(limited("list clusters", list.send()).await?.clusters))
         };
-        self.once("clusters", list).await
+        self.seen.all_clusters.once((), list).await
     }
 
     /// What there is in every cluster that the stack lives in. In one of its own it is asked for at
@@ -119,15 +120,15 @@ impl Cloud {
     async fn grounds(&self) -> Result<Arc<Vec<Ground>>> {
         let grounds = async {
             let clusters = self.all_clusters().await?;
-            Ok(clusters.iter().map(|cluster| self.ground(cluster)).collect())
+            Ok(Arc::new(clusters.iter().map(|cluster| self.ground(cluster)).collect()))
         };
-        self.once("grounds", grounds).await
+        self.seen.grounds.once((), grounds).await
     }
 
     fn ground(&self, cluster: &Cluster) -> Ground {
         let Cluster { location, name, resource_labels, .. } = cluster;
-        let id = format!("projects/{}/locations/{location}/clusters/{name}", self.project.id);
-        let (owner, key, _) = self.unmarked(resource_labels.clone());
+        let id = full_name::cluster_id(&self.project.id, location, name);
+        let Marked { owner, key, .. } = self.unmarked(resource_labels.clone());
         let is_own = owner == Owner::Ours;
         let matters = is_own || self.clusters_of_the_file.contains(&id);
         Ground {

@@ -16,8 +16,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
+use super::calls::within;
+use super::errors;
 use super::evidence::patiently;
-use super::{errors, within};
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -1,7 +1,6 @@
 //! The clouds' clients, as kinds and runs use them.
 
 use std::collections::{HashMap, HashSet};
-use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,68 +12,47 @@ use google_cloud_api_serviceusage_v1::client::ServiceUsage;
 use google_cloud_container_v1::client::ClusterManager;
 use google_cloud_container_v1::model::Cluster;
 use google_cloud_gax::options::RequestOptionsBuilder as _;
-use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_gax::retry_policy::RetryPolicyExt;
 use google_cloud_iam_admin_v1::client::Iam;
 use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
 use google_cloud_resourcemanager_v3::client::Projects;
 use google_cloud_secretmanager_v1::client::SecretManagerService;
 use google_cloud_storage::client::StorageControl;
-use tokio::sync::{Mutex, OnceCell, Semaphore};
-
-use crate::resource::Owner;
-use crate::stack::{Labels, Project};
+use tokio::sync::{Mutex, OnceCell};
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::stack::Project;
 
 pub(crate) mod advice;
 mod backlog;
+mod calls;
 pub(crate) mod errors;
 pub(crate) mod evidence;
 mod homes;
 mod identity;
 mod kubernetes;
+mod lists;
+mod marks;
 mod policies;
 mod round;
 mod web;
 
+use calls::CALL_LIMIT;
+use round::Seen;
+
 pub(crate) use backlog::Count;
+pub(crate) use calls::limited;
 pub(crate) use homes::{Dark, Home};
 pub(crate) use kubernetes::{Kubernetes, MANAGED_BY as KUBERNETES_MANAGED_BY, PART_OF};
+pub(crate) use lists::{PAGE, all};
+pub(crate) use marks::{EXPIRES, MANAGED_BY, MANAGED_BY_US, MARK, Marked, PREFIX, PROTECT, STACK, marks};
 pub(crate) use policies::{PolicyOf, grants};
 pub(crate) use web::Answer;
 
-/// Calls on their way at the same time: each service has a quota a minute, and each call of a large stack
-/// a connection of its own.
-const AT_ONCE: usize = 64;
-/// Places for calls on their way. Whoever comes first goes first.
-static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
-
-/// Longest that one call that changes nothing is tried again.
-const CALL_LIMIT: std::time::Duration = std::time::Duration::from_mins(1);
-/// How much longer a call may take than its client goes on trying.
-const TRY_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
-
-/// Rows of a list that are asked for at a time, where the service has as many on a page.
-pub(crate) const PAGE: i32 = 1000;
 /// Permissions that are asked for at a time.
 const PERMISSIONS_AT_ONCE: usize = 100;
 /// How long a connection to a cluster is used: its token is one that lasts for minutes, at least.
 const CONNECTION: std::time::Duration = std::time::Duration::from_secs(30);
-
-/// Label keys that mark what a stack owns.
-pub(crate) const MANAGED_BY: &str = "managed-by";
-pub(crate) const MANAGED_BY_US: &str = "provision";
-pub(crate) const STACK: &str = "provision-stack";
-pub(crate) const KEY: &str = "provision-key";
-/// What every label of ours but [`MANAGED_BY`] begins with, those of other versions of this program too.
-pub(crate) const MARK: &str = "provision-";
-
-/// Label key of what the stack's names begin with, if that is not its name.
-pub(crate) const PREFIX: &str = "provision-prefix";
-/// Label key of how long a stack is meant to live.
-pub(crate) const EXPIRES: &str = "provision-expires";
-/// Label key of what is never deleted: heeded where there is no file to say so.
-pub(crate) const PROTECT: &str = "provision-protect";
 
 /// One project of one cloud, seen by one stack.
 pub(crate) struct Cloud {
@@ -104,20 +82,13 @@ pub(crate) struct Cloud {
     pub(crate) clusters_of_the_file: Vec<String>,
     target: Target,
     kubeconfig: Option<PathBuf>,
-    seen: Seen,
-}
-
-/// What one round of observation has looked at already: several kinds ask for the same things.
-#[derive(Default)]
-struct Seen {
-    clusters: Mutex<HashMap<String, Once<Cluster>>>,
-    policies: policies::Seen,
-    lists: round::Lists,
+    /// What this round of observation has looked at.
+    pub(crate) seen: Seen,
+    /// Whose turn it is to write a policy.
+    turns: policies::Turns,
     connections: Mutex<HashMap<String, Connection>>,
 }
 
-/// What is there or not, asked for once.
-type Once<T> = Arc<OnceCell<Option<Arc<T>>>>;
 /// Since when there is a connection to a cluster, and which.
 type Connection = (Instant, Arc<OnceCell<Kubernetes>>);
 
@@ -204,6 +175,8 @@ impl Cloud {
             target,
             kubeconfig: None,
             seen: Seen::default(),
+            turns: policies::Turns::default(),
+            connections: Mutex::default(),
         })
     }
 
@@ -211,7 +184,7 @@ impl Cloud {
     pub(crate) async fn held(&self, asked: &[&str]) -> Result<HashSet<String>> {
         let some = asked.chunks(PERMISSIONS_AT_ONCE).map(async |some| {
             let test = self.projects.test_iam_permissions().set_permissions(some.iter().copied());
-            let test = test.set_resource(format!("projects/{}", self.project.id));
+            let test = test.set_resource(self.project.path());
             // A POST that changes nothing.
             let test = test.with_idempotency(true);
             Ok::<_, anyhow::Error>(
@@ -221,27 +194,13 @@ impl Cloud {
         Ok(try_join_all(some).await?.into_iter().flatten().collect())
     }
 
-    /// Forgets what was seen: the next observation asks again.
-    pub(crate) async fn forget(&self) {
-        self.seen.clusters.lock().await.clear();
-        self.seen.policies.forget().await;
-        self.seen.lists.forget();
-    }
-
-    /// Forgets what was seen of a cluster.
-    pub(crate) async fn forget_cluster(&self, id: &str) {
-        self.seen.clusters.lock().await.remove(id);
-    }
-
     /// A cluster as the service has it, asked once per round of observation.
     pub(crate) async fn cluster(&self, id: &str) -> Result<Option<Arc<Cluster>>> {
-        let cell = self.seen.clusters.lock().await.entry(id.to_owned()).or_default().clone();
-        let get = || async {
-            let answer =
-                limited("look up the cluster", self.clusters.get_cluster().set_name(id).send()).await;
-            Ok(errors::found(answer)?.map(Arc::new))
+        let look = async {
+            let get = self.clusters.get_cluster().set_name(id);
+            Ok(errors::found(limited("look up the cluster", get.send()).await)?.map(Arc::new))
         };
-        cell.get_or_try_init(get).await.cloned()
+        self.seen.clusters.once(id.to_owned(), look).await
     }
 
     /// The Kubernetes API of a cluster, or none if there is no such cluster, or none that answers yet.
@@ -256,7 +215,7 @@ impl Cloud {
         let Cluster { location, name, id, endpoint, status, .. } = cluster;
         let which = format!("{location}/{name} {id} {endpoint} {status}");
         let cell = {
-            let mut connections = self.seen.connections.lock().await;
+            let mut connections = self.connections.lock().await;
             connections.retain(|_, (since, _)| since.elapsed() < CONNECTION);
             let fresh = || (Instant::now(), Arc::default());
             connections.entry(which).or_insert_with(fresh).1.clone()
@@ -280,61 +239,6 @@ impl Cloud {
     pub(crate) fn bucket(&self, name: &str) -> clients::Bucket {
         self.objects.sibling(name)
     }
-
-    /// The names of the buckets that the stack owns.
-    pub(crate) async fn owned_buckets(&self) -> Result<Vec<String>> {
-        let list = self.buckets.list_buckets().set_parent(format!("projects/{}", self.project.id));
-        let mut all = list.set_page_size(PAGE).by_item();
-        let mut owned = Vec::new();
-        while let Some(bucket) = limited("list buckets", async { all.next().await.transpose() }).await? {
-            if self.unmarked(bucket.labels).0 == Owner::Ours {
-                owned.push(bucket.bucket_id);
-            }
-        }
-        Ok(owned)
-    }
-
-    /// The labels that mark a resource as this stack's, with its own.
-    pub(crate) fn marked(&self, key: &str, own: &Labels) -> Labels {
-        let marks = self.marks(key).map(|(k, v)| (k.to_owned(), v.to_owned()));
-        own.clone().into_iter().chain(marks).collect()
-    }
-
-    /// Whose a resource is, and which, as marks say it.
-    pub(crate) fn marks<'a>(&'a self, key: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let marks = [(MANAGED_BY, MANAGED_BY_US), (STACK, self.owner.as_str()), (KEY, key)];
-        let prefix = (self.prefix != self.owner).then_some((PREFIX, self.prefix.as_str()));
-        marks.into_iter().chain(prefix)
-    }
-
-    /// Splits live labels into whose the resource is, its key in the stack, and the labels that
-    /// people set.
-    pub(crate) fn unmarked<I: IntoIterator<Item = (String, String)>>(
-        &self,
-        labels: I,
-    ) -> (Owner, Option<String>, Labels) {
-        let (mut owner, mut key, mut own) = (Owner::Nobody, None, Labels::new());
-        for (label, value) in labels {
-            match label.as_str() {
-                STACK if value == self.owner => owner = Owner::Ours,
-                STACK => owner = Owner::Stack(value),
-                KEY => key = Some(value),
-                MANAGED_BY => {}
-                name if is_mark(name) => {}
-                // Google's own labels.
-                name if name.starts_with("goog-") => {}
-                _ => drop(own.insert(label, value)),
-            }
-        }
-        (owner, key, own)
-    }
-}
-
-/// The marks among labels, beside owner and key: a version of this program that does not know one
-/// keeps it.
-pub(crate) fn marks<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> Labels {
-    let marks = labels.into_iter().filter(|(label, _)| is_mark(label));
-    marks.map(|(label, value)| (label.clone(), value.clone())).collect()
 }
 
 /// Begins something that somebody waits for later.
@@ -361,31 +265,4 @@ async fn project_number(projects: &Projects, id: &str, endpoint: Option<&str>) -
         Some(number) => Ok(number),
         None => bail!("project `{id}` has no number: the service calls it `{}`", project.name),
     }
-}
-
-/// Whether a label says something of how its resource was written. The file says [`EXPIRES`] and
-/// [`PROTECT`]: they come and go with it.
-fn is_mark(label: &str) -> bool {
-    label.starts_with(MARK) && ![STACK, KEY, EXPIRES, PROTECT].contains(&label)
-}
-
-/// A call with a bound on its time, once there is a place for it.
-pub(crate) async fn limited<T, E>(doing: &str, call: impl Future<Output = Result<T, E>>) -> Result<T>
-where
-    E: Into<anyhow::Error>,
-{
-    let _place = PLACES.acquire().await;
-    within(doing, call).await
-}
-
-/// A call with a bound on its time.
-async fn within<T, E>(doing: &str, call: impl Future<Output = Result<T, E>>) -> Result<T>
-where
-    E: Into<anyhow::Error>,
-{
-    let Ok(answer) = tokio::time::timeout(TRY_LIMIT + CALL_LIMIT, call).await else {
-        let seconds = (TRY_LIMIT + CALL_LIMIT).as_secs();
-        return Err(evidence::NoAnswer { doing: doing.to_owned(), seconds }.into());
-    };
-    answer.map_err(Into::into)
 }

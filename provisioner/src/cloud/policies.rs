@@ -10,7 +10,7 @@ use google_cloud_gax::options::RequestOptionsBuilder as _;
 use google_cloud_iam_v1::model::{Binding, Policy};
 use tokio::sync::Mutex;
 
-use super::{Cloud, Once, errors, limited};
+use super::{Cloud, errors, limited};
 
 /// Tries of one change of a policy that others change at the same time.
 const TRIES: u32 = 10;
@@ -30,25 +30,14 @@ pub(crate) enum PolicyOf {
     Secret(String),
 }
 
-/// Policies read in this round, and whose turn it is to write one.
-#[derive(Default)]
-pub(super) struct Seen {
-    read: Mutex<HashMap<PolicyOf, Once<Policy>>>,
-    writing: Mutex<HashMap<PolicyOf, Arc<Mutex<()>>>>,
-}
-
-impl Seen {
-    pub(super) async fn forget(&self) {
-        self.read.lock().await.clear();
-    }
-}
+/// Whose turn it is to write a policy: one writer at a time.
+pub(super) type Turns = Mutex<HashMap<PolicyOf, Arc<Mutex<()>>>>;
 
 impl Cloud {
     /// A policy, read once per round of observation; none if the resource is not there.
     pub(crate) async fn policy(&self, of: &PolicyOf) -> Result<Option<Arc<Policy>>> {
-        let cell = self.seen.policies.read.lock().await.entry(of.clone()).or_default().clone();
-        let read = || async { Ok(errors::found(self.read_policy(of).await)?.map(Arc::new)) };
-        cell.get_or_try_init(read).await.cloned()
+        let read = async { Ok(errors::found(self.read_policy(of).await)?.map(Arc::new)) };
+        self.seen.policies.once(of.clone(), read).await
     }
 
     /// Adds a member to a role. Returns whether it had to.
@@ -62,7 +51,7 @@ impl Cloud {
     }
 
     async fn change_policy(&self, of: &PolicyOf, change: impl Fn(&mut Policy) -> bool) -> Result<bool> {
-        let turn = self.seen.policies.writing.lock().await.entry(of.clone()).or_default().clone();
+        let turn = self.turns.lock().await.entry(of.clone()).or_default().clone();
         let _turn = turn.lock().await;
         let mut tries = 0;
         loop {
@@ -79,57 +68,60 @@ impl Cloud {
     }
 
     async fn read_policy(&self, of: &PolicyOf) -> Result<Policy> {
-        let answer = match of {
-            PolicyOf::Project => {
-                let get = self.projects.get_iam_policy();
-                let get = get.set_resource(format!("projects/{}", self.project.id));
-                // Some of them are a POST, which clients take for a change.
-                limited("read a policy", get.with_idempotency(true).send()).await
-            }
-            PolicyOf::Pubsub(name) => {
-                let get = self.pubsub_policies.get_iam_policy().set_resource(name);
-                limited("read a policy", get.with_idempotency(true).send()).await
-            }
-            PolicyOf::Bucket(name) => {
-                let get = self.buckets.get_iam_policy().set_resource(format!("projects/_/buckets/{name}"));
-                limited("read a policy", get.with_idempotency(true).send()).await
-            }
-            PolicyOf::ServiceAccount(email) => {
-                let get = self.accounts.get_iam_policy().set_resource(account(email));
-                limited("read a policy", get.with_idempotency(true).send()).await
-            }
-            PolicyOf::Secret(name) => {
-                let get = self.secrets.get_iam_policy().set_resource(name);
-                limited("read a policy", get.with_idempotency(true).send()).await
+        let get = async {
+            // Some of them are a POST, which clients take for a change.
+            match of {
+                PolicyOf::Project => {
+                    let get = self.projects.get_iam_policy().set_resource(self.project.path());
+                    get.with_idempotency(true).send().await
+                }
+                PolicyOf::Pubsub(name) => {
+                    let get = self.pubsub_policies.get_iam_policy().set_resource(name);
+                    get.with_idempotency(true).send().await
+                }
+                PolicyOf::Bucket(name) => {
+                    let get = self.buckets.get_iam_policy().set_resource(bucket(name));
+                    get.with_idempotency(true).send().await
+                }
+                PolicyOf::ServiceAccount(email) => {
+                    let get = self.accounts.get_iam_policy().set_resource(account(email));
+                    get.with_idempotency(true).send().await
+                }
+                PolicyOf::Secret(name) => {
+                    let get = self.secrets.get_iam_policy().set_resource(name);
+                    get.with_idempotency(true).send().await
+                }
             }
         };
-        answer.with_context(|| format!("cannot read the policy of {of}"))
+        limited("read a policy", get).await.with_context(|| format!("cannot read the policy of {of}"))
     }
 
     async fn write_policy(&self, of: &PolicyOf, policy: Policy) -> Result<()> {
-        let answer = match of {
-            PolicyOf::Project => {
-                let set = self.projects.set_iam_policy().set_policy(policy);
-                limited("write a policy", set.set_resource(format!("projects/{}", self.project.id)).send())
-                    .await
-            }
-            PolicyOf::Pubsub(name) => {
-                let set = self.pubsub_policies.set_iam_policy().set_resource(name).set_policy(policy);
-                limited("write a policy", set.send()).await
-            }
-            PolicyOf::Bucket(name) => {
-                let set = self.buckets.set_iam_policy().set_resource(format!("projects/_/buckets/{name}"));
-                limited("write a policy", set.set_policy(policy).send()).await
-            }
-            PolicyOf::ServiceAccount(email) => {
-                let set = self.accounts.set_iam_policy().set_resource(account(email)).set_policy(policy);
-                limited("write a policy", set.send()).await
-            }
-            PolicyOf::Secret(name) => {
-                let set = self.secrets.set_iam_policy().set_resource(name).set_policy(policy);
-                limited("write a policy", set.send()).await
+        let set = async {
+            match of {
+                PolicyOf::Project => {
+                    let set = self.projects.set_iam_policy().set_resource(self.project.path());
+                    set.set_policy(policy).send().await
+                }
+                PolicyOf::Pubsub(name) => {
+                    let set = self.pubsub_policies.set_iam_policy().set_resource(name);
+                    set.set_policy(policy).send().await
+                }
+                PolicyOf::Bucket(name) => {
+                    let set = self.buckets.set_iam_policy().set_resource(bucket(name));
+                    set.set_policy(policy).send().await
+                }
+                PolicyOf::ServiceAccount(email) => {
+                    let set = self.accounts.set_iam_policy().set_resource(account(email));
+                    set.set_policy(policy).send().await
+                }
+                PolicyOf::Secret(name) => {
+                    let set = self.secrets.set_iam_policy().set_resource(name);
+                    set.set_policy(policy).send().await
+                }
             }
         };
+        let answer = limited("write a policy", set).await;
         answer.map(drop).with_context(|| format!("cannot change the policy of {of}"))
     }
 }
@@ -143,6 +135,10 @@ impl fmt::Display for PolicyOf {
             }
         }
     }
+}
+
+fn bucket(name: &str) -> String {
+    format!("projects/_/buckets/{name}")
 }
 
 fn account(email: &str) -> String {

@@ -113,7 +113,7 @@ async fn workers_of_others(session: &Session, plan: &Plan) -> Vec<String> {
     let machines = |change: &&Change| matches!(change.address.kind, "cluster" | "node_pool");
     for change in destructive(plan).filter(machines) {
         let Some(live) = &change.live else { continue };
-        let (cluster, pool) = full_name::cluster(&live.id);
+        let (cluster, pool) = full_name::cluster_and_pool(&live.id);
         let Ok(Some(cluster)) = Cluster::found(&session.cloud, cluster).await else { continue };
         let Ok(owners) = cluster.running_workers_of_others(pool).await else { continue };
         refused.extend(owners.into_iter().map(|(owner, count)| {

@@ -255,7 +255,7 @@ impl Session {
     pub(super) async fn stores_and(&self, mut buckets: BTreeSet<String>) -> Result<Vec<Store>> {
         let scope = self.scope();
         buckets.extend(self.stack.jobs().map(|(_, job)| scope.name("bucket", &job.bucket)));
-        buckets.extend(self.cloud.owned_buckets().await?);
+        buckets.extend(self.cloud.owned_buckets().await?.into_iter().map(|bucket| bucket.bucket_id));
         Ok(buckets.iter().map(|bucket| self.store_in(bucket)).collect())
     }
 

@@ -194,7 +194,7 @@ impl<T: Kind> AnyKind for Of<T> {
     }
 
     fn owned<'a>(&self, cloud: &'a Cloud) -> BoxFuture<'a, Result<Vec<Live>>> {
-        Box::pin(async move { super::listed::<T>(cloud).await?.iter().cloned().map(erased).collect() })
+        Box::pin(async move { Ok(super::listed::<T>(cloud).await?.to_vec()) })
     }
 
     fn health<'a>(&self, cloud: &'a Cloud, id: &'a str) -> BoxFuture<'a, Result<Option<Health>>> {
@@ -247,12 +247,12 @@ impl<T: Kind> AnyKind for Of<T> {
     }
 }
 
-fn typed<T: Kind>(fields: &Value) -> Result<T> {
+pub(super) fn typed<T: Kind>(fields: &Value) -> Result<T> {
     T::deserialize(fields)
         .with_context(|| format!("internal error: these are not the fields of a {}", T::NAME))
 }
 
-fn erased<T: Kind>(found: Found<T>) -> Result<Live> {
+pub(super) fn erased<T: Kind>(found: Found<T>) -> Result<Live> {
     Ok(Live {
         address: Address::new(T::NAME, found.key),
         id: found.id,

@@ -5,28 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use contract::layout;
 use futures::future::try_join_all;
-use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_storage::model;
 use google_cloud_storage::model::bucket::iam_config::UniformBucketLevelAccess;
-use google_cloud_storage::model::bucket::lifecycle::{Rule, rule};
 use google_cloud_storage::model::bucket::{IamConfig, Lifecycle, Versioning};
 use google_cloud_wkt::FieldMask;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bucket_file::BucketFile;
-use super::{Found, Kind, Place, Table, emptying};
-use crate::cloud::{Cloud, PAGE, errors, limited, marks};
-use crate::resource::{Desired, Owner, Revision};
+use super::{Found, Kind, Place, Table};
+use crate::cloud::{Cloud, Marked, errors, limited, marks};
+use crate::resource::{Desired, Revision};
 use crate::stack::{FieldProblem, Labels, Scope};
 
-/// In seconds.
-const DAY: u64 = 86_400;
+mod contents;
+mod emptying;
+mod lifecycle;
 
-/// Least days that staged outputs are kept.
-const STAGING_DAYS: u32 = 7;
+pub(super) use lifecycle::LifecycleRule;
 
 /// How often a bucket is emptied that somebody still writes to.
 const EMPTYINGS: u32 = 5;
@@ -61,20 +58,6 @@ pub(crate) struct BucketSpec {
 
 fn yes() -> bool {
     true
-}
-
-/// A rule that deletes objects.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct LifecycleRule {
-    /// Only objects whose names begin so.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    prefix: String,
-    /// Only objects whose names end so.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    suffix: String,
-    /// Deleted when this many days old.
-    delete_after_days: u32,
 }
 
 /// A bucket.
@@ -138,7 +121,7 @@ impl Kind for Bucket {
     }
 
     async fn forget(cloud: &Cloud, id: &str) {
-        cloud.forget_answer::<Holds>(id);
+        cloud.seen.contents.forget(id).await;
     }
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
@@ -154,7 +137,7 @@ impl Kind for Bucket {
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let bucket = self.wire(cloud, at).set_project(format!("projects/{}", cloud.project.id));
+        let bucket = self.wire(cloud, at).set_project(cloud.project.path());
         let create =
             cloud.buckets.create_bucket().set_parent("projects/_").set_bucket_id(at.id).set_bucket(bucket);
         limited("create the bucket", create.send()).await.map(drop)
@@ -213,41 +196,6 @@ impl Bucket {
     }
 }
 
-impl LifecycleRule {
-    /// Of a bucket that holds runs: staged outputs that no worker came to delete go when every run
-    /// that could promote them is over.
-    fn of_staging(key: &str, scope: &Scope) -> Option<Self> {
-        let longest = scope.longest_run_in.get(key)?;
-        let days = u32::try_from(longest.div_ceil(DAY) + 1).unwrap_or(u32::MAX);
-        Some(Self {
-            prefix: layout::RUNS.to_owned(),
-            suffix: layout::STAGED.to_owned(),
-            delete_after_days: days.max(STAGING_DAYS),
-        })
-    }
-
-    fn wire(&self) -> Rule {
-        let days = i32::try_from(self.delete_after_days).unwrap_or(i32::MAX);
-        let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        let condition = rule::Condition::new()
-            .set_age_days(days)
-            .set_matches_prefix(given(&self.prefix))
-            .set_matches_suffix(given(&self.suffix));
-        Rule::new().set_action(rule::Action::new().set_type("Delete")).set_condition(condition)
-    }
-
-    pub(super) fn read(rule: &Rule) -> Option<Self> {
-        let condition = rule.condition.as_ref()?;
-        let read = Self {
-            prefix: condition.matches_prefix.first().cloned().unwrap_or_default(),
-            suffix: condition.matches_suffix.first().cloned().unwrap_or_default(),
-            delete_after_days: condition.age_days.and_then(|days| u32::try_from(days).ok())?,
-        };
-        // A rule that moves objects, or that looks at more than this, is none of these.
-        (read.wire() == *rule).then_some(read)
-    }
-}
-
 impl BucketSpec {
     /// What a file would say of a live bucket, but for its files.
     pub(super) fn read(cloud: &Cloud, live: model::Bucket) -> Self {
@@ -261,23 +209,15 @@ impl BucketSpec {
 
 /// The buckets that the stack owns, as the service lists them.
 async fn owned(cloud: &Cloud) -> Result<Arc<Vec<model::Bucket>>> {
-    let list = async {
-        let list = cloud.buckets.list_buckets().set_parent(format!("projects/{}", cloud.project.id));
-        let mut all = list.set_page_size(PAGE).by_item();
-        let mut owned = Vec::new();
-        while let Some(bucket) = limited("list buckets", async { all.next().await.transpose() }).await? {
-            owned.extend(Some(bucket).filter(|live| cloud.unmarked(live.labels.clone()).0 == Owner::Ours));
-        }
-        Ok(owned)
-    };
-    cloud.once("buckets", list).await
+    let list = async { Ok(Arc::new(cloud.owned_buckets().await?)) };
+    cloud.seen.buckets.once((), list).await
 }
 
 /// The names of the buckets that the stack owns, each with its key: known before what they hold is.
 pub(super) async fn owned_names(cloud: &Cloud) -> Result<Vec<(String, String)>> {
     let name = |bucket: &model::Bucket| {
         let id = bucket.name.rsplit('/').next().unwrap_or_default().to_owned();
-        let key = cloud.unmarked(bucket.labels.clone()).1;
+        let key = cloud.unmarked(bucket.labels.clone()).key;
         (id.clone(), super::key(key, &id))
     };
     Ok(owned(cloud).await?.iter().map(name).collect())
@@ -289,15 +229,15 @@ async fn found(cloud: &Cloud, live: model::Bucket) -> Result<Found<Bucket>> {
         version: Some(live.metageneration.to_string()),
         marks: marks(&live.labels),
     };
-    let (owner, key, _) = cloud.unmarked(live.labels.clone());
+    let Marked { owner, key, .. } = cloud.unmarked(live.labels.clone());
     let id = live.name.rsplit('/').next().unwrap_or_default().to_owned();
     let fields = fields(cloud, live);
-    let holds = cloud.once(&id, holds(cloud, &id)).await?.as_ref().0.clone();
+    let holds = cloud.seen.contents.once(id.clone(), contents::told(cloud, &id)).await?;
     Ok(Found { key: super::key(key, &id), id, owner, fields, holds, inside: None, revision })
 }
 
 fn fields(cloud: &Cloud, live: model::Bucket) -> Bucket {
-    let (_, _, labels) = cloud.unmarked(live.labels);
+    let labels = cloud.unmarked(live.labels).labels;
     let access = live.iam_config.unwrap_or_default();
     let rules = live.lifecycle.map(|lifecycle| lifecycle.rule).unwrap_or_default();
     Bucket {
@@ -310,125 +250,7 @@ fn fields(cloud: &Cloud, live: model::Bucket) -> Bucket {
     }
 }
 
-/// What is in a bucket, for people; none for nothing.
-struct Holds(Option<String>);
-
-/// Whether there are objects: one page tells, and no plan waits for a count of millions.
-async fn holds(cloud: &Cloud, bucket: &str) -> Result<Holds> {
-    let list = cloud.buckets.list_objects().set_parent(path(bucket)).set_page_size(1000).set_versions(true);
-    let page = limited("list the bucket's objects", list.send()).await?;
-    let more = if page.next_page_token.is_empty() { "" } else { "over " };
-    let bytes: u64 = page.objects.iter().map(|object| u64::try_from(object.size).unwrap_or_default()).sum();
-    Ok(Holds(match page.objects.len() {
-        0 => None,
-        1 => Some(format!("1 object, {}", size(bytes))),
-        count => Some(format!("{more}{count} objects, {more}{}", size(bytes))),
-    }))
-}
-
-/// Bytes for people.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    let unit = (0..UNITS.len()).rev().find(|unit| bytes >> (10 * (unit + 1)) > 0);
-    match unit {
-        Some(unit) => {
-            let tenths = (u128::from(bytes) * 10) >> (10 * (unit + 1));
-            format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-        }
-        None => format!("{bytes} bytes"),
-    }
-}
-
 /// What Cloud Storage calls a bucket, in full.
 pub(super) fn path(name: &str) -> String {
     format!("projects/_/buckets/{name}")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::stack::{Project, Stack};
-
-    /// The lifecycles of the buckets `data`, which holds runs, and `other`, which does not.
-    fn lifecycles(max_run_time: &str) -> Vec<Value> {
-        let text = format!(
-            r#"
-            [stack]
-            name = "fx"
-            region = "europe-west1"
-            [topic.items]
-            [subscription.work]
-            topic = "items"
-            [bucket.data]
-            lifecycle = [{{ prefix = "tmp/", delete_after_days = 3 }}]
-            [bucket.other]
-            [cluster.main.pool.workers]
-            nodes = 1
-            [job.fx]
-            subscription = "work"
-            bucket = "data"
-            pool = "main/workers"
-            max_run_time = "{max_run_time}"
-            [job.fx.etl]
-            extract = "gs://other/raw/{{item}}.parquet"
-            load = "gs://other/{{item}}.parquet"
-            "#
-        );
-        let stack = Stack::parse(Path::new("stack.toml"), &text).expect("a stack");
-        let project = Project { id: "my-project".into(), number: 1, local: true };
-        let resources = stack.resources(&project).expect("resources");
-        let buckets = resources.into_iter().filter(|resource| resource.address.kind == Bucket::NAME);
-        buckets.map(|bucket| bucket.fields["lifecycle"].clone()).collect()
-    }
-
-    #[test]
-    fn what_a_run_staged_goes_when_the_longest_run_is_over_and_other_rules_stay() {
-        let of = |days| {
-            let own = json!({ "prefix": "tmp/", "delete_after_days": 3 });
-            vec![
-                json!([own, { "prefix": "runs/", "suffix": ".staged", "delete_after_days": days }]),
-                json!([]),
-            ]
-        };
-        assert_eq!(lifecycles("1d"), of(7));
-        assert_eq!(lifecycles("10d"), of(11));
-    }
-
-    #[test]
-    fn a_rule_is_read_back_as_it_was_written() {
-        for (prefix, suffix) in [("runs/", ".staged"), ("", ".tmp"), ("a/", ""), ("", "")] {
-            let (prefix, suffix) = (prefix.to_owned(), suffix.to_owned());
-            let rule = LifecycleRule { prefix, suffix, delete_after_days: 9 };
-            assert_eq!(LifecycleRule::read(&rule.wire()), Some(rule));
-        }
-    }
-
-    #[test]
-    fn a_rule_that_does_anything_else_is_not_taken_for_one_that_deletes() {
-        let old = || rule::Condition::new().set_age_days(30);
-        let delete = |condition| {
-            Rule::new().set_action(rule::Action::new().set_type("Delete")).set_condition(condition)
-        };
-        let moves = rule::Action::new().set_type("SetStorageClass").set_storage_class("NEARLINE");
-        for other in [
-            Rule::new().set_action(moves).set_condition(old()),
-            delete(old().set_num_newer_versions(3)),
-            delete(old().set_matches_prefix(["a/", "b/"])),
-            delete(old().set_is_live(false)),
-        ] {
-            assert_eq!(LifecycleRule::read(&other), None);
-        }
-    }
-
-    #[test]
-    fn sizes_are_said_in_units_of_1024() {
-        let told = [0, 1023, 1024, 1536, 5 << 20, (3 << 30) + (1 << 29), u64::MAX].map(size);
-        let expected =
-            ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 KiB", "5.0 MiB", "3.5 GiB", "16777215.9 TiB"];
-        assert_eq!(told, expected);
-    }
 }

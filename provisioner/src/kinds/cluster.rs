@@ -19,7 +19,7 @@ use super::node_pool::{NodePool, PoolSpec};
 use super::readiness::State;
 use super::service_account::{ServiceAccount, account_problem};
 use super::{Found, Kind, Place, Table, health, operation, others, shortage};
-use crate::cloud::{Cloud, errors, limited, marks};
+use crate::cloud::{Cloud, Marked, errors, limited, marks};
 use crate::full_name;
 use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, PoolFacts, Scope};
@@ -174,7 +174,7 @@ impl Kind for Cluster {
     const ADOPTABLE: bool = true;
 
     async fn forget(cloud: &Cloud, id: &str) {
-        cloud.forget_cluster(id).await;
+        cloud.seen.clusters.forget(id).await;
     }
 
     fn apis(&self) -> &'static [&'static str] {
@@ -198,7 +198,7 @@ impl Kind for Cluster {
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let (parent, name) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        let (parent, name) = (full_name::parent(at.id), full_name::last(at.id));
         if is_stopping(cloud, at.id).await? {
             gone(cloud, at.id, at.progress).await?;
         }
@@ -229,45 +229,19 @@ impl Kind for Cluster {
     }
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
-        let (parent, _) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
         if fields.iter().any(|field| field == "state") {
             running(cloud, at.id, at.progress).await?;
         }
         for field in fields {
-            let started = match field.as_str() {
-                "labels" => {
-                    let live =
-                        limited("look up the cluster", cloud.clusters.get_cluster().set_name(at.id).send())
-                            .await?;
-                    let set = cloud
-                        .clusters
-                        .set_labels()
-                        .set_name(at.id)
-                        .set_resource_labels(at.labels(cloud, &self.labels))
-                        .set_label_fingerprint(live.label_fingerprint);
-                    limited("label the cluster", set.send()).await?
-                }
-                "release_channel" => {
-                    let channel = model::ReleaseChannel::new().set_channel(self.release_channel.wire());
-                    let update = model::ClusterUpdate::new().set_desired_release_channel(channel);
-                    let set = cloud.clusters.update_cluster().set_name(at.id).set_update(update);
-                    limited("update the cluster", set.send()).await?
-                }
-                "endpoint" => {
-                    let update = model::ClusterUpdate::new()
-                        .set_desired_control_plane_endpoints_config(self.endpoint.wire());
-                    let set = cloud.clusters.update_cluster().set_name(at.id).set_update(update);
-                    limited("update the cluster", set.send()).await?
-                }
-                _ => continue,
-            };
-            operation::wait(cloud, parent, started, at.progress).await?;
+            if let Some(started) = self.begin_update(cloud, at, field).await? {
+                operation::wait(cloud, full_name::parent(at.id), started, at.progress).await?;
+            }
         }
         Ok(())
     }
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let (parent, _) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        let parent = full_name::parent(at.id);
         if is_stopping(cloud, at.id).await? {
             return gone(cloud, at.id, at.progress).await;
         }
@@ -291,14 +265,49 @@ impl Kind for Cluster {
     }
 }
 
+impl Cluster {
+    /// Begins to change one field, if it is one that changes by a call of its own.
+    async fn begin_update(
+        &self,
+        cloud: &Cloud,
+        at: &Place<'_>,
+        field: &str,
+    ) -> Result<Option<model::Operation>> {
+        let update = match field {
+            "labels" => return self.begin_labelling(cloud, at).await.map(Some),
+            "release_channel" => model::ClusterUpdate::new().set_desired_release_channel(
+                model::ReleaseChannel::new().set_channel(self.release_channel.wire()),
+            ),
+            "endpoint" => {
+                model::ClusterUpdate::new().set_desired_control_plane_endpoints_config(self.endpoint.wire())
+            }
+            _ => return Ok(None),
+        };
+        let set = cloud.clusters.update_cluster().set_name(at.id).set_update(update);
+        limited("update the cluster", set.send()).await.map(Some)
+    }
+
+    async fn begin_labelling(&self, cloud: &Cloud, at: &Place<'_>) -> Result<model::Operation> {
+        let set = cloud
+            .clusters
+            .set_labels()
+            .set_name(at.id)
+            .set_resource_labels(at.labels(cloud, &self.labels))
+            .set_label_fingerprint(look(cloud, at.id).await?.label_fingerprint);
+        limited("label the cluster", set.send()).await
+    }
+}
+
+async fn look(cloud: &Cloud, id: &str) -> Result<model::Cluster> {
+    limited("look up the cluster", cloud.clusters.get_cluster().set_name(id).send()).await
+}
+
 /// The clusters that the stack owns, with their full names.
 pub(super) async fn owned(cloud: &Cloud) -> Result<Vec<(String, model::Cluster)>> {
     let clusters = cloud.all_clusters().await?;
-    let is_ours = |live: &&model::Cluster| cloud.unmarked(live.resource_labels.clone()).0 == Owner::Ours;
+    let is_ours = |live: &&model::Cluster| cloud.unmarked(live.resource_labels.clone()).owner == Owner::Ours;
     let ours = clusters.iter().filter(is_ours).cloned();
-    let id = |live: &model::Cluster| {
-        format!("projects/{}/locations/{}/clusters/{}", cloud.project.id, live.location, live.name)
-    };
+    let id = |live: &model::Cluster| full_name::cluster_id(&cloud.project.id, &live.location, &live.name);
     Ok(ours.map(|live| (id(&live), live)).collect())
 }
 
@@ -309,7 +318,7 @@ pub(super) async fn running(
     progress: &(dyn Fn(String) + Send + Sync),
 ) -> Result<()> {
     loop {
-        let live = limited("look up the cluster", cloud.clusters.get_cluster().set_name(id).send()).await?;
+        let live = look(cloud, id).await?;
         match live.status {
             Status::Running | Status::Reconciling | Status::Degraded => {
                 cloud.forget().await;
@@ -331,8 +340,7 @@ fn said(live: &model::Cluster) -> String {
 
 /// Whether a deletion of the cluster is under way.
 async fn is_stopping(cloud: &Cloud, id: &str) -> Result<bool> {
-    let get = limited("look up the cluster", cloud.clusters.get_cluster().set_name(id).send()).await;
-    Ok(errors::found(get)?.is_some_and(|live| live.status == Status::Stopping))
+    Ok(errors::found(look(cloud, id).await)?.is_some_and(|live| live.status == Status::Stopping))
 }
 
 /// Waits until a cluster whose deletion is under way is gone.
@@ -345,8 +353,8 @@ async fn gone(cloud: &Cloud, id: &str, progress: &(dyn Fn(String) + Send + Sync)
 }
 
 async fn is_ours(cloud: &Cloud, id: &str) -> Result<bool> {
-    let live = limited("look up the cluster", cloud.clusters.get_cluster().set_name(id).send()).await?;
-    Ok(cloud.unmarked(live.resource_labels).0 == Owner::Ours)
+    let live = look(cloud, id).await?;
+    Ok(cloud.unmarked(live.resource_labels).owner == Owner::Ours)
 }
 
 fn found(cloud: &Cloud, id: &str, live: model::Cluster) -> Found<Cluster> {
@@ -356,7 +364,7 @@ fn found(cloud: &Cloud, id: &str, live: model::Cluster) -> Found<Cluster> {
         version: Some(live.etag),
         marks: marks(&live.resource_labels),
     };
-    let (owner, key, _) = cloud.unmarked(live.resource_labels);
+    let Marked { owner, key, .. } = cloud.unmarked(live.resource_labels);
     Found { key: super::key(key, id), id: id.to_owned(), owner, fields, holds: None, inside: None, revision }
 }
 
@@ -367,7 +375,7 @@ fn fields(cloud: &Cloud, live: &model::Cluster) -> Cluster {
     Cluster {
         release_channel: live.release_channel.as_ref().map(ReleaseChannel::read).unwrap_or_default(),
         endpoint: if by_name { Endpoint::Dns } else { Endpoint::Ip },
-        labels: cloud.unmarked(live.resource_labels.clone()).2,
+        labels: cloud.unmarked(live.resource_labels.clone()).labels,
         pools: BTreeMap::new(),
         state: match live.status {
             Status::Provisioning => State::BeingMade,

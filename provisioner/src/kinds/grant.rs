@@ -19,7 +19,7 @@ use super::subscription::Subscription;
 use super::topic::Topic;
 use super::{Found, Kind, Place, Table, bucket, listed, quoted};
 use crate::cloud::{Cloud, PolicyOf, grants};
-use crate::resource::{Address, Desired, Owner, Revision};
+use crate::resource::{Address, Desired, Live, Owner, Revision};
 use crate::stack::{FieldProblem, Reference, Scope};
 
 /// `[grant.NAME]`: one member's role on one resource.
@@ -271,8 +271,8 @@ impl Kind for Grant {
 /// A resource whose policy is read, and where that is.
 type Site = (PolicyOf, Option<Address>);
 
-fn sites<T: Kind>(owned: &[Found<T>], of: fn(String) -> PolicyOf) -> Vec<Site> {
-    owned.iter().map(|one| (of(one.id.clone()), Some(Address::new(T::NAME, &one.key)))).collect()
+fn sites(owned: &[Live], of: fn(String) -> PolicyOf) -> Vec<Site> {
+    owned.iter().map(|one| (of(one.id.clone()), Some(one.address.clone()))).collect()
 }
 
 /// The policies of resources, as soon as it is known which they are.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cloud::{Cloud, MARK};
-use crate::resource::{Address, Desired, Health, Owner, Revision};
+use crate::resource::{Address, Desired, Health, Live, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Reference, Scope};
 
 mod any;
@@ -22,7 +22,6 @@ mod bucket;
 mod bucket_file;
 mod cluster;
 mod command;
-mod emptying;
 mod etl;
 mod grant;
 mod health;
@@ -241,9 +240,13 @@ pub(crate) trait Table: Serialize + DeserializeOwned + JsonSchema + Send + Sync 
 }
 
 /// Everything of a kind that the stack owns, asked for once per round of observation.
-async fn listed<T: Kind>(cloud: &Cloud) -> Result<Arc<Vec<Found<T>>>> {
+async fn listed<T: Kind>(cloud: &Cloud) -> Result<Arc<Vec<Live>>> {
+    let list = async {
+        let owned = T::owned(cloud).await?.into_iter().map(any::erased);
+        owned.collect::<Result<_>>().map(Arc::new)
+    };
     // Boxed: kinds ask for each other's.
-    Box::pin(cloud.once("", T::owned(cloud))).await
+    Box::pin(cloud.seen.owned.once(T::NAME, list)).await
 }
 
 /// The kind of that name.

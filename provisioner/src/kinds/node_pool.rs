@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::readiness::State;
 use super::{Found, Kind, Place, cluster, health, operation};
-use crate::cloud::{Cloud, errors, limited};
+use crate::cloud::{Cloud, Marked, errors, limited};
 use crate::cost::{Billed, Machines};
 use crate::full_name;
 use crate::resource::{Address, Health, Owner, Revision};
@@ -159,7 +159,7 @@ impl Kind for NodePool {
     ];
 
     async fn forget(cloud: &Cloud, id: &str) {
-        cloud.forget_cluster(full_name::cluster(id).0).await;
+        cloud.seen.clusters.forget(full_name::cluster_and_pool(id).0).await;
     }
 
     fn apis(&self) -> &'static [&'static str] {
@@ -167,7 +167,7 @@ impl Kind for NodePool {
     }
 
     async fn observe(&self, cloud: &Cloud, id: &str) -> Result<Option<Found<Self>>> {
-        let (cluster_id, name) = full_name::cluster(id);
+        let (cluster_id, name) = full_name::cluster_and_pool(id);
         let Some(cluster) = cloud.cluster(cluster_id).await? else { return Ok(None) };
         let pools = cluster.node_pools.iter();
         let live = { pools }.find(|pool| {
@@ -179,7 +179,7 @@ impl Kind for NodePool {
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
         let clusters = cluster::owned(cloud).await?;
         let pools = clusters.into_iter().flat_map(|(id, cluster)| {
-            let (_, key, _) = cloud.unmarked(cluster.resource_labels);
+            let key = cloud.unmarked(cluster.resource_labels).key;
             let inside = Address::new("cluster", super::key(key, &id));
             let found = move |pool| found(cloud, &id, pool, Some(inside.clone()));
             cluster.node_pools.into_iter().map(found).collect::<Vec<_>>()
@@ -188,15 +188,15 @@ impl Kind for NodePool {
     }
 
     async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
-        let (cluster_id, name) = full_name::cluster(id);
+        let (cluster_id, name) = full_name::cluster_and_pool(id);
         let cluster = cloud.cluster(cluster_id).await?;
         let pools = cluster.iter().flat_map(|cluster| &cluster.node_pools);
         Ok({ pools }.find(|pool| Some(pool.name.as_str()) == name).map(health::of_pool))
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let (cluster_id, name) = full_name::cluster(at.id);
-        let (parent, _) = cluster_id.split_once("/clusters/").unwrap_or((cluster_id, ""));
+        let (cluster_id, name) = full_name::cluster_and_pool(at.id);
+        let parent = full_name::parent(cluster_id);
         // A new cluster comes with its pools: then this answers "already there", and is compared.
         cluster::running(cloud, cluster_id, at.progress).await?;
         let key = at.key.split('/').next().unwrap_or_default();
@@ -219,8 +219,7 @@ impl Kind for NodePool {
     }
 
     async fn update(&self, cloud: &Cloud, at: &Place<'_>, fields: &[String]) -> Result<()> {
-        let (cluster_id, _) = full_name::cluster(at.id);
-        let (parent, _) = cluster_id.split_once("/clusters/").unwrap_or((cluster_id, ""));
+        let parent = full_name::parent(at.id);
         let changed = |name: &str| fields.iter().any(|field| field == name);
         if changed("state") {
             self.usable(cloud, at).await?;
@@ -247,7 +246,7 @@ impl Kind for NodePool {
     }
 
     async fn relabel(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let (parent, _) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        let parent = full_name::parent(at.id);
         // Google's own labels and people's are sent again, or they would go.
         let mut labels = look(cloud, at.id).await?.config.unwrap_or_default().resource_labels;
         labels.extend(cloud.marked(&at.key.replacen('/', "_", 1), &Labels::new()));
@@ -262,7 +261,7 @@ impl Kind for NodePool {
     }
 
     async fn delete(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        let (parent, _) = at.id.split_once("/clusters/").unwrap_or((at.id, ""));
+        let parent = full_name::parent(at.id);
         let delete = cloud.clusters.delete_node_pool().set_name(at.id);
         match errors::found(limited("delete the pool", delete.send()).await)? {
             Some(started) => operation::wait(cloud, parent, started, at.progress).await,
@@ -271,7 +270,7 @@ impl Kind for NodePool {
     }
 
     fn by_hand(&self, project: &str, id: &str) -> String {
-        let (cluster, location) = (full_name::cluster(id).0, full_name::location(id));
+        let (cluster, location) = (full_name::cluster_and_pool(id).0, full_name::location(id));
         format!(
             "gcloud container node-pools delete {} --cluster={} --location={location} --project={project}",
             full_name::last(id),
@@ -325,7 +324,7 @@ impl NodePool {
 
     async fn is_ours(&self, cloud: &Cloud, id: &str) -> Result<bool> {
         let config = look(cloud, id).await?.config.unwrap_or_default();
-        Ok(cloud.unmarked(config.resource_labels).0 == Owner::Ours)
+        Ok(cloud.unmarked(config.resource_labels).owner == Owner::Ours)
     }
 }
 
@@ -337,7 +336,7 @@ fn found(cloud: &Cloud, cluster_id: &str, live: model::NodePool, inside: Option<
     let revision = Revision { version: Some(live.etag), ..Revision::default() };
     let config = live.config.unwrap_or_default();
     let scaling = live.autoscaling.unwrap_or_default();
-    let (owner, key, _) = cloud.unmarked(config.resource_labels);
+    let Marked { owner, key, .. } = cloud.unmarked(config.resource_labels);
     let key = key.map_or_else(|| live.name.clone(), |key| key.replacen('_', "/", 1));
     let fields = NodePool {
         machine_type: config.machine_type,
@@ -346,7 +345,7 @@ fn found(cloud: &Cloud, cluster_id: &str, live: model::NodePool, inside: Option<
         max_nodes: count(scaling.total_max_node_count),
         disk_gb: count(config.disk_size_gb),
         service_account: config.service_account,
-        labels: cloud.unmarked(config.labels).2,
+        labels: cloud.unmarked(config.labels).labels,
         state: match live.status {
             Status::Provisioning => State::BeingMade,
             Status::Error => State::Failed,
@@ -359,7 +358,7 @@ fn found(cloud: &Cloud, cluster_id: &str, live: model::NodePool, inside: Option<
 
 /// What is billed of a cluster by the hour: itself, and each of its pools.
 pub(crate) fn billed(live: &model::Cluster, project: &str) -> Vec<Billed> {
-    let id = format!("projects/{project}/locations/{}/clusters/{}", live.location, live.name);
+    let id = full_name::cluster_id(project, &live.location, &live.name);
     let pool = |pool: &model::NodePool| {
         let config = pool.config.clone().unwrap_or_default();
         let machines = Machines {

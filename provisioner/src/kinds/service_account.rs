@@ -2,14 +2,13 @@
 //! service accounts take no labels.
 
 use anyhow::Result;
-use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_iam_admin_v1::model;
 use google_cloud_wkt::FieldMask;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Found, Kind, Place, Table};
-use crate::cloud::{Cloud, errors, limited};
+use crate::cloud::{Cloud, Marked, errors, limited};
 use crate::preflight::deleted_account;
 use crate::resource::{Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope};
@@ -61,15 +60,8 @@ impl Kind for ServiceAccount {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let list = cloud.accounts.list_service_accounts().set_name(format!("projects/{}", cloud.project.id));
-        // This service has no more on a page.
-        let mut all = list.set_page_size(100).by_item();
-        let mut owned = Vec::new();
-        while let Some(one) = limited("list service accounts", async { all.next().await.transpose() }).await?
-        {
-            owned.extend(Some(found(cloud, one)).filter(|found| found.owner == Owner::Ours));
-        }
-        Ok(owned)
+        let accounts = cloud.accounts_of_project().await?.into_iter().map(|account| found(cloud, account));
+        Ok(accounts.filter(|found| found.owner == Owner::Ours).collect())
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
@@ -91,7 +83,7 @@ impl Kind for ServiceAccount {
         let create = cloud
             .accounts
             .create_service_account()
-            .set_name(format!("projects/{}", cloud.project.id))
+            .set_name(cloud.project.path())
             .set_account_id(name)
             .set_service_account(account);
         limited("create the service account", create.send()).await.map(drop)
@@ -120,7 +112,7 @@ impl Kind for ServiceAccount {
 }
 
 fn path(cloud: &Cloud, email: &str) -> String {
-    format!("projects/{}/serviceAccounts/{email}", cloud.project.id)
+    format!("{}/serviceAccounts/{email}", cloud.project.path())
 }
 
 fn description(cloud: &Cloud, at: &Place<'_>) -> String {
@@ -145,7 +137,7 @@ pub(super) fn found(cloud: &Cloud, account: model::ServiceAccount) -> Found<Serv
         version: None,
         marks: crate::cloud::marks(&labels),
     };
-    let (owner, key, _) = cloud.unmarked(labels);
+    let Marked { owner, key, .. } = cloud.unmarked(labels);
     let display_name = Some(account.display_name).filter(|name| !name.is_empty());
     let name = account.email.split('@').next().unwrap_or_default();
     Found {

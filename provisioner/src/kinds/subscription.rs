@@ -5,7 +5,6 @@
 
 use anyhow::Result;
 use google_cloud_gax::options::RequestOptionsBuilder as _;
-use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_pubsub::model::{self, DeadLetterPolicy, ExpirationPolicy, RetryPolicy};
 use google_cloud_wkt::FieldMask;
 use schemars::JsonSchema;
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::grant::Grant;
 use super::topic::Topic;
 use super::{Found, Kind, Place, Table};
-use crate::cloud::{Cloud, PAGE, errors, limited, marks};
+use crate::cloud::{Cloud, Marked, errors, limited, marks};
 use crate::resource::{Address, Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Reference, Scope, Seconds};
 
@@ -252,13 +251,8 @@ impl Kind for Subscription {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let list = cloud.subscriptions.list_subscriptions().set_page_size(PAGE);
-        let mut all = list.set_project(format!("projects/{}", cloud.project.id)).by_item();
-        let mut owned = Vec::new();
-        while let Some(one) = limited("list subscriptions", async { all.next().await.transpose() }).await? {
-            owned.extend(Some(found(cloud, one)).filter(|found| found.owner == Owner::Ours));
-        }
-        Ok(owned)
+        let all = cloud.subscriptions_of_project().await?.into_iter().map(|one| found(cloud, one));
+        Ok(all.filter(|found| found.owner == Owner::Ours).collect())
     }
 
     async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
@@ -350,7 +344,7 @@ impl Subscription {
 
 pub(super) fn found(cloud: &Cloud, live: model::Subscription) -> Found<Subscription> {
     let revision = Revision { marks: marks(&live.labels), ..Revision::default() };
-    let (owner, key, labels) = cloud.unmarked(live.labels);
+    let Marked { owner, key, labels } = cloud.unmarked(live.labels);
     let retry = live.retry_policy.unwrap_or_default();
     let dead = live.dead_letter_policy.unwrap_or_default();
     let fields = Subscription {

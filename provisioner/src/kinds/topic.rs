@@ -1,6 +1,7 @@
 //! `topic`: a Pub/Sub topic.
 
 use anyhow::Result;
+use futures::FutureExt as _;
 use google_cloud_gax::options::RequestOptionsBuilder as _;
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_pubsub::model;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::subscription::Subscription;
 use super::{Found, Kind, Place, Table};
-use crate::cloud::{Cloud, PAGE, errors, limited, marks};
+use crate::cloud::{Cloud, Marked, PAGE, all, errors, limited, marks};
 use crate::resource::{Desired, Health, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope, Seconds};
 
@@ -56,13 +57,8 @@ impl Kind for Topic {
     }
 
     async fn owned(cloud: &Cloud) -> Result<Vec<Found<Self>>> {
-        let list = cloud.topics.list_topics().set_project(format!("projects/{}", cloud.project.id));
-        let mut all = list.set_page_size(PAGE).by_item();
-        let mut owned = Vec::new();
-        while let Some(topic) = limited("list topics", async { all.next().await.transpose() }).await? {
-            owned.extend(Some(found(cloud, topic)).filter(|found| found.owner == Owner::Ours));
-        }
-        Ok(owned)
+        let topics = cloud.topics_of_project().await?.into_iter().map(|topic| found(cloud, topic));
+        Ok(topics.filter(|found| found.owner == Owner::Ours).collect())
     }
 
     async fn health(cloud: &Cloud, id: &str) -> Result<Option<Health>> {
@@ -112,20 +108,17 @@ impl Kind for Topic {
 
     async fn others(cloud: &Cloud, id: &str) -> Result<Vec<String>> {
         let ours = super::listed::<Subscription>(cloud).await?;
-        let mut all = cloud.topics.list_topic_subscriptions().set_topic(id).set_page_size(PAGE).by_item();
-        let mut others = Vec::new();
-        while let Some(name) =
-            limited("list the topic's subscriptions", async { all.next().await.transpose() }).await?
-        {
-            others.extend(Some(name).filter(|name| ours.iter().all(|own| own.id != *name)));
-        }
-        Ok(others)
+        let list = cloud.topics.list_topic_subscriptions().set_topic(id).set_page_size(PAGE).by_item();
+        let names = all("list the topic's subscriptions", list, |rows| rows.next().boxed());
+        let mut names = names.await?;
+        names.retain(|name| ours.iter().all(|own| own.id != *name));
+        Ok(names)
     }
 }
 
 pub(super) fn found(cloud: &Cloud, topic: model::Topic) -> Found<Topic> {
     let revision = Revision { marks: marks(&topic.labels), ..Revision::default() };
-    let (owner, key, labels) = cloud.unmarked(topic.labels);
+    let Marked { owner, key, labels } = cloud.unmarked(topic.labels);
     let retention = topic.message_retention_duration.map(super::seconds);
     Found {
         key: super::key(key, &topic.name),

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Header, Labels, Lifetime};
 use crate::cloud::{EXPIRES, PROTECT};
+use crate::full_name;
 use crate::kinds::Kept;
 use crate::resource::{Address, Desired};
 
@@ -20,6 +21,13 @@ pub(crate) struct Project {
     pub number: u64,
     /// Whether it is the local cloud's.
     pub local: bool,
+}
+
+impl Project {
+    /// Its full name: `projects/my-project`.
+    pub(crate) fn path(&self) -> String {
+        format!("projects/{}", self.id)
+    }
 }
 
 /// A reference by key from one table to another.
@@ -157,12 +165,12 @@ impl Scope {
 
     /// `projects/P/topics/T`.
     pub(crate) fn topic(&self, key: &str) -> String {
-        format!("projects/{}/topics/{}", self.project.id, self.name("topic", key))
+        format!("{}/topics/{}", self.project.path(), self.name("topic", key))
     }
 
     /// `projects/P/subscriptions/S`.
     pub(crate) fn subscription(&self, key: &str) -> String {
-        format!("projects/{}/subscriptions/{}", self.project.id, self.name("subscription", key))
+        format!("{}/subscriptions/{}", self.project.path(), self.name("subscription", key))
     }
 
     /// The e-mail of a service account.
@@ -173,7 +181,7 @@ impl Scope {
     /// `projects/P/locations/L/clusters/C`. The location is the stack's zone, or its region.
     pub(crate) fn cluster(&self, key: &str) -> String {
         let location = self.zone.as_ref().unwrap_or(&self.region);
-        format!("projects/{}/locations/{location}/clusters/{}", self.project.id, self.name("cluster", key))
+        full_name::cluster_id(&self.project.id, location, &self.name("cluster", key))
     }
 
     /// The labels of `[table.key]`: the stack's, its own, and what must be known of it without the file.

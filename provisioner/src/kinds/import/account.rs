@@ -1,28 +1,21 @@
 //! Service accounts as tables of a stack file.
 
 use anyhow::Result;
-use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_iam_admin_v1::model;
 use serde_json::json;
 
 use super::{Sighting, kept};
-use crate::cloud::{Cloud, limited};
+use crate::cloud::Cloud;
 use crate::kinds::{account_marks, service_account};
 use crate::resource::Owner;
 
 pub(super) async fn all(cloud: &Cloud) -> Result<Vec<Sighting>> {
-    let list = cloud.accounts.list_service_accounts().set_name(format!("projects/{}", cloud.project.id));
-    let mut all = list.by_item();
-    let mut seen = Vec::new();
-    while let Some(live) = limited("list service accounts", async { all.next().await.transpose() }).await? {
-        seen.push(of(cloud, live)?);
-    }
-    Ok(seen)
+    cloud.accounts_of_project().await?.into_iter().map(|live| of(cloud, live)).collect()
 }
 
 fn of(cloud: &Cloud, live: model::ServiceAccount) -> Result<Sighting> {
     let mut unsaid = kept(&[("disabled", live.disabled)]);
-    let is_own = cloud.unmarked(account_marks(&live.description)).0 == Owner::Nobody;
+    let is_own = cloud.unmarked(account_marks(&live.description)).owner == Owner::Nobody;
     if is_own && !live.description.is_empty() {
         unsaid.push(format!("its description {:?} makes room for the stack's marks", live.description));
     }

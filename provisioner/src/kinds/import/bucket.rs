@@ -1,22 +1,15 @@
 //! Buckets as tables of a stack file.
 
 use anyhow::Result;
-use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_storage::model;
 use serde_json::json;
 
 use super::{Sighting, kept, taken_over};
-use crate::cloud::{Cloud, limited};
+use crate::cloud::Cloud;
 use crate::kinds::bucket::{BucketSpec, LifecycleRule};
 
 pub(super) async fn all(cloud: &Cloud) -> Result<Vec<Sighting>> {
-    let list = cloud.buckets.list_buckets().set_parent(format!("projects/{}", cloud.project.id));
-    let mut all = list.by_item();
-    let mut seen = Vec::new();
-    while let Some(live) = limited("list buckets", async { all.next().await.transpose() }).await? {
-        seen.push(of(cloud, live)?);
-    }
-    Ok(seen)
+    cloud.buckets_of_project().await?.into_iter().map(|live| of(cloud, live)).collect()
 }
 
 fn of(cloud: &Cloud, live: model::Bucket) -> Result<Sighting> {
@@ -42,7 +35,7 @@ fn of(cloud: &Cloud, live: model::Bucket) -> Result<Sighting> {
         ));
     }
     unsaid.extend(taken_over(&live.labels));
-    let (owner, _, _) = cloud.unmarked(live.labels.clone());
+    let owner = cloud.unmarked(live.labels.clone()).owner;
     let name = live.name.rsplit('/').next().unwrap_or_default().to_owned();
     let place = live.location.to_lowercase();
     let sighting = Sighting::new(&name, &name, owner, &BucketSpec::read(cloud, live), json!({}))?;

@@ -7,19 +7,19 @@ use serde_json::{Value, json};
 
 use super::Sighting;
 use crate::cloud::{Cloud, limited};
+use crate::full_name;
 use crate::kinds::cluster::ClusterSpec;
 use crate::kinds::node_pool;
 
 pub(super) async fn all(cloud: &Cloud) -> Result<Vec<Sighting>> {
-    let list =
-        cloud.clusters.list_clusters().set_parent(format!("projects/{}/locations/-", cloud.project.id));
+    let list = cloud.clusters.list_clusters().set_parent(format!("{}/locations/-", cloud.project.path()));
     let clusters = limited("list clusters", list.send()).await?.clusters;
     clusters.iter().map(|live| of(cloud, live)).collect()
 }
 
 fn of(cloud: &Cloud, live: &model::Cluster) -> Result<Sighting> {
-    let (owner, _, _) = cloud.unmarked(live.resource_labels.clone());
-    let id = format!("projects/{}/locations/{}/clusters/{}", cloud.project.id, live.location, live.name);
+    let owner = cloud.unmarked(live.resource_labels.clone()).owner;
+    let id = full_name::cluster_id(&cloud.project.id, &live.location, &live.name);
     let pools = live.node_pools.iter().map(|pool| (pool.name.clone(), of_pool(pool)));
     let spec = json!({ "pool": pools.collect::<serde_json::Map<_, _>>() });
     let is_autopilot = live.autopilot.as_ref().is_some_and(|autopilot| autopilot.enabled);

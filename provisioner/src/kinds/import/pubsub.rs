@@ -1,24 +1,18 @@
 //! Topics and subscriptions as tables of a stack file.
 
 use anyhow::Result;
-use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_pubsub::model;
 use serde_json::json;
 
 use super::{Refers, Sighting, kept, taken_over};
-use crate::cloud::{Cloud, limited};
+use crate::cloud::Cloud;
 use crate::kinds::{subscription, topic};
 
 /// What stands in place of the name of a topic that was deleted.
 const DELETED: &str = "_deleted-topic_";
 
 pub(super) async fn topics(cloud: &Cloud) -> Result<Vec<Sighting>> {
-    let mut all = cloud.topics.list_topics().set_project(format!("projects/{}", cloud.project.id)).by_item();
-    let mut seen = Vec::new();
-    while let Some(live) = limited("list topics", async { all.next().await.transpose() }).await? {
-        seen.push(of_topic(cloud, live)?);
-    }
-    Ok(seen)
+    cloud.topics_of_project().await?.into_iter().map(|live| of_topic(cloud, live)).collect()
 }
 
 fn of_topic(cloud: &Cloud, live: model::Topic) -> Result<Sighting> {
@@ -36,13 +30,7 @@ fn of_topic(cloud: &Cloud, live: model::Topic) -> Result<Sighting> {
 }
 
 pub(super) async fn subscriptions(cloud: &Cloud) -> Result<Vec<Sighting>> {
-    let list = cloud.subscriptions.list_subscriptions();
-    let mut all = list.set_project(format!("projects/{}", cloud.project.id)).by_item();
-    let mut seen = Vec::new();
-    while let Some(live) = limited("list subscriptions", async { all.next().await.transpose() }).await? {
-        seen.push(of_subscription(cloud, live)?);
-    }
-    Ok(seen)
+    cloud.subscriptions_of_project().await?.into_iter().map(|live| of_subscription(cloud, live)).collect()
 }
 
 fn of_subscription(cloud: &Cloud, live: model::Subscription) -> Result<Sighting> {

@@ -26,6 +26,7 @@ mod secrets;
 mod template;
 
 pub(crate) use live::buckets_of_jobs;
+pub(super) use live::variables;
 
 /// The annotation of the template that holds the workers' configuration.
 pub(crate) const CONFIG: &str = "provision/worker-config";

@@ -117,7 +117,7 @@ pub(in crate::kinds) struct Count<'a> {
 impl Count<'_> {
     /// The pool's nodes, as its cluster lists them; none if that does not answer.
     async fn nodes(&self, cloud: &Cloud) -> Result<Option<Vec<Node>>> {
-        let (cluster, name) = full_name::cluster(self.pool);
+        let (cluster, name) = full_name::cluster_and_pool(self.pool);
         let Some(kubernetes) = cloud.kubernetes(cluster).await? else { return Ok(None) };
         let of_pool = ListParams::default().labels(&format!("{POOL}={}", name.unwrap_or_default()));
         let api = Api::<Node>::all(kubernetes.0);

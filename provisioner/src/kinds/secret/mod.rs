@@ -12,8 +12,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::job::Job;
-use super::{Table, listed};
+use super::{Table, job};
 use crate::cloud::Cloud;
 use crate::resource::{Address, Desired};
 use crate::stack::{FieldProblem, Scope};
@@ -69,7 +68,7 @@ impl Table for SecretSpec {
             Some(name) => Kept::InSecretManager {
                 secret: match name.contains('/') {
                     true => name.clone(),
-                    false => format!("projects/{}/secrets/{name}", scope.project.id),
+                    false => format!("{}/secrets/{name}", scope.project.path()),
                 },
                 version: self.version.clone().unwrap_or_else(|| "latest".to_owned()),
             },
@@ -179,9 +178,8 @@ pub(super) fn address(key: &str, cluster: &str, scope: &Scope) -> Address {
 /// The secrets of Secret Manager that the stack's workers may hold grants on: those of the file, and
 /// those that live jobs are told of. Nothing on a grant says whose it is, so it is looked for there.
 pub(super) async fn granted_on(cloud: &Cloud) -> Result<BTreeSet<String>> {
-    let live = listed::<Job>(cloud).await?;
-    let told = live.iter().filter_map(|job| job.fields.variable(environment::SECRETS));
-    let versions = told.filter_map(|json| serde_json::from_str::<BTreeMap<String, String>>(json).ok());
+    let told = job::variables(cloud, environment::SECRETS).await?;
+    let versions = told.iter().filter_map(|json| serde_json::from_str::<BTreeMap<String, String>>(json).ok());
     let of = |version: String| version.split("/versions/").next().unwrap_or_default().to_owned();
     let live = versions.flat_map(BTreeMap::into_values).map(of);
     Ok(cloud.secrets_of_the_file.iter().cloned().chain(live).collect())

@@ -11,9 +11,9 @@ use google_cloud_storage::model;
 use google_cloud_storage::model::bucket::SoftDeletePolicy;
 use google_cloud_wkt::FieldMask;
 
-use super::Place;
-use super::bucket::path;
+use super::path;
 use crate::cloud::{Cloud, errors, evidence, limited};
+use crate::kinds::Place;
 
 /// Objects deleted at the same time.
 const AT_ONCE: usize = 32;
