@@ -8,8 +8,8 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
+use crate::change::Change;
 use crate::cloud::Cloud;
-use crate::diff::Change;
 use crate::events::{Event, Watch, What};
 use crate::plan::{Allowed, Plan};
 use crate::recheck::Stale;

@@ -1,7 +1,7 @@
 //! What a plan would take away unread: messages of subscriptions that go. Only reads.
 
+use crate::change::Change;
 use crate::cloud::Cloud;
-use crate::diff::Change;
 use crate::finding::{Finding, Level};
 
 /// Whether a change takes messages away.

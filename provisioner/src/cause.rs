@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::diff::{Action, FieldChange};
+use crate::change::Action;
+use crate::compare::FieldChange;
 use crate::fingerprint::digest;
 
 /// The mark.

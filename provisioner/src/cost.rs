@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::diff::{Action, Change};
+use crate::change::{Action, Change};
 use crate::full_name::region;
 use crate::observe::Observed;
 use crate::prices::{count, prices};

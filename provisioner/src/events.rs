@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Error;
 
-use crate::diff::Action;
+use crate::change::Action;
 use crate::resource::Address;
 
 /// Something that happened to one change.

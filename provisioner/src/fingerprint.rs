@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::diff::is_wholly_ours;
+use crate::compare::is_wholly_ours;
 use crate::resource::{Live, Owner};
 
 /// One state of a live resource, as one change sees it.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::diff::{Action, Change};
+use crate::change::{Action, Change};
 use crate::resource::{Address, Desired};
 
 /// Changes with what each must wait for: indices into the same list, always smaller than its own.

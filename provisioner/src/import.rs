@@ -10,9 +10,10 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use futures::future::try_join_all;
 
+use crate::change::{Action, Change};
 use crate::cloud::{Cloud, PolicyOf};
-use crate::diff::{Action, Asked, Change};
 use crate::kinds::{self, IMPORTED, Sighting};
+use crate::options::Options;
 use crate::plan;
 use crate::resource::Owner;
 use crate::stack::Stack;
@@ -121,8 +122,8 @@ async fn beside_marks(cloud: &Cloud, text: &str) -> Vec<String> {
         Ok(stack) => stack,
         Err(invalid) => return vec![format!("internal error: the file is not valid:\n{invalid}")],
     };
-    let asked = Asked { adopt: vec!["*".to_owned()], ..Asked::default() };
-    match plan::asked(&stack, cloud, &asked).await {
+    let asked = Options { adopt: vec!["*".to_owned()], ..Options::default() };
+    match plan::of(&stack, cloud, &asked).await {
         Ok(plan) => plan.changes().iter().filter_map(more_than_marks).collect(),
         Err(error) => vec![format!("what taking it over would change is not known: {error:#}")],
     }

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
 
+use crate::change::Change;
 use crate::cloud::{Cloud, errors, evidence};
-use crate::diff::Change;
 use crate::finding::{Finding, Level};
 use crate::kinds::{self, told};
 use crate::resource::{Address, Live};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::diff::{Action, Change};
+use crate::change::{Action, Change};
 use crate::images::are_checked;
 use crate::resource::{Address, Desired};
 

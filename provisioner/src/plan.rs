@@ -7,20 +7,21 @@ use anyhow::{Result, bail};
 
 use crate::backlog;
 use crate::cause::may_be_drift;
+use crate::change::{Action, Change};
 use crate::cloud::{Cloud, PROTECT};
 use crate::cost::{self, Billed, CostChange};
-use crate::diff::{self, Action, Asked, Change};
+use crate::diff;
 use crate::finding::{Finding, Level, Unready, first_of};
 use crate::fingerprint::digest;
 use crate::graph::Graph;
-use crate::kinds::{self, AnyKind};
+use crate::kinds;
 use crate::neighbours::{self, Spared};
 use crate::newer;
 use crate::observe::{self, Observed};
+use crate::options::Options;
 use crate::preflight;
 use crate::resource::{Address, Desired, Live, Owner};
-use crate::stack::{Project, Stack, nearest};
-use crate::wildcard::is_pattern;
+use crate::stack::{Project, Stack};
 use crate::{images, places, quota, target};
 
 /// What would make the cloud match the stack.
@@ -86,15 +87,10 @@ pub(crate) struct Allowed {
 #[error("refused:\n{}", .0.join("\n"))]
 pub(crate) struct Refused(pub Vec<String>);
 
-/// Plans a stack.
-pub(crate) async fn of(stack: &Stack, cloud: &Cloud) -> Result<Plan> {
-    asked(stack, cloud, &Asked::default()).await
-}
-
 /// Plans a stack, and what was asked for beside it.
-pub(crate) async fn asked(stack: &Stack, cloud: &Cloud, asked: &Asked) -> Result<Plan> {
+pub(crate) async fn of(stack: &Stack, cloud: &Cloud, asked: &Options) -> Result<Plan> {
     let desired = wanted(stack, &cloud.project)?;
-    may_adopt(&desired, asked)?;
+    asked.may_adopt(&desired)?;
     between(stack, &desired, cloud, asked).await
 }
 
@@ -104,11 +100,11 @@ pub(crate) fn wanted(stack: &Stack, project: &Project) -> Result<Vec<Desired>> {
 }
 
 /// Plans the end of a stack: the same, with nothing in it. What was adopted is let go, or goes, too.
-pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud, asked: &Asked) -> Result<Plan> {
+pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud, asked: &Options) -> Result<Plan> {
     between(stack, &[], cloud, asked).await
 }
 
-async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Asked) -> Result<Plan> {
+async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Options) -> Result<Plan> {
     let (observed, images, quotas, held) = tokio::join!(
         observe::all(desired, cloud),
         images::look(cloud, desired),
@@ -211,22 +207,6 @@ fn foreign(observed: &Observed) -> Option<String> {
     }
     let named: Vec<String> = left.iter().map(|live| live.address.to_string()).collect();
     Some(first_of(&named, 3))
-}
-
-/// Whether what is to be adopted is in the file, and of a kind that can be.
-fn may_adopt(desired: &[Desired], asked: &Asked) -> Result<()> {
-    for address in asked.adopt.iter().filter(|asked| !is_pattern(asked)) {
-        let Some(want) = desired.iter().find(|want| want.address.to_string() == *address) else {
-            let all: Vec<String> = desired.iter().map(|want| want.address.to_string()).collect();
-            let near = nearest(address, all.iter().map(String::as_str));
-            let help = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-            bail!("--adopt {address}: it is not in the file{help}");
-        };
-        if !kinds::named(want.address.kind).is_some_and(AnyKind::adoptable) {
-            bail!("--adopt {address}: a {} bears no marks that could be taken off again", want.address.kind);
-        }
-    }
-    Ok(())
 }
 
 /// A hash of everything that a stack wants.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 
+use crate::change::{Action, Change};
 use crate::cloud::{Cloud, PolicyOf};
-use crate::diff::{Action, Change};
 use crate::finding::{Finding, Level, first_of};
 use crate::observe::Unseen;
 use crate::permissions::{self, least_roles};

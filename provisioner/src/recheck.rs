@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use crate::diff::{Action, Change, FieldChange, differences};
+use crate::change::{Action, Change};
+use crate::compare::{FieldChange, differences};
 use crate::fingerprint::Fingerprint;
 use crate::resource::{Live, Owner};
 

@@ -19,7 +19,7 @@ pub(crate) struct Remainder {
 
 /// What a plan of the end still finds.
 pub(crate) fn of(left: &Plan) -> Result<Vec<Remainder>> {
-    let one = |change: &crate::diff::Change| {
+    let one = |change: &crate::change::Change| {
         let live = change.live.as_ref().context("a change of what is not there")?;
         let kind = kinds::named(live.address.kind).context("a resource of no kind")?;
         let command = kind.by_hand(&left.project, live)?;

@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 use futures::future::try_join_all;
 use serde_json::Value;
 
+use crate::change::{Action, Change};
 use crate::cloud::Cloud;
-use crate::diff::{Action, Change, FieldChange};
+use crate::compare::FieldChange;
 use crate::fingerprint::Fingerprint;
 use crate::kinds;
 use crate::plan::Plan;

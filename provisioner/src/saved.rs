@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::diff::{Action, Change, FieldChange};
+use crate::change::{Action, Change};
+use crate::compare::FieldChange;
 use crate::fingerprint::{Fingerprint, digest};
 use crate::kinds;
 use crate::plan::{Allowed, Plan};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::change::Action;
 use crate::cost::Hourly;
-use crate::diff::Action;
 use crate::report;
 use crate::resource::{Address, Health};
 use crate::runs::{OpenRun, Queue};

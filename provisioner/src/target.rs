@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::diff::{Action, Change};
+use crate::change::{Action, Change};
 use crate::graph::Graph;
 use crate::resource::{Address, Live};
 use crate::stack::nearest;

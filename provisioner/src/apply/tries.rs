@@ -8,8 +8,8 @@ use anyhow::{Error, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::write::{NotSeen, Work};
+use crate::change::Change;
 use crate::cloud::{Cloud, errors, evidence};
-use crate::diff::Change;
 use crate::events::{Event, Watch, What};
 use crate::kinds::{self, AnyKind};
 use crate::plan::Allowed;

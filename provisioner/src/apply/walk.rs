@@ -86,7 +86,7 @@ impl<'a> Walk<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diff::{Action, Change};
+    use crate::change::{Action, Change};
     use crate::resource::{Desired, Live};
     use serde_json::Value;
 

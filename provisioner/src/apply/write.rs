@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::cause::SPEC;
+use crate::change::{Action, Change};
 use crate::cloud::{Cloud, errors};
-use crate::diff::{Action, Change};
 use crate::kinds::{self, AnyKind, Place};
 use crate::plan::Allowed;
 use crate::recheck::{Kept, Moved, Stale, Verdict, compare, read_back, recheck};
-use crate::resource::{ADOPTED, Desired, Live, Owner, Revision};
+use crate::resource::{ADOPTED, Live, Owner, Revision};
 use crate::stack::Labels;
 
 /// A write that somebody else decided on before ours may still be on its way when ours is done: it
@@ -194,37 +194,6 @@ impl<'a> Work<'a> {
         let looked_for = self.change.looked_for().context("a change of nothing")?;
         self.kind.forget(self.cloud, &looked_for.id).await;
         self.kind.observe(self.cloud, &looked_for).await
-    }
-}
-
-impl Change {
-    /// What the cloud calls the resource.
-    fn id(&self) -> &str {
-        let wanted = self.desired.as_ref().map(|want| want.id.as_str());
-        wanted.or(self.live.as_ref().map(|live| live.id.as_str())).unwrap_or_default()
-    }
-
-    /// The top-level fields that differ.
-    fn changed_fields(&self) -> Vec<String> {
-        let top = |path: &str| path.split(['.', '[']).next().unwrap_or_default().to_owned();
-        let mut fields: Vec<String> = self.fields.iter().map(|field| top(&field.path)).collect();
-        fields.dedup();
-        fields
-    }
-
-    /// What a look is for: what is wanted, or else what was there.
-    fn looked_for(&self) -> Option<Desired> {
-        let as_it_was = |live: &Live| Desired {
-            address: self.address.clone(),
-            id: live.id.clone(),
-            fields: live.fields.clone(),
-            needs: Vec::new(),
-            inside: live.inside.clone(),
-            implied_by: None,
-            existing: false,
-            spec: None,
-        };
-        self.desired.clone().or_else(|| self.live.as_ref().map(as_it_was))
     }
 }
 

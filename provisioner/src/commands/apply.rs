@@ -63,7 +63,7 @@ impl Apply {
         let allowed = self.leave.allowed();
         let look = || async {
             let asked = self.asked.asked();
-            let planning = plan::asked(&session.stack, &session.cloud, &asked);
+            let planning = plan::of(&session.stack, &session.cloud, &asked);
             with_growths(&session, &asked.targets, planning).await
         };
         let mut plan = look().await?;

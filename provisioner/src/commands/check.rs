@@ -6,6 +6,7 @@ use clap::Args;
 use super::session::StackArgs;
 use super::sql;
 use crate::exit::Exit;
+use crate::options::Options;
 use crate::plan;
 use crate::report::{self, Style, findings_text};
 use crate::stack::Stack;
@@ -45,7 +46,7 @@ impl Check {
             "{}, in the project {} ({})",
             session.cloud.caller, project.id, project.number
         ));
-        let plan = plan::of(&session.stack, &session.cloud).await?;
+        let plan = plan::of(&session.stack, &session.cloud, &Options::default()).await?;
         for api in plan.changes().iter().filter(|change| change.address.kind == "api") {
             report::note(&format!("{} is not enabled: apply enables it", api.address));
         }

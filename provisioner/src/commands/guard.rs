@@ -9,8 +9,9 @@ use jiff::Timestamp;
 
 use super::session::Session;
 use crate::backlog;
+use crate::change::Change;
 use crate::cloud::{Count, errors};
-use crate::diff::{Change, PRUNED};
+use crate::diff::PRUNED;
 use crate::full_name;
 use crate::kinds;
 use crate::plan::{Allowed, Plan, Refused};

@@ -13,6 +13,7 @@ use super::session::{Gone, Session};
 use crate::apply::Pace;
 use crate::exit::Exit;
 use crate::kinds::JobSpec;
+use crate::options::Options;
 use crate::plan::{self, Allowed, Refused};
 use crate::prices::parse_dollars;
 use crate::report::{self, EventStream, Format, RunProgress, Style, plan_text, run_json, run_text};
@@ -157,7 +158,8 @@ async fn pinned_image(session: &Session, key: &str, job: &JobSpec) -> Result<Opt
 /// Applies what is missing. A run never deletes or replaces: that is `apply`'s.
 async fn bring_up(session: &Session, yes: bool) -> Result<Exit> {
     session.stack.secrets_are_here()?;
-    let plan = with_growths(session, &[], plan::of(&session.stack, &session.cloud)).await?;
+    let plan =
+        with_growths(session, &[], plan::of(&session.stack, &session.cloud, &Options::default())).await?;
     if plan.is_idle() {
         return Ok(Exit::Done);
     }

@@ -8,8 +8,8 @@ use clap::Args;
 use super::grow::with_growths;
 use super::guard::{Look, refusals};
 use super::session::StackArgs;
-use crate::diff::Asked;
 use crate::exit::Exit;
+use crate::options::Options;
 use crate::plan::{self, Allowed};
 use crate::report::{self, PlanFormat};
 use crate::saved;
@@ -76,9 +76,9 @@ pub(super) struct AskedArgs {
 }
 
 impl AskedArgs {
-    pub(super) fn asked(&self) -> Asked {
+    pub(super) fn asked(&self) -> Options {
         let Self { adopt, delete_adopted, prune_grants, target: targets, downgrade } = self.clone();
-        Asked { adopt, delete_adopted, prune_grants, targets, downgrade }
+        Options { adopt, delete_adopted, prune_grants, targets, downgrade }
     }
 }
 
@@ -87,7 +87,7 @@ impl Plan {
         let session = self.stack.open().await?;
         session.stack.secrets_are_here()?;
         let asked = self.asked.asked();
-        let planning = plan::asked(&session.stack, &session.cloud, &asked);
+        let planning = plan::of(&session.stack, &session.cloud, &asked);
         let mut plan = match self.drift_only {
             true => planning.await?.only_drift(),
             false => with_growths(&session, &asked.targets, planning).await?,

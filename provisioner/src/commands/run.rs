@@ -12,8 +12,8 @@ use super::launch::{LaunchArgs, time};
 use super::session::{Session, StackArgs};
 use super::teardown::what_remains;
 use crate::apply::Pace;
-use crate::diff::Asked;
 use crate::exit::Exit;
+use crate::options::Options;
 use crate::plan::{self, Allowed};
 use crate::report::{self, EventStream, Style, plan_text};
 
@@ -63,7 +63,7 @@ impl Run {
 
     async fn tear_down(&self, session: &Session) -> Result<Exit> {
         let look = || async {
-            let plan = plan::teardown(&session.stack, &session.cloud, &Asked::default()).await?;
+            let plan = plan::teardown(&session.stack, &session.cloud, &Options::default()).await?;
             Ok::<_, anyhow::Error>(if self.delete_data { (plan, Vec::new()) } else { plan.sparing_data() })
         };
         let (plan, kept) = look().await?;

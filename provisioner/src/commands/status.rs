@@ -12,10 +12,11 @@ use kube::api::{Api, ListParams};
 
 use super::runs::reasons;
 use super::session::{Session, StackArgs};
+use crate::change::Action;
 use crate::cloud::{Cloud, limited};
-use crate::diff::Action;
 use crate::exit::Exit;
 use crate::kinds;
+use crate::options::Options;
 use crate::plan::{self, Plan};
 use crate::report::{self, Format, publishing_interrupted, status_text};
 use crate::resource::{Address, Health};
@@ -50,7 +51,7 @@ impl Status {
 
 async fn status(session: &Session) -> Result<StackStatus> {
     session.take_dead_letters().await?;
-    let plan = plan::of(&session.stack, &session.cloud).await?;
+    let plan = plan::of(&session.stack, &session.cloud, &Options::default()).await?;
     let runs = open_runs(session).await?;
     Ok(StackStatus {
         stack: session.stack.owner().to_owned(),

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use super::carry_out::{CarryOut, Leave, PaceArgs, end, streamed};
 use super::interrupt;
 use super::session::{Session, StackArgs};
-use crate::diff::Asked;
 use crate::exit::Exit;
+use crate::options::Options;
 use crate::plan::{self, Plan};
 use crate::report::{self, EventStream, PlanFormat, remains_text};
 use crate::{remains, stacks};
@@ -109,8 +109,11 @@ impl Teardown {
     }
 
     async fn one(&self, session: &Session, stream: &EventStream) -> Result<Exit> {
-        let asked =
-            Asked { delete_adopted: self.delete_adopted, targets: self.target.clone(), ..Asked::default() };
+        let asked = Options {
+            delete_adopted: self.delete_adopted,
+            targets: self.target.clone(),
+            ..Options::default()
+        };
         let plan = plan::teardown(&session.stack, &session.cloud, &asked).await?;
         report::planned(&plan, self.format, stream);
         let (allowed, pace) = (self.leave.allowed(), self.pace.pace());
@@ -119,7 +122,7 @@ impl Teardown {
         if exit == Exit::Interrupted {
             return Ok(exit);
         }
-        let all = Asked { targets: Vec::new(), ..asked };
+        let all = Options { targets: Vec::new(), ..asked };
         let look = async || {
             let left = plan::teardown(&session.stack, &session.cloud, &all).await?;
             Ok(left.left_of(&plan))

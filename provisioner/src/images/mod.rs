@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 use serde_json::Value;
 
+use crate::change::{Action, Change};
 use crate::cloud::Cloud;
-use crate::diff::{Action, Change, differences};
+use crate::compare::differences;
 use crate::finding::{Finding, Level};
 use crate::full_name;
 use crate::kinds::POOL;

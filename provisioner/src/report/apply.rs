@@ -12,8 +12,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::plan::push_field;
 use super::{Style, counted, note};
 use crate::apply::{Applied, Unfinished};
+use crate::change::Action;
 use crate::cloud::advice;
-use crate::diff::Action;
 use crate::events::{Event, What};
 use crate::recheck::Stale;
 use crate::resource::Address;
@@ -187,7 +187,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::diff::FieldChange;
+    use crate::compare::FieldChange;
     use crate::recheck::Moved;
 
     #[test]

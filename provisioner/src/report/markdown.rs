@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::plan::{FOLDED, Summary, folder, growths, left_out, loses, push_field, remark, same_folder};
 use super::{Style, cost};
-use crate::diff::{Action, Change};
+use crate::change::{Action, Change};
 use crate::finding::Level;
 use crate::plan::Plan;
 
@@ -243,7 +243,7 @@ mod tests {
 
     use super::super::plan::tests::change;
     use super::*;
-    use crate::diff::FieldChange;
+    use crate::compare::FieldChange;
     use crate::graph::Graph;
 
     fn plan(changes: Vec<Change>) -> Plan {

@@ -9,7 +9,8 @@ use similar::{ChangeTag, TextDiff};
 use super::findings::push_findings;
 use super::{Style, cost, counted};
 use crate::cause::UNKNOWN;
-use crate::diff::{Action, Change, FieldChange};
+use crate::change::{Action, Change};
+use crate::compare::FieldChange;
 use crate::kinds;
 use crate::plan::{Growth, Plan};
 use crate::resource::Address;
@@ -70,13 +71,12 @@ impl Summary {
 /// The plan as data; unchanged resources are not in it.
 pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
     let change = |(at, change): (usize, &'_ Change)| {
-        let id = change.desired.as_ref().map(|want| &want.id).or(change.live.as_ref().map(|live| &live.id));
         let after = plan.graph.waits_for[at].iter().map(|&w| &plan.changes()[w].address);
         serde_json::json!(ChangeJson {
             address: &change.address,
             action: change.action,
             reason: &change.reason,
-            id: id.map_or("", String::as_str),
+            id: change.id(),
             fields: &change.fields,
             after: after.collect(),
             implied_by: change.desired.as_ref().and_then(|want| want.implied_by.as_ref()),

@@ -175,7 +175,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::diff::{Action, FieldChange};
+    use crate::change::Action;
+    use crate::compare::FieldChange;
     use crate::recheck::Moved;
 
     fn line(what: What<'_>) -> String {
