@@ -51,7 +51,7 @@ impl Apply {
 
     async fn apply(self, stream: &EventStream) -> Result<Exit> {
         // A plan for the other cloud is told before that one is asked for anything.
-        let saved = self.saved.as_deref().map(|path| read(path, self.stack.local)).transpose()?;
+        let saved = self.saved.as_deref().map(|path| read(path, self.stack.cloud.local)).transpose()?;
         let session = self.stack.open().await?;
         let pace = self.pace.pace();
         if let (Some(path), Some(saved)) = (&self.saved, saved) {

@@ -32,7 +32,7 @@ pub(super) struct StackArgs {
     #[command(flatten)]
     pub file: Source,
     #[command(flatten)]
-    cloud: ProjectArgs,
+    pub cloud: ProjectArgs,
 }
 
 /// Which project of which cloud.
@@ -44,7 +44,7 @@ pub(super) struct ProjectArgs {
     /// Call as this service account, which the credentials at hand must be allowed to act as.
     #[arg(long, value_name = "EMAIL")]
     pub impersonate: Option<String>,
-    /// Use this folder's local cloud, started if need be, instead of Google's.
+    /// Use the local cloud beside the stack file, started if need be, instead of Google's.
     #[arg(long)]
     pub local: bool,
     /// The local cloud that was reached.
