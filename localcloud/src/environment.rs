@@ -1,4 +1,4 @@
-//! The variables that point existing clients at the local cloud: Google's libraries, gcloud, gsutil
+//! The variables that point existing clients at the local cloud: Google's libraries, gcloud
 //! and kubectl.
 
 use std::path::PathBuf;

@@ -123,9 +123,9 @@ fn what_workers_say_is_there_while_they_live_and_after_everything_else_is_gone()
     assert_eq!(said.code, Some(1), "{}", said.stderr);
     assert!(said.stderr.contains("no cluster has workers of run"), "{}", said.stderr);
     let shown = scenario.expect(0, &["logs", "--local", "--run", &id, "--item", BAD]);
-    assert!(
-        shown.starts_with(&format!("BAD\\u{{1b}}[2J of run {id}: given up after 1 attempts (Permanent): "))
-    );
+    assert!(shown.starts_with(&format!(
+        "BAD\\u{{1b}}[2J of run {id}: given up after 1 attempt (it can never succeed): "
+    )));
     assert!(shown.contains("\nattempt 1: failed for good\n  began "), "{shown}");
     assert!(shown.contains("\n  | 20") && shown.contains(" ERROR   failed: "), "{shown}");
     assert!(!shown.contains('\u{1b}'), "{shown}");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use contract::Failure;
+use contract::{Failure, FailureKind};
 
 use super::counted;
 use super::plain::{one_line, plain};
@@ -20,10 +20,20 @@ pub(crate) fn failures_list(failures: &[&Failure]) -> String {
     failures.iter().map(line).collect()
 }
 
+/// Why nothing more is tried.
+pub(super) fn why(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Permanent => "it can never succeed",
+        FailureKind::AttemptsUsedUp => "its attempts are used up",
+        FailureKind::Vanished => "its workers died of it again and again",
+        FailureKind::DeadLettered => "Pub/Sub gave up delivering it",
+    }
+}
+
 /// Everything about a failed item.
 pub(crate) fn failure_show(failure: &Failure) -> String {
     let Failure { run, item, attempts, message, output_tail, pod, node, at, .. } = failure;
-    let (kind, attempts) = (format!("{:?}", failure.kind), counted((*attempts).into(), "attempt"));
+    let (kind, attempts) = (why(failure.kind), counted((*attempts).into(), "attempt"));
     let mut text = format!(
         "{}\n  run {run}, failed {} after {attempts} ({kind})\n  on {node}, {pod}\n",
         one_line(&item.0),

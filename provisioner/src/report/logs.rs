@@ -6,6 +6,7 @@ use contract::{Attempt, AttemptEnd, EndReason};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::counted;
 use super::plain::plain;
 use super::style::Style;
 use crate::runs::{Ended, Heard, ItemHistory, PodLog, Said, Tried};
@@ -73,9 +74,9 @@ pub(crate) fn item_history(history: &ItemHistory, lines: Option<usize>, style: S
             let _ = writeln!(text, "done by attempt {}", receipt.attempt);
         }
         (None, Some(failure)) => {
-            let kind = format!("{:?}", failure.kind);
-            let tries = failure.attempts;
-            let _ = writeln!(text, "given up after {tries} attempts ({kind}): {}", plain(&failure.message));
+            let (kind, tries) =
+                (super::failed::why(failure.kind), counted(failure.attempts.into(), "attempt"));
+            let _ = writeln!(text, "given up after {tries} ({kind}): {}", plain(&failure.message));
         }
         (None, None) => text.push_str("open\n"),
     }
@@ -217,7 +218,7 @@ mod tests {
             }),
         };
         insta::assert_snapshot!(item_history(&history, Some(2), Style::plain()), @r"
-        U\u{7}D of run fx: given up after 3 attempts (AttemptsUsedUp): no input
+        U\u{7}D of run fx: given up after 3 attempts (its attempts are used up): no input
         attempt 1: failed
           began 1970-01-01 00:00:00 UTC, took 2.0 s, on n, fx-0-1
           no input
