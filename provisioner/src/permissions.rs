@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::change::{Action, Change};
-use crate::images::are_checked;
+use crate::preflight::images::are_checked;
 use crate::resource::{Address, Desired};
 
 /// The permissions that a kind's calls ask for, by what is done. A grant's depend on what it is on.

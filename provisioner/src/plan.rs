@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::backlog;
 use crate::cause::may_be_drift;
 use crate::change::{Action, Change};
 use crate::cloud::{Cloud, PROTECT};
@@ -15,14 +14,13 @@ use crate::finding::{Finding, Level, Unready, first_of};
 use crate::fingerprint::digest;
 use crate::graph::Graph;
 use crate::kinds;
-use crate::neighbours::{self, Spared};
-use crate::newer;
 use crate::observe::{self, Observed};
 use crate::options::Options;
-use crate::preflight;
+use crate::preflight::neighbours::{self, Spared};
+use crate::preflight::{Looks, backlog, images, newer_in_sight};
 use crate::resource::{Address, Desired, Live, Owner};
 use crate::stack::{Project, Stack};
-use crate::{images, places, quota, target};
+use crate::target;
 
 /// What would make the cloud match the stack.
 #[derive(Debug, Default)]
@@ -105,60 +103,39 @@ pub(crate) async fn teardown(stack: &Stack, cloud: &Cloud, asked: &Options) -> R
 }
 
 async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Options) -> Result<Plan> {
-    let (observed, images, quotas, held) = tokio::join!(
-        observe::all(desired, cloud),
-        images::look(cloud, desired),
-        quota::look(cloud, desired),
-        preflight::held(cloud)
-    );
+    let (observed, looks) = tokio::join!(observe::all(desired, cloud), Looks::at(cloud, desired));
     let mut observed = observed?;
-    images.pin(&mut observed.pairs);
-    if desired.is_empty() && !observed.unseen.is_empty() {
-        // Nothing is left behind because it could not be seen.
-        bail!(Unready(preflight::of(cloud, &observed.unseen, &held, &[]).await));
-    }
-    if let Some(other) = foreign(&observed) {
-        bail!(
-            "another stack called {} is in the project {}: it has {other}, and nothing of this file; give this one another `name` in [stack], or take that one down first",
-            stack.owner(),
-            cloud.project.id
-        );
-    }
-    // What goes takes the grants on it along.
-    let are_kept = !asked.prune_grants && !desired.is_empty();
-    let undeclared = observed.undeclared_grants.iter();
-    let strangers = undeclared.filter(|_| are_kept).map(|live| live.id.clone()).collect();
-    let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
+    looks.images.pin(&mut observed.pairs);
     let unseen = std::mem::take(&mut observed.unseen);
+    if desired.is_empty() && !unseen.is_empty() {
+        // Nothing is left behind because it could not be seen.
+        bail!(Unready(looks.access(cloud, &unseen, &[]).await));
+    }
+    refuse_namesakes(stack, cloud, &observed)?;
+    let strangers = strangers(&observed, desired, asked);
     let billed = Some(cost::billed(desired, &observed));
-    let mut findings = images.findings(desired, &observed.pairs, cloud.project.local);
-    findings.extend(quotas.findings(&observed.pairs));
-    findings.extend(places::findings(&observed.pairs));
-    let newer = newer::in_sight(&observed);
+    let mut findings = looks.of_wishes(desired, &observed.pairs, cloud.project.local);
+    let newer = newer_in_sight(&observed).filter(|_| !asked.downgrade);
     let targets = target::resolved(&asked.targets, &addresses(stack, desired, &observed, &cloud.project))?;
-    let mut left_out =
-        if desired.is_empty() { target::only_ending(&mut observed.unwanted, &targets) } else { 0 };
-    let mut changes = match diff::between(observed, fixed, asked) {
+    let spared_ends = match desired.is_empty() {
+        true => target::only_ending(&mut observed.unwanted, &targets),
+        false => 0,
+    };
+    let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
+    let changes = match diff::between(observed, fixed, asked) {
         Ok(changes) => changes,
         Err(conflicts) => {
             let conflicts = conflicts.iter().map(ToString::to_string);
-            let findings = preflight::of(cloud, &unseen, &held, &[]).await;
+            let findings = looks.access(cloud, &unseen, &[]).await;
             let findings = findings.iter().map(ToString::to_string);
             bail!("{}", conflicts.chain(findings).collect::<Vec<_>>().join("\n"))
         }
     };
-    images::tell_moved_tags(&mut changes);
-    let Spared { mut changes, kept, findings: of_others } = neighbours::spared(cloud, changes).await?;
-    findings.extend(of_others);
-    findings.extend(backlog::weighed(cloud, &mut changes).await);
-    let mut graph = ordered(changes);
-    if !desired.is_empty() && !targets.is_empty() {
-        let meant;
-        (meant, left_out) = target::only_meant(graph, &targets);
-        graph = ordered(meant);
-    }
-    findings.extend(preflight::of(cloud, &unseen, &held, &graph.changes).await);
-    if let Some(newer) = newer.filter(|_| !graph.changes.is_empty() && !asked.downgrade) {
+    let Weighed { changes, kept, findings: of_changes } = weighed(cloud, changes).await?;
+    findings.extend(of_changes);
+    let (graph, left_out) = meant(changes, desired, &targets);
+    findings.extend(looks.access(cloud, &unseen, &graph.changes).await);
+    if let Some(newer) = newer.filter(|_| !graph.changes.is_empty()) {
         findings.push(if desired.is_empty() { newer.of_an_end() } else { newer.of_changes() });
     }
     findings.sort_by_key(|finding| finding.level);
@@ -175,12 +152,56 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Opti
         unseen: unseen.into_iter().filter_map(|one| one.address).collect(),
         billed,
         targets: asked.targets.clone(),
-        left_out,
+        left_out: spared_ends + left_out,
         growths: Vec::new(),
         timeouts: stack.timeouts(&cloud.project),
         protected: stack.header.protect.clone(),
         by_labels: stack.is_unwritten(),
     })
+}
+
+/// Another stack that took the same name is not taken for this one.
+fn refuse_namesakes(stack: &Stack, cloud: &Cloud, observed: &Observed) -> Result<()> {
+    let Some(other) = foreign(observed) else { return Ok(()) };
+    bail!(
+        "another stack called {} is in the project {}: it has {other}, and nothing of this file; give this one another `name` in [stack], or take that one down first",
+        stack.owner(),
+        cloud.project.id
+    )
+}
+
+/// Grants that nobody declared, and that stay. What goes takes the grants on it along.
+fn strangers(observed: &Observed, desired: &[Desired], asked: &Options) -> Vec<String> {
+    if asked.prune_grants || desired.is_empty() {
+        return Vec::new();
+    }
+    observed.undeclared_grants.iter().map(|live| live.id.clone()).collect()
+}
+
+/// Changes in the light of what else is there.
+struct Weighed {
+    changes: Vec<Change>,
+    /// What stays after all.
+    kept: Vec<String>,
+    findings: Vec<Finding>,
+}
+
+/// Spares what others live in, and tells what is lost with the rest.
+async fn weighed(cloud: &Cloud, mut changes: Vec<Change>) -> Result<Weighed> {
+    images::tell_moved_tags(&mut changes);
+    let Spared { mut changes, kept, mut findings } = neighbours::spared(cloud, changes).await?;
+    findings.extend(backlog::weighed(cloud, &mut changes).await);
+    Ok(Weighed { changes, kept, findings })
+}
+
+/// The changes that are meant, in order, and how many are left out. Of an end only what ends is left.
+fn meant(changes: Vec<Change>, desired: &[Desired], targets: &HashSet<Address>) -> (Graph, usize) {
+    let graph = ordered(changes);
+    if desired.is_empty() || targets.is_empty() {
+        return (graph, 0);
+    }
+    let (meant, left_out) = target::only_meant(graph, targets);
+    (ordered(meant), left_out)
 }
 
 /// Every address that can be a target.

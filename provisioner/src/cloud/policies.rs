@@ -34,6 +34,15 @@ pub(crate) enum PolicyOf {
 pub(super) type Turns = Mutex<HashMap<PolicyOf, Arc<Mutex<()>>>>;
 
 impl Cloud {
+    /// The unique id that an account had when it was deleted, if grants to it are left on the project.
+    pub(crate) async fn deleted_account(&self, email: &str) -> Option<String> {
+        // Who may not read the policy has been told so already.
+        let policy = self.policy(&PolicyOf::Project).await.ok().flatten()?;
+        let prefix = format!("deleted:serviceAccount:{email}?uid=");
+        let mut members = policy.bindings.iter().flat_map(|binding| &binding.members);
+        members.find_map(|member| Some(member.strip_prefix(&prefix)?.to_owned()))
+    }
+
     /// A policy, read once per round of observation; none if the resource is not there.
     pub(crate) async fn policy(&self, of: &PolicyOf) -> Result<Option<Arc<Policy>>> {
         let read = async { Ok(errors::found(self.read_policy(of).await)?.map(Arc::new)) };

@@ -8,13 +8,13 @@ use contract::RunId;
 use jiff::Timestamp;
 
 use super::session::Session;
-use crate::backlog;
 use crate::change::Change;
 use crate::cloud::{Count, errors};
 use crate::diff::PRUNED;
 use crate::full_name;
 use crate::kinds;
 use crate::plan::{Allowed, Plan, Refused};
+use crate::preflight::backlog;
 use crate::runs::{Cluster, Sifted, Store, Summary, sift};
 
 /// What a guard may do to find out.

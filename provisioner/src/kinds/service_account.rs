@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Found, Kind, Place, Table};
 use crate::cloud::{Cloud, Marked, errors, limited};
-use crate::preflight::deleted_account;
 use crate::resource::{Desired, Owner, Revision};
 use crate::stack::{FieldProblem, Labels, Scope};
 
@@ -65,7 +64,7 @@ impl Kind for ServiceAccount {
     }
 
     async fn create(&self, cloud: &Cloud, at: &Place<'_>) -> Result<()> {
-        if let Some(uid) = deleted_account(cloud, at.id).await {
+        if let Some(uid) = cloud.deleted_account(at.id).await {
             let undelete = cloud.accounts.undelete_service_account().set_name(path(cloud, &uid));
             match limited("restore the service account", undelete.send()).await {
                 Ok(_) => return self.update(cloud, at, &[]).await,

@@ -1,12 +1,11 @@
-//! What stands in the way of a plan that the plan itself does not show: permissions, names that are
-//! taken, what may not be seen. Everything at once, each with what to do. Only reads.
+//! What the caller may not see or not do, and accounts that were deleted and are restored.
 
 use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
 
 use crate::change::{Action, Change};
-use crate::cloud::{Cloud, PolicyOf};
+use crate::cloud::Cloud;
 use crate::finding::{Finding, Level, first_of};
 use crate::observe::Unseen;
 use crate::permissions::{self, least_roles};
@@ -115,7 +114,7 @@ async fn deleted_accounts(cloud: &Cloud, changes: &[Change]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for change in made {
         let email = change.desired.as_ref().map(|want| want.id.as_str()).unwrap_or_default();
-        let Some(uid) = deleted_account(cloud, email).await else { continue };
+        let Some(uid) = cloud.deleted_account(email).await else { continue };
         findings.push(Finding {
             level: Level::Warning,
             what: format!("{}: {email} was deleted, and grants to it are left", change.address),
@@ -123,15 +122,6 @@ async fn deleted_accounts(cloud: &Cloud, changes: &[Change]) -> Vec<Finding> {
         });
     }
     findings
-}
-
-/// The unique id that an account had when it was deleted, if grants to it are left on the project.
-pub(crate) async fn deleted_account(cloud: &Cloud, email: &str) -> Option<String> {
-    // Who may not read the policy has been told so already.
-    let policy = cloud.policy(&PolicyOf::Project).await.ok().flatten()?;
-    let prefix = format!("deleted:serviceAccount:{email}?uid=");
-    let mut members = policy.bindings.iter().flat_map(|binding| &binding.members);
-    members.find_map(|member| Some(member.strip_prefix(&prefix)?.to_owned()))
 }
 
 #[cfg(test)]
