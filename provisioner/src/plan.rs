@@ -36,7 +36,7 @@ pub(crate) struct Plan {
     /// Its changes, in order.
     pub graph: Graph,
     /// Grants on the stack's resources that it says nothing of, and that stay.
-    pub strangers: Vec<String>,
+    pub undeclared_grants: Vec<String>,
     /// What stands in the way of its changes.
     pub findings: Vec<Finding>,
     /// What is the stack's and stays all the same, because others live in it.
@@ -112,7 +112,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Opti
         bail!(Unready(looks.access(cloud, &unseen, &[]).await));
     }
     refuse_namesakes(stack, cloud, &observed)?;
-    let strangers = strangers(&observed, desired, asked);
+    let undeclared_grants = undeclared_grants(&observed, desired, asked);
     let billed = Some(cost::billed(desired, &observed));
     let mut findings = looks.of_wishes(desired, &observed.pairs, cloud.project.local);
     let newer = newer_in_sight(&observed).filter(|_| !asked.downgrade);
@@ -145,7 +145,7 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Opti
         local: cloud.project.local,
         desired: hash(desired),
         graph,
-        strangers,
+        undeclared_grants,
         findings,
         kept,
         refused: Vec::new(),
@@ -171,7 +171,7 @@ fn refuse_namesakes(stack: &Stack, cloud: &Cloud, observed: &Observed) -> Result
 }
 
 /// Grants that nobody declared, and that stay. What goes takes the grants on it along.
-fn strangers(observed: &Observed, desired: &[Desired], asked: &Options) -> Vec<String> {
+fn undeclared_grants(observed: &Observed, desired: &[Desired], asked: &Options) -> Vec<String> {
     if asked.prune_grants || desired.is_empty() {
         return Vec::new();
     }

@@ -68,6 +68,8 @@ pub(crate) fn is_race(error: &Error) -> bool {
     let conflict = |status: &kube::core::Status| status.code == 409 && status.reason == "Conflict";
     has_code(error, Code::Aborted)
         || status(error) == Some(412)
+        // Of uploads no client reads the code.
+        || status(error) == Some(409) && text(error).contains("operation was aborted")
         || has_code(error, Code::FailedPrecondition)
             && ["etag", "pre-condition", "precondition"].iter().any(|word| text(error).contains(word))
         || matches!(kube(error), Some(KubeError::Api(status)) if conflict(status))

@@ -28,7 +28,7 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
         let but = but.as_deref().unwrap_or(": the cloud is as the file says");
         let _ = writeln!(page.text, "**No changes**{but}.");
         findings(plan, &mut page);
-        strangers(plan, &mut page);
+        undeclared_grants(plan, &mut page);
         return page.text;
     }
     page.push(&format!("**{}**\n", Summary::of(plan)));
@@ -55,7 +55,7 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
         hidden += usize::from(!page.fits(&block(plan, at, change, "")));
     }
     hidden += creations(plan, &mut page);
-    strangers(plan, &mut page);
+    undeclared_grants(plan, &mut page);
     if hidden > 0 {
         let _ = write!(
             page.text,
@@ -79,10 +79,10 @@ fn findings(plan: &Plan, page: &mut Page) {
 }
 
 /// Grants to others, which stay; as many as there is room for, and how many there are.
-fn strangers(plan: &Plan, page: &mut Page) {
+fn undeclared_grants(plan: &Plan, page: &mut Page) {
     let title = format!(
         "{} granted outside of the file, and kept (--prune-grants takes them back)",
-        plan.strangers.len()
+        plan.undeclared_grants.len()
     );
     let mut room = page.room().saturating_sub(folded(&title, "", "").chars().count() + 2 * LONGEST_NAME);
     let fits = |grant: &&String| {
@@ -91,8 +91,9 @@ fn strangers(plan: &Plan, page: &mut Page) {
         room = room.saturating_sub(length);
         fits
     };
-    let lines: String = plan.strangers.iter().take_while(fits).map(|grant| one_line(grant) + "\n").collect();
-    if !plan.strangers.is_empty() {
+    let lines: String =
+        plan.undeclared_grants.iter().take_while(fits).map(|grant| one_line(grant) + "\n").collect();
+    if !plan.undeclared_grants.is_empty() {
         page.fits(&folded(&plain_html(&title), "", &lines));
     }
 }
@@ -314,10 +315,10 @@ mod tests {
 
     #[test]
     fn grants_to_others_and_what_is_refused_are_in_the_comment() {
-        let strangers = vec!["bucket b roles/storage.admin user:`ann`".to_owned()];
+        let undeclared_grants = vec!["bucket b roles/storage.admin user:`ann`".to_owned()];
         let refused = vec!["bucket.data would be deleted with 1 object".to_owned()];
         let mut plan = plan(vec![change("bucket", "data", Action::Delete, vec![])]);
-        (plan.strangers, plan.refused) = (strangers, refused);
+        (plan.undeclared_grants, plan.refused) = (undeclared_grants, refused);
         insta::assert_snapshot!(plan_markdown(&plan), @r"
         ### Stack <code>fx</code>, project <code>p</code> (local cloud)
 
@@ -337,7 +338,7 @@ mod tests {
         ");
         let many: Vec<String> =
             (0..2_000).map(|n| format!("bucket b roles/storage.admin user:{n:050}")).collect();
-        plan.strangers = many;
+        plan.undeclared_grants = many;
         let text = plan_markdown(&plan);
         assert!(text.chars().count() <= LIMIT, "{}", text.chars().count());
         assert!(

@@ -90,7 +90,7 @@ pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
         "project": plan.project,
         "local": plan.local,
         "changes": changes,
-        "undeclared_grants": plan.strangers,
+        "undeclared_grants": plan.undeclared_grants,
         "preflight": plan.findings,
         "refused": plan.refused,
         "cost": plan.cost().as_ref().map(cost::change_json),
@@ -124,7 +124,7 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
             (0, false) => "no changes in what can be seen\n",
         });
         push_more(&mut text, plan);
-        push_strangers(&mut text, plan, style);
+        push_undeclared_grants(&mut text, plan, style);
         push_findings(&mut text, &plan.findings, style);
         return text;
     }
@@ -142,7 +142,7 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
             at += 1;
         }
     }
-    push_strangers(&mut text, plan, style);
+    push_undeclared_grants(&mut text, plan, style);
     push_findings(&mut text, &plan.findings, style);
     push_refused(&mut text, plan, style);
     let _ = writeln!(text, "\n{}", Summary::of(plan));
@@ -184,12 +184,12 @@ fn push_more(text: &mut String, plan: &Plan) {
 }
 
 /// Grants to others, which stay.
-fn push_strangers(text: &mut String, plan: &Plan, style: Style) {
-    if plan.strangers.is_empty() {
+fn push_undeclared_grants(text: &mut String, plan: &Plan, style: Style) {
+    if plan.undeclared_grants.is_empty() {
         return;
     }
     text.push_str("\n  granted outside of the file, and kept (--prune-grants takes them back):\n");
-    for grant in &plan.strangers {
+    for grant in &plan.undeclared_grants {
         let _ = writeln!(text, "    {}", style.dim(grant));
     }
 }
