@@ -16,12 +16,12 @@ use scenarios::small::{BUCKET, Outputs, RUN, Small};
 use scenarios::{Random, kill, program, publish, seed, terminate, until};
 use tokio::runtime::Runtime;
 
-const ITEMS: usize = 40;
+const ITEMS: usize = 30;
 const WORKERS: u32 = 2;
 /// How long the input of an item takes to read, so that there is time to strike.
 const READING: Duration = Duration::from_millis(300);
 const KILLS: usize = 2;
-const TERMINATIONS: usize = 4;
+const TERMINATIONS: usize = 3;
 const TOPIC: &str = "projects/local-cloud/topics/items";
 const SUBSCRIPTION: &str = "projects/local-cloud/subscriptions/work";
 

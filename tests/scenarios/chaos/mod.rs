@@ -27,7 +27,7 @@ struct Size {
 
 #[test]
 fn every_item_is_done_once_in_a_little_chaos() {
-    unleash(Size { items: 150, disruptions: 12, hits: 3, late: 2 });
+    unleash(Size { items: 120, disruptions: 10, hits: 3, late: 2 });
 }
 
 #[test]
