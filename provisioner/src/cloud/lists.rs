@@ -16,12 +16,15 @@ pub(crate) const PAGE: i32 = 1000;
 /// The service of service accounts has no more on a page.
 const PAGE_OF_ACCOUNTS: i32 = 100;
 
+/// One row that is asked for, or none where the list has ended.
+type Next<'a, T, E> = BoxFuture<'a, Option<Result<T, E>>>;
+
 /// Every row of a list. The clients keep to themselves what their lists have in common: `next` says how
 /// one row is asked for.
 pub(crate) async fn all<L, T, E>(
     doing: &str,
     mut list: L,
-    next: fn(&mut L) -> BoxFuture<'_, Option<Result<T, E>>>,
+    next: fn(&mut L) -> Next<'_, T, E>,
 ) -> Result<Vec<T>>
 where
     E: Into<anyhow::Error>,

@@ -274,8 +274,8 @@ mod tests {
         ]
     }
 
-    fn live(image: &str) -> Option<Live> {
-        Some(Live::for_test("job", "fx", fields(image)))
+    fn live(image: &str) -> Live {
+        Live::for_test("job", "fx", fields(image))
     }
 
     /// The stack, with its job in the cloud or not.
@@ -298,11 +298,11 @@ mod tests {
     #[test]
     fn who_may_not_look_leaves_an_image_bound_as_it_is() {
         let there = live("gcr.io/p/worker:1@sha256:old");
-        assert_eq!(pinned(found("sha256:new", "amd64"), there.as_ref()), "gcr.io/p/worker:1@sha256:new");
+        assert_eq!(pinned(found("sha256:new", "amd64"), Some(&there)), "gcr.io/p/worker:1@sha256:new");
         for look in [Look::Denied, Look::Missing { repository: true }, Look::Unknown("no".into())] {
-            assert_eq!(pinned(look, there.as_ref()), "gcr.io/p/worker:1@sha256:old");
+            assert_eq!(pinned(look, Some(&there)), "gcr.io/p/worker:1@sha256:old");
         }
-        assert_eq!(pinned(Look::Denied, live("gcr.io/p/worker:2@sha256:old").as_ref()), IMAGE);
+        assert_eq!(pinned(Look::Denied, Some(&live("gcr.io/p/worker:2@sha256:old"))), IMAGE);
         assert_eq!(pinned(Look::Denied, None), IMAGE);
     }
 

@@ -4,7 +4,7 @@
 //! vanished is taken to have died when its worker was last heard of, and at the latest when the next
 //! attempt began.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::record::Record;
 
@@ -34,7 +34,7 @@ struct Try {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tries {
     /// In the order of their numbers.
-    tries: std::collections::BTreeMap<u32, Try>,
+    by_number: BTreeMap<u32, Try>,
     settled: Option<(Settled, i64)>,
     rows_rejected: u64,
 }
@@ -60,10 +60,10 @@ impl Tries {
     pub(super) fn add(&mut self, record: Record, at: i64) {
         match record {
             Record::Attempt { number, pod } => {
-                let attempt = self.tries.entry(number).or_default();
+                let attempt = self.by_number.entry(number).or_default();
                 (attempt.began, attempt.pod) = (Some(at), pod);
             }
-            Record::End { number, end } => self.tries.entry(number).or_default().end = Some((end, at)),
+            Record::End { number, end } => self.by_number.entry(number).or_default().end = Some((end, at)),
             // A receipt wins.
             Record::Done => self.settled = Some((Settled::Done, at)),
             Record::Failed => self.settled = self.settled.or(Some((Settled::Failed, at))),
@@ -91,7 +91,7 @@ impl Tries {
         let mut spent = Spent::default();
         let winner = self.winner();
         let begun: Vec<(u32, i64, &Try)> =
-            self.tries.iter().filter_map(|(number, one)| Some((*number, one.began?, one))).collect();
+            self.by_number.iter().filter_map(|(number, one)| Some((*number, one.began?, one))).collect();
         for (at, (number, began, one)) in begun.iter().enumerate() {
             let next = begun.get(at + 1).map(|(_, began, _)| *began);
             spent.attempts += 1;
@@ -128,7 +128,7 @@ impl Tries {
     /// The attempt that the receipt came of: the last that began before it and did not end otherwise.
     fn winner(&self) -> Option<u32> {
         let (Settled::Done, done) = self.settled? else { return None };
-        let open = self.tries.iter().filter(|(_, one)| one.end.is_none());
+        let open = self.by_number.iter().filter(|(_, one)| one.end.is_none());
         let before = open.filter(|(_, one)| one.began.is_some_and(|began| began <= done));
         before.map(|(number, _)| *number).next_back()
     }
