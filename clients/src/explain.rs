@@ -14,16 +14,16 @@ const LONGEST: usize = 2000;
 /// An error in one line, for people.
 #[must_use]
 pub fn explain(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
+    let mut text = String::new();
     let mut cause = Some(error);
     while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            let _ = write!(text, ": {said}");
-        }
         // A batch of messages shares one error.
         let shared = || error.downcast_ref::<Arc<Error>>().map(AsRef::as_ref);
         let service = error.downcast_ref::<Error>().or_else(shared).filter(|error| error.status().is_some());
+        let said = service.and_then(answer).unwrap_or_else(|| error.to_string());
+        if !text.contains(&said) {
+            let _ = write!(text, "{}{said}", if text.is_empty() { "" } else { ": " });
+        }
         if let Some(denied) = service.and_then(denied)
             && !text.contains(&denied.permission)
         {
@@ -35,6 +35,13 @@ pub fn explain(error: &(dyn StdError + 'static)) -> String {
     // Refusals of metadata servers come as the bytes that they are.
     let text = text.replace("\\n", " ").replace("\\t", " ").replace('\n', " ");
     text.chars().take(LONGEST).collect()
+}
+
+/// A service's own words, and its code.
+fn answer(error: &Error) -> Option<String> {
+    let status = error.status()?;
+    let said = status.message.trim_end().trim_end_matches('.');
+    Some(if said.is_empty() { status.code.to_string() } else { format!("{said} ({})", status.code) })
 }
 
 /// A permission that was refused.

@@ -53,6 +53,11 @@ pub(crate) fn is_wholly_ours(path: &str) -> bool {
     matches!(path.split(['.', '[']).next(), Some("labels" | "config"))
 }
 
+/// Whether a value stands for one that this caller cannot know.
+pub(crate) fn is_unknown(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.starts_with("unknown: "))
+}
+
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.is_empty(),

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::change::{Action, Change};
-use crate::compare::{FieldChange, differences};
+use crate::compare::{FieldChange, differences, is_unknown};
 use crate::fingerprint::Fingerprint;
 use crate::resource::{Live, Owner};
 
@@ -95,6 +95,7 @@ pub(crate) fn compare(change: &Change, live: &Live) -> Verdict {
     let stale = |moved| Verdict::Stale(Stale { moved, now: now(change, Some(live)) });
     match &live.owner {
         Owner::Ours if now(change, Some(live)).is_empty() => Verdict::Done,
+        Owner::Ours if now(change, Some(live)).iter().all(|field| is_unknown(&field.before)) => Verdict::GoOn,
         Owner::Ours => stale(Moved::Appeared),
         _ => stale(Moved::Taken),
     }
@@ -102,7 +103,8 @@ pub(crate) fn compare(change: &Change, live: &Live) -> Verdict {
 
 fn moved(change: &Change, live: &Live, tried: bool) -> Option<Moved> {
     let seen = change.seen.as_ref()?;
-    let fresh = Fingerprint::of(change.desired.as_ref().map(|want| &want.fields), live);
+    let fresh = as_far_as_seen(change, live);
+    let fresh = Fingerprint::of(change.desired.as_ref().map(|want| &want.fields), &fresh);
     match &fresh.holds {
         Some(what) if seen.holds.is_none() && change.is_destructive() => {
             return Some(Moved::Filled(what.clone()));
@@ -116,6 +118,20 @@ fn moved(change: &Change, live: &Live, tried: bool) -> Option<Moved> {
         return None;
     }
     Some(if live.owner == Owner::Ours { Moved::Changed } else { Moved::Taken })
+}
+
+/// What could not be seen, when the change was planned or now, is taken to be as it was planned from:
+/// whoever plans may be allowed less than whoever applies.
+fn as_far_as_seen(change: &Change, live: &Live) -> Live {
+    let mut live = live.clone();
+    for field in &change.fields {
+        if let Some(now) = live.fields.get_mut(&field.path)
+            && (is_unknown(now) || is_unknown(&field.before))
+        {
+            now.clone_from(&field.before);
+        }
+    }
+    live
 }
 
 fn is_as_wanted(change: &Change, live: &Live) -> bool {
@@ -217,6 +233,25 @@ mod tests {
         let taken = Live { owner: Owner::Stack("other".into()), ..then.clone() };
         assert_eq!(look(&taken), "not this stack's any more x: 0 → 1");
         assert_eq!(words(&recheck(&update, None, false)), "deleted since the plan");
+    }
+
+    #[test]
+    fn what_could_not_be_seen_has_not_moved() {
+        let standing = |value: &str| live("1", json!({ "value": value }));
+        let dark = "unknown: may not be read";
+        let want = Some(json!({ "value": "current" }));
+        let update = |then: &str| change(Action::Update, want.clone(), Some(&standing(then)));
+        let look = |then: &str, now: &str| words(&recheck(&update(then), Some(&standing(now)), false));
+        assert_eq!(look(dark, "outdated"), "go on");
+        assert_eq!(look(dark, "current"), "go on", "to write it again changes nothing");
+        assert_eq!(look("outdated", dark), "go on");
+        let taken = Live { owner: Owner::Nobody, ..standing("outdated") };
+        assert_eq!(
+            words(&recheck(&update(dark), Some(&taken), false)),
+            "not this stack's any more value: \"outdated\" → \"current\""
+        );
+        let create = change(Action::Create, want.clone(), None);
+        assert_eq!(words(&recheck(&create, Some(&standing(dark)), false)), "go on");
     }
 
     #[test]

@@ -337,12 +337,17 @@ fn a_changed_value_is_one_change_and_is_told_as_changed() {
     guarded.says(0, &["apply", "--local", "--yes"]);
     guarded.says(0, &["plan", "--local", "--detailed-exitcode"]);
 
-    // Who may not read Secrets still plans.
+    // Who may not read Secrets still plans, and who may applies what was planned.
+    guarded.token = CANARIES[0].0;
     let fault = ["local", "fault", "add", "kubernetes.secrets.*", "--fail", "403"];
     guarded.says(0, &fault);
-    let plan = guarded.says(2, &["plan", "--local", "--detailed-exitcode"]).stdout;
+    let plan =
+        guarded.says(2, &["plan", "--local", "--detailed-exitcode", "--out", "of-a-viewer.json"]).stdout;
     assert!(plan.contains("value: unknown: may not be read → current"), "{plan}");
     guarded.says(0, &["local", "fault", "clear"]);
+    let applied = guarded.says(0, &["apply", "of-a-viewer.json", "--local", "--yes"]);
+    assert!(applied.stderr.contains("updated secret.of-env"), "{}", applied.stderr);
+    guarded.says(0, &["plan", "--local", "--detailed-exitcode"]);
 
     // A value that is not here is shown in the file, and nothing needs it to take the stack down.
     let mut plan = guarded.scenario.command(&["plan", "--local"]);

@@ -31,9 +31,9 @@ const TOLD: &str = r#"{"command":"apply","provision":"0.1.0","type":"plan","vers
 {"action":"create","address":"subscription.s","after":"topic.a","type":"skipped"}
 {"action":"create","address":"subscription.s-dead","seconds":"…","type":"finished"}
 {"action":"create","address":"subscription.s-dead","type":"started"}
-{"action":"create","address":"topic.a","error":{"hint":"`provision permissions apply` prints the roles that the caller needs","message":"the service reports an error with code PERMISSION_DENIED described as: The caller does not have permission"},"seconds":"…","type":"failed"}
+{"action":"create","address":"topic.a","error":{"hint":"`provision permissions apply` prints the roles that the caller needs","message":"The caller does not have permission (PERMISSION_DENIED)"},"seconds":"…","type":"failed"}
 {"action":"create","address":"topic.a","type":"started"}
-{"action":"create","address":"topic.b","error":{"message":"the service reports an error with code RESOURCE_EXHAUSTED described as: Resource has been exhausted (e.g. check quota)."},"seconds":"…","type":"retrying","wait_seconds":"…"}
+{"action":"create","address":"topic.b","error":{"message":"Resource has been exhausted (e.g. check quota) (RESOURCE_EXHAUSTED)"},"seconds":"…","type":"retrying","wait_seconds":"…"}
 {"action":"create","address":"topic.b","seconds":"…","type":"finished"}
 {"action":"create","address":"topic.b","type":"started"}
 {"action":"create","address":"topic.c","seconds":"…","type":"finished"}

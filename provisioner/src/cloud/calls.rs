@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::sync::Semaphore;
 
-use super::evidence;
+use super::{errors, evidence};
 
 /// Calls on their way at the same time: each service has a quota a minute, and each call of a large stack
 /// a connection of its own.
@@ -36,5 +36,5 @@ where
         let seconds = (TRY_LIMIT + CALL_LIMIT).as_secs();
         return Err(evidence::NoAnswer { doing: doing.to_owned(), seconds }.into());
     };
-    answer.map_err(Into::into)
+    answer.map_err(|error| errors::readable(error.into()))
 }

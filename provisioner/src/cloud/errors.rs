@@ -6,6 +6,7 @@ use anyhow::{Error, Result};
 use google_cloud_gax::error::Error as GoogleError;
 use google_cloud_gax::error::rpc::Code;
 use kube::Error as KubeError;
+use kube::core::Status;
 
 /// An error that knows what is to be done about it.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,47 @@ pub(crate) struct Advised {
     pub message: String,
     /// What to do.
     pub hint: String,
+}
+
+/// What a service answered instead of what it was asked for, in its own words: below them the same only
+/// comes again, in those of the transport.
+#[derive(Debug, thiserror::Error)]
+#[error("{said}")]
+struct Answered {
+    said: String,
+    answer: Answer,
+}
+
+#[derive(Debug)]
+enum Answer {
+    Google(GoogleError),
+    Kubernetes(KubeError),
+}
+
+/// The error of a call, as people read it.
+pub(super) fn readable(error: Error) -> Error {
+    let error = match error.downcast::<GoogleError>() {
+        Ok(error) if error.status().is_some() => {
+            return Answered { said: clients::explain(&error), answer: Answer::Google(error) }.into();
+        }
+        Ok(error) => return error.into(),
+        Err(error) => error,
+    };
+    match error.downcast::<KubeError>() {
+        Ok(KubeError::Api(status)) => {
+            let said = in_words(&status);
+            Answered { said, answer: Answer::Kubernetes(KubeError::Api(status)) }.into()
+        }
+        Ok(error) => error.into(),
+        Err(error) => error,
+    }
+}
+
+/// What a control plane says, and why.
+fn in_words(status: &Status) -> String {
+    let said = status.message.trim_end().trim_end_matches('.');
+    let reason = if status.reason.is_empty() { status.code.to_string() } else { status.reason.clone() };
+    if said.is_empty() { reason } else { format!("{said} ({reason})") }
 }
 
 /// Whether the error says that the thing is not there.
@@ -65,7 +107,7 @@ pub(crate) fn is_not_empty(error: &Error) -> bool {
 
 /// Whether somebody else wrote between our read and our write.
 pub(crate) fn is_race(error: &Error) -> bool {
-    let conflict = |status: &kube::core::Status| status.code == 409 && status.reason == "Conflict";
+    let conflict = |status: &Status| status.code == 409 && status.reason == "Conflict";
     has_code(error, Code::Aborted)
         || status(error) == Some(412)
         // Of uploads no client reads the code.
@@ -112,12 +154,22 @@ fn unmet(error: &Error) -> Option<&Unmet> {
 pub(super) fn google(error: &Error) -> Option<&GoogleError> {
     error.chain().find_map(|cause| {
         let of_an_object = || cause.downcast_ref::<clients::ObjectError>()?.service();
-        cause.downcast_ref().or_else(of_an_object)
+        let answered = || match &cause.downcast_ref::<Answered>()?.answer {
+            Answer::Google(error) => Some(error),
+            Answer::Kubernetes(_) => None,
+        };
+        cause.downcast_ref().or_else(of_an_object).or_else(answered)
     })
 }
 
 pub(super) fn kube(error: &Error) -> Option<&KubeError> {
-    error.chain().find_map(|cause| cause.downcast_ref())
+    error.chain().find_map(|cause| {
+        let answered = || match &cause.downcast_ref::<Answered>()?.answer {
+            Answer::Kubernetes(error) => Some(error),
+            Answer::Google(_) => None,
+        };
+        cause.downcast_ref().or_else(answered)
+    })
 }
 
 /// The HTTP status of the answer, or what a gRPC code would be as one.

@@ -15,6 +15,7 @@ use crate::full_name;
 use crate::kinds;
 use crate::plan::{Allowed, Plan, Refused};
 use crate::preflight::backlog;
+use crate::report;
 use crate::runs::{Cluster, Sifted, Store, Summary, sift};
 
 /// What a guard may do to find out.
@@ -114,9 +115,18 @@ async fn workers_of_others(session: &Session, plan: &Plan) -> Vec<String> {
     for change in destructive(plan).filter(machines) {
         let Some(live) = &change.live else { continue };
         let (cluster, pool) = full_name::cluster_and_pool(&live.id);
-        let Ok(Some(cluster)) = Cluster::found(&session.cloud, cluster).await else { continue };
-        let Ok(owners) = cluster.running_workers_of_others(pool).await else { continue };
-        refused.extend(owners.into_iter().map(|(owner, count)| {
+        let owners = match Cluster::found(&session.cloud, cluster).await {
+            Ok(Some(cluster)) => cluster.running_workers_of_others(pool).await,
+            Ok(None) => continue,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &owners {
+            report::warning(&format!(
+                "whether workers of other stacks run in {} is not known: {error:#}",
+                change.address
+            ));
+        }
+        refused.extend(owners.unwrap_or_default().into_iter().map(|(owner, count)| {
             format!(
                 "{} would be taken from under {count} running workers of the stack {owner}: wait for its runs, or add --interrupt-runs",
                 change.address

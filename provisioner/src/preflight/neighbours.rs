@@ -34,34 +34,52 @@ pub(crate) async fn spared(cloud: &Cloud, changes: Vec<Change>) -> Result<Spared
     let others = try_join_all(looks).await?;
     let mut spared = Spared::default();
     for (change, others) in changes.into_iter().zip(others) {
-        let Some((live, others)) = change.live.as_ref().zip(others) else {
-            spared.changes.push(change);
-            continue;
-        };
-        if stays_for_others(&change) {
-            spared.findings.push(stays(cloud, live, &others));
-            spared.kept.push(change.address.to_string());
-        } else {
-            spared.findings.push(goes_along(&change, &others));
-            spared.changes.push(change);
+        match (change.live.as_ref(), others) {
+            (Some(live), Others::There(others)) if stays_for_others(&change) => {
+                spared.findings.push(stays(cloud, live, &others));
+                spared.kept.push(change.address.to_string());
+                continue;
+            }
+            (_, Others::There(others)) => {
+                spared.findings.push(goes_along(&change, &format!("others use it: {}", told(&others))));
+            }
+            (_, Others::Unknown(why)) => {
+                let what = format!("whether others use it is unknown ({why:#})");
+                spared.findings.push(goes_along(&change, &what));
+            }
+            (_, Others::None) => {}
         }
+        spared.changes.push(change);
     }
     spared.findings.extend(unasked(cloud, &gone).await);
     Ok(spared)
 }
 
-/// What of others is in a thing that would go; nothing, where nobody can have anything there.
-async fn others(cloud: &Cloud, change: &Change) -> Result<Option<Vec<String>>> {
-    let Some(live) = change.live.as_ref().filter(|_| change.is_destructive()) else { return Ok(None) };
+/// What of others is in a thing that would go.
+enum Others {
+    /// Nothing, or it is nothing that others could have anything in.
+    None,
+    /// Things, told as `type/name`.
+    There(Vec<String>),
+    /// Nobody answered, or this caller may not see it.
+    Unknown(anyhow::Error),
+}
+
+async fn others(cloud: &Cloud, change: &Change) -> Result<Others> {
+    let Some(live) = change.live.as_ref().filter(|_| change.is_destructive()) else {
+        return Ok(Others::None);
+    };
     let kind = kinds::named(change.address.kind).context("a change of no kind")?;
     match kind.others(cloud, &live.id).await {
+        Ok(others) if others.is_empty() => Ok(Others::None),
+        Ok(others) => Ok(Others::There(others)),
         // It is only a word about what goes: a control plane that does not answer keeps no cluster.
         Err(error)
             if !stays_for_others(change) && (evidence::is_silent(&error) || errors::is_denied(&error)) =>
         {
-            Ok(None)
+            Ok(Others::Unknown(error))
         }
-        others => Ok(Some(others?).filter(|others| !others.is_empty())),
+        Err(error) => Err(error),
     }
 }
 
@@ -80,12 +98,12 @@ fn stays(cloud: &Cloud, live: &Live, others: &[String]) -> Finding {
     }
 }
 
-fn goes_along(change: &Change, others: &[String]) -> Finding {
+fn goes_along(change: &Change, what: &str) -> Finding {
     let done = change.action.past();
     let Address { kind, key } = &change.address;
     Finding {
         level: Level::Warning,
-        what: format!("{kind}.{key} is {done}, and others use it: {}", told(others)),
+        what: format!("{kind}.{key} is {done}, and {what}"),
         help: "ask them before you agree".to_owned(),
     }
 }
