@@ -17,6 +17,11 @@ const LOOKS: usize = 3;
 /// Commands until all is done: as many as resources wait for each other, and a few more.
 const COMMANDS: usize = 20;
 
+/// Looks that a plan does without, and says nothing of: a quota that cannot be read is not told, types are
+/// asked for in another way, and values of Secrets are not for everybody who plans.
+const DISPENSABLE: [&str; 4] =
+    ["compute.regions.get", "kubernetes.discovery.get", "kubernetes.secrets.get", "kubernetes.secrets.list"];
+
 #[test]
 fn what_lasts_stops_its_change_and_is_told_with_what_to_do() {
     let mut random = Random::new(seed_or(1));
@@ -126,7 +131,10 @@ fn fail_looks(stage: &Stage, act: Act, looks: &[Passed], shift: usize, tally: &m
         let tag = format!("(blow {at})");
         let is_told = match said.code {
             // The plan was made all the same: it says what it does not know.
-            Some(0) => said.stdout.contains(&tag) || said.stderr.contains(&tag),
+            Some(0) => {
+                let is_said = |words: &str| said.stdout.contains(words) || said.stderr.contains(words);
+                DISPENSABLE.contains(&call.method.as_str()) || is_said(&tag) || is_said("(may not be listed)")
+            }
             code => code == Some(1) && said.stderr.contains(&tag) && has_advice(&said.stderr),
         };
         if is_struck && !is_told {
