@@ -53,10 +53,12 @@ fn diff_graph_plan_and_the_stack_file_know_no_cloud_crate() {
         "target.rs",
         "apply/walk.rs",
         "permissions.rs",
+        "permissions",
         "recheck.rs",
         "resource.rs",
         "events.rs",
         "saved.rs",
+        "saved",
         "stack",
         "runs/items.rs",
     ];

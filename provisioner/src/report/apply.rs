@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::Error;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::plan::push_field;
-use super::{Style, counted, note};
+use super::fields::push_field;
+use super::{Style, counted, note, plain_lines};
 use crate::apply::{Applied, Unfinished};
 use crate::change::Action;
 use crate::cloud::advice;
@@ -44,7 +44,7 @@ impl ApplyReport {
             What::Started => self.begin(&address),
             What::Progress { text } => self.progress(&address, text),
             What::Retrying { error, .. } => {
-                self.progress(&address, &format!("trying again after: {error:#}"));
+                self.progress(&address, &plain_lines(&format!("trying again after: {error:#}")));
             }
             What::Finished => {
                 let took = self.style.dim(seconds(*took));
@@ -134,7 +134,7 @@ fn summary_text(applied: &Applied) -> String {
 
 /// A change that failed, and what to do, where that is known.
 fn failed_text(address: &Address, error: &Error, style: Style) -> String {
-    let failed = format!("{} {address}: {error:#}", style.red("failed"));
+    let failed = format!("{} {address}: {}", style.red("failed"), plain_lines(&format!("{error:#}")));
     match hint(error) {
         Some(hint) => format!("{failed}\n  hint: {hint}"),
         None => failed,

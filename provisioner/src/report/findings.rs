@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Style;
+use super::{Style, plain_lines};
 use crate::finding::{Finding, Level};
 
 /// What stands in the way, for people; empty if nothing does.
@@ -20,6 +20,6 @@ pub(super) fn push_findings(text: &mut String, findings: &[Finding], style: Styl
             Level::Warning => style.yellow("warning"),
             Level::Note => style.dim("note"),
         };
-        let _ = writeln!(text, "\n{level}: {}\n  {}", finding.what, finding.help);
+        let _ = writeln!(text, "\n{level}: {}\n  {}", plain_lines(&finding.what), plain_lines(&finding.help));
     }
 }

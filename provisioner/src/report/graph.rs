@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::plan::{FOLDED, folder};
+use super::folded::{FOLDED, folder};
 use crate::graph::waves;
 use crate::resource::{Address, Desired};
 

@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
-use super::plan::{FOLDED, Summary, folder, growths, left_out, loses, push_field, remark, same_folder};
+use super::fields::push_field;
+use super::folded::{FOLDED, folder, same_folder};
+use super::plan::{Summary, growths, left_out, loses, remark};
 use super::{Style, cost};
 use crate::change::{Action, Change};
 use crate::finding::Level;

@@ -7,6 +7,9 @@ mod stack;
 mod graph;
 mod cost;
 mod plan;
+mod plan_json;
+mod fields;
+mod folded;
 mod markdown;
 mod apply;
 mod stream;
@@ -45,7 +48,7 @@ pub(crate) use html::account_html;
 pub(crate) use local::{grants_text, local_text};
 pub(crate) use logs::{item_history, log_json, log_text};
 pub(crate) use permissions::{permissions_json, permissions_text};
-pub(crate) use plain::plain;
+pub(crate) use plain::{plain, plain_lines};
 pub(crate) use plan::{moved_text, plan_text};
 pub(crate) use progress::{RunProgress, run_json, run_text};
 pub(crate) use remains::remains_text;
@@ -117,7 +120,7 @@ pub(crate) fn json_line(value: &impl serde::Serialize) {
 pub(crate) fn plan(plan: &crate::plan::Plan, format: PlanFormat) {
     match format {
         PlanFormat::Text => data(&plan_text(plan, Style::of_stdout())),
-        PlanFormat::Json => json(&plan::plan_json(plan)),
+        PlanFormat::Json => json(&plan_json::plan_json(plan)),
         PlanFormat::Markdown => data(&markdown::plan_markdown(plan)),
     }
 }
@@ -138,7 +141,7 @@ pub(crate) fn note(text: &str) {
 
 /// A warning, to stderr.
 pub(crate) fn warning(text: &str) {
-    note(&format!("{}: {text}", Style::of_stderr().yellow("warning")));
+    note(&format!("{}: {}", Style::of_stderr().yellow("warning"), plain_lines(text)));
 }
 
 /// An error with everything that led to it, to stderr.
@@ -148,7 +151,7 @@ pub(crate) fn error(error: &anyhow::Error) {
         note(invalid.render(style.is_on()).trim_end());
         return;
     }
-    note(&format!("{}: {error:#}", style.red("error")));
+    note(&format!("{}: {}", style.red("error"), plain_lines(&format!("{error:#}"))));
     if let Some(hint) = crate::cloud::advice::hint(error) {
         note(&format!("  hint: {hint}"));
     }

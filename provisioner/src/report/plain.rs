@@ -15,6 +15,11 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(harmless)
 }
 
+/// The same of a text of several lines.
+pub(crate) fn plain_lines(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
+}
+
 /// An item as one line of text: its control characters never reach a terminal.
 pub(crate) fn one_line(item: &str) -> String {
     item.escape_debug().to_string()

@@ -1,39 +1,20 @@
-//! A plan, for people and for programs. Pure: text and JSON out, nothing printed.
+//! A plan, for people. Pure: text out, nothing printed.
 
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
-use serde_json::Value;
-use similar::{ChangeTag, TextDiff};
 
+use super::fields::push_field;
 use super::findings::push_findings;
-use super::{Style, cost, counted};
+use super::folded::{FOLDED, folder, same_folder};
+use super::{Style, cost, counted, plain};
 use crate::cause::UNKNOWN;
 use crate::change::{Action, Change};
-use crate::compare::FieldChange;
 use crate::kinds;
 use crate::plan::{Growth, Plan};
-use crate::resource::Address;
 
-/// More files of one folder than this are shown as one line.
-pub(super) const FOLDED: usize = 3;
 /// Column that the remarks begin in.
 const REMARKS: usize = 44;
-
-/// The version of the JSON format.
-const FORMAT_VERSION: u32 = 1;
-
-#[derive(Serialize)]
-struct ChangeJson<'a> {
-    address: &'a Address,
-    action: Action,
-    reason: &'a str,
-    id: &'a str,
-    fields: &'a [FieldChange],
-    after: Vec<&'a Address>,
-    implied_by: Option<&'a Address>,
-    loses: Option<&'a str>,
-}
 
 /// How many changes there are of each kind.
 #[derive(Serialize)]
@@ -66,46 +47,6 @@ impl Summary {
             rename: plan.count(Action::Rename),
         }
     }
-}
-
-/// The plan as data; unchanged resources are not in it.
-pub(crate) fn plan_json(plan: &Plan) -> impl Serialize {
-    let change = |(at, change): (usize, &'_ Change)| {
-        let after = plan.graph.waits_for[at].iter().map(|&w| &plan.changes()[w].address);
-        serde_json::json!(ChangeJson {
-            address: &change.address,
-            action: change.action,
-            reason: &change.reason,
-            id: change.id(),
-            fields: &change.fields,
-            after: after.collect(),
-            implied_by: change.desired.as_ref().and_then(|want| want.implied_by.as_ref()),
-            loses: loses(change),
-        })
-    };
-    let changes: Vec<Value> = plan.changes().iter().enumerate().map(change).collect();
-    let mut whole = serde_json::json!({
-        "format_version": FORMAT_VERSION,
-        "stack": plan.stack,
-        "project": plan.project,
-        "local": plan.local,
-        "changes": changes,
-        "undeclared_grants": plan.undeclared_grants,
-        "preflight": plan.findings,
-        "refused": plan.refused,
-        "cost": plan.cost().as_ref().map(cost::change_json),
-        "summary": Summary::of(plan),
-    });
-    if !plan.targets.is_empty() {
-        whole["targets"] = plan.targets.clone().into();
-        whole["left_out"] = plan.left_out.into();
-    }
-    if !plan.growths.is_empty() {
-        let one =
-            |Growth { run, from, to }: &Growth| serde_json::json!({ "run": run, "from": from, "to": to });
-        whole["open_runs"] = plan.growths.iter().map(one).collect();
-    }
-    whole
 }
 
 pub(super) fn loses(change: &Change) -> Option<&str> {
@@ -238,7 +179,7 @@ fn push_line(text: &mut String, action: Action, what: &str, remark: &str, style:
         Action::Update | Action::Release | Action::Rename => style.yellow(action.sign()),
         Action::Replace | Action::Delete => style.red(action.sign()),
     };
-    let line = format!("  {sign} {what:<REMARKS$} {}", style.dim(remark));
+    let line = format!("  {sign} {:<REMARKS$} {}", plain(what), style.dim(plain(remark)));
     let _ = writeln!(text, "{}", line.trim_end());
 }
 
@@ -270,51 +211,10 @@ pub(super) fn remark(plan: &Plan, at: usize) -> String {
     remarks.join(", ")
 }
 
-pub(super) fn push_field(text: &mut String, field: &FieldChange, style: Style) {
-    let FieldChange { path, before, after } = field;
-    match (before.as_str(), after.as_str()) {
-        (Some(before), Some(after)) if before.contains('\n') || after.contains('\n') => {
-            let _ = writeln!(text, "      {path}:");
-            for change in TextDiff::from_lines(before, after).iter_all_changes() {
-                let line = change.value().trim_end_matches('\n');
-                let line = match change.tag() {
-                    ChangeTag::Equal => format!("  {line}"),
-                    ChangeTag::Insert => style.green(format!("+ {line}")),
-                    ChangeTag::Delete => style.red(format!("- {line}")),
-                };
-                let _ = writeln!(text, "        {line}");
-            }
-        }
-        _ => {
-            let _ = writeln!(text, "      {path}: {} → {}", shown(before), shown(after));
-        }
-    }
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "(none)".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// The folder of a bucket's file: its lines may be folded into one.
-pub(super) fn folder(Address { kind, key }: &Address) -> Option<String> {
-    let (folder, _) = key.rsplit_once('/').filter(|_| *kind == "bucket_file")?;
-    Some(format!("{kind}.{folder}/"))
-}
-
-pub(super) fn same_folder(changes: &[Change], name: &str) -> usize {
-    let alike = |change: &&Change| {
-        change.action == changes[0].action && folder(&change.address).as_deref() == Some(name)
-    };
-    changes.iter().take_while(alike).count()
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::compare::FieldChange;
     use crate::graph::Graph;
     use crate::resource::{Desired, Live};
     use serde_json::json;
@@ -338,7 +238,8 @@ pub(super) mod tests {
         Change { reason: reason.into(), fields, ..Change::for_test(action, desired, live) }
     }
 
-    fn plan() -> Plan {
+    /// A plan with a change of every sort.
+    pub(in crate::report) fn plan() -> Plan {
         let resize = FieldChange { path: "max_nodes".into(), before: json!(10), after: json!(12) };
         let sql = FieldChange {
             path: "config.etl.sql".into(),
@@ -401,15 +302,5 @@ pub(super) mod tests {
           - bucket.data                                  not in the file any more, with 32 objects
             topic.items: nothing is to be done any more
         ");
-    }
-
-    #[test]
-    fn a_plan_is_data_too() {
-        let value = serde_json::to_value(plan_json(&plan())).expect("JSON");
-        assert_eq!(value["format_version"], 1);
-        assert_eq!(value["summary"], json!({"create": 5, "update": 2, "replace": 0, "delete": 1}));
-        assert_eq!(value["changes"][1]["fields"], json!([{"path": "max_nodes", "before": 10, "after": 12}]));
-        assert_eq!(value["changes"][2]["after"], json!(["topic.items"]));
-        assert_eq!(value["changes"][3]["loses"], "32 objects");
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::apply::hint;
-use super::plan::plan_json;
+use super::plan_json::plan_json;
 use super::{PlanFormat, json_line};
 use crate::events::{Event, What};
 use crate::exit::Exit;
