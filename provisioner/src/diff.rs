@@ -89,6 +89,11 @@ fn change(want: &Desired, live: Option<Live>, fixed: Fixed) -> Option<Change> {
     })
 }
 
+/// What the stack owns and its file only uses is the stack's no more.
+pub(crate) fn let_go(live: Live) -> Change {
+    end(live, Action::Release, "only used: it stays, without the stack's marks")
+}
+
 fn end(live: Live, action: Action, reason: &str) -> Change {
     Change {
         address: live.address.clone(),

@@ -3,6 +3,7 @@
 //! The modules stand in the order of the flow:
 //! `stack.toml → desired resources → observe live → diff → plan → apply → report`.
 
+mod text_file;
 mod wildcard;
 mod stack;
 mod resource;

@@ -1,5 +1,6 @@
 //! A plan: what would be done, in which order, and what of it is refused. Changes nothing.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::diff;
 use crate::finding::{Finding, Level, Unready, first_of};
 use crate::fingerprint::digest;
 use crate::graph::Graph;
-use crate::kinds;
+use crate::kinds::{self, AnyKind};
 use crate::observe::{self, Observed};
 use crate::options::Options;
 use crate::preflight::neighbours::{self, Spared};
@@ -121,9 +122,10 @@ async fn between(stack: &Stack, desired: &[Desired], cloud: &Cloud, asked: &Opti
         true => target::only_ending(&mut observed.unwanted, &targets),
         false => 0,
     };
+    let only_used = only_used(&of_file(stack, desired, &cloud.project), &mut observed)?;
     let fixed = |kind: &str| kinds::named(kind).map_or(&[][..], |kind| kind.fixed());
     let changes = match diff::between(observed, fixed, asked) {
-        Ok(changes) => changes,
+        Ok(changes) => changes.into_iter().chain(only_used.into_iter().map(diff::let_go)).collect(),
         Err(conflicts) => {
             let conflicts = conflicts.iter().map(ToString::to_string);
             let findings = looks.access(cloud, &unseen, &[]).await;
@@ -204,12 +206,46 @@ fn meant(changes: Vec<Change>, desired: &[Desired], targets: &HashSet<Address>) 
     (ordered(meant), left_out)
 }
 
-/// Every address that can be a target.
+/// What the file has. A teardown wants nothing of it.
+fn of_file<'a>(stack: &Stack, desired: &'a [Desired], project: &Project) -> Cow<'a, [Desired]> {
+    match desired.is_empty() {
+        true => stack.resources(project).unwrap_or_default().into(),
+        false => desired.into(),
+    }
+}
+
+/// Every address that can be a target: what the file has may be named, there or not.
 fn addresses(stack: &Stack, desired: &[Desired], observed: &Observed, project: &Project) -> Vec<Address> {
-    // A teardown wants nothing; what the file has may still be named, there or not.
-    let of_file = if desired.is_empty() { stack.resources(project).unwrap_or_default() } else { Vec::new() };
-    let declared = desired.iter().chain(&of_file).map(|want| want.address.clone());
-    declared.chain(observed.unwanted.iter().map(|live| live.address.clone())).collect()
+    let declared =
+        of_file(stack, desired, project).iter().map(|want| want.address.clone()).collect::<Vec<_>>();
+    declared.into_iter().chain(observed.unwanted.iter().map(|live| live.address.clone())).collect()
+}
+
+/// Takes out what the stack owns and its file only uses, `existing = true`.
+fn only_used(of_file: &[Desired], observed: &mut Observed) -> Result<Vec<Live>> {
+    let used: HashSet<_> = of_file
+        .iter()
+        .filter(|want| want.existing)
+        .map(|want| (want.address.kind, want.id.as_str()))
+        .collect();
+    let is_used = |live: &Live| used.contains(&(live.address.kind, live.id.as_str())) && is_marked_ours(live);
+    let (mut all, unwanted): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut observed.unwanted).into_iter().partition(is_used);
+    observed.unwanted = unwanted;
+    all.extend(observed.pairs.iter().filter_map(|pair| pair.live.clone()).filter(is_used));
+    let can_go =
+        |live: &Live| live.is_adopted() || kinds::named(live.address.kind).is_some_and(AnyKind::lets_go);
+    if let Some(made) = all.iter().find(|live| !can_go(live)) {
+        bail!(
+            "{}: the stack made it, with what it stands on, and `existing = true` is for what others made: take that out of the file",
+            made.address
+        );
+    }
+    Ok(all)
+}
+
+fn is_marked_ours(live: &Live) -> bool {
+    live.owner == Owner::Ours && kinds::named(live.address.kind).is_some_and(AnyKind::adoptable)
 }
 
 /// What the owner's name finds, if none of it is in the file: the work of others who took the same

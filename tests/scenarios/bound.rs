@@ -322,3 +322,44 @@ fn what_moves_while_the_question_is_open_is_shown_and_asked_again() {
     assert_eq!(said.matches("[y/N]").count(), 2, "{said}");
     scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
 }
+
+#[test]
+fn what_the_file_says_it_only_uses_is_let_go_and_can_be_taken_back() {
+    let scenario =
+        Scenario::with("[stack]\nname = 'demo'\nregion = 'europe-west1'\n\n[topic.a]\n\n[topic.b]\n");
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    scenario.edit("[topic.a]", "[topic.a]\nexisting = true");
+    let changes = |args: &[&str]| -> Vec<String> {
+        let text = scenario.provision(args).stdout;
+        text.lines()
+            .filter(|line| line.contains("topic."))
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect()
+    };
+    let let_go = "○ topic.a only used: it stays, without the stack's marks";
+    // Said, and not applied yet: a teardown heeds it all the same.
+    assert_eq!(changes(&["teardown", "--local"]), ["- topic.b the stack ends", let_go]);
+    assert_eq!(changes(&["plan", "--local"]), [let_go]);
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    assert_eq!(scenario.call("GET", TOPIC, &json!({}))["labels"], Value::Null);
+    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
+    scenario.edit("[topic.a]\nexisting = true", "[topic.a]");
+    scenario.expect(1, &["plan", "--local"]);
+    scenario.expect(0, &["apply", "--local", "--yes", "--adopt", "topic.a"]);
+    scenario.expect(0, &["plan", "--local", "--detailed-exitcode"]);
+}
+
+#[test]
+fn a_cluster_that_the_stack_made_is_not_let_go_from_under_its_nodes() {
+    let scenario = Scenario::with(
+        "[stack]\nname = 'demo'\nregion = 'europe-west1'\nzone = 'europe-west1-b'\n\n[cluster.main]\n[cluster.main.pool.w]\nmax_nodes = 2\n",
+    );
+    scenario.expect(0, &["apply", "--local", "--yes"]);
+    scenario.edit("[cluster.main]", "[cluster.main]\nexisting = true");
+    for args in [&["plan", "--local"][..], &["teardown", "--local", "--yes"]] {
+        let said = scenario.provision(args);
+        assert_eq!(said.code, Some(1), "{}", said.stdout);
+        let words = "cluster.main: the stack made it, with what it stands on, and `existing = true` is for what others made";
+        assert!(said.stderr.contains(words), "{}", said.stderr);
+    }
+}

@@ -37,7 +37,7 @@ fn the_same_list_again_is_another_run_once_the_first_has_ended() {
     let run = ["run", "--local", "--yes", "--items", "two.txt"];
     let first = scenario.provision(&run);
     assert_eq!(first.code, Some(0), "{}", first.stderr);
-    assert!(first.stderr.contains("1 items came more than once"), "{}", first.stderr);
+    assert!(first.stderr.contains("1 item came more than once"), "{}", first.stderr);
     assert!(first.stdout.ends_with("0 nodes preempted, 0 items lost, 2 of 2 done\n"), "{}", first.stdout);
     scenario.expect(0, &run);
     let runs = scenario.json(0, &["runs", "list", "--local"]);

@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::plan;
 use crate::report::{self, EventStream, PlanFormat, Style};
 use crate::saved::{self, Saved};
+use crate::text_file;
 
 /// Makes the cloud match stack.toml, or carries out a saved plan.
 #[derive(Args)]
@@ -89,7 +90,7 @@ impl Apply {
 /// Reads a saved plan, which must be for the local cloud or for Google's.
 fn read(path: &Path, local: bool) -> Result<Saved> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    let text = text_file::read(path).with_context(|| format!("cannot read {name}"))?;
     let saved = saved::read(&text).with_context(|| name.to_string())?;
     match (saved.plan.local, local) {
         (true, false) => bail!("{name} is a plan for the local cloud: add --local"),

@@ -48,7 +48,8 @@ impl ItemArgs {
             (None, None) => Items::named(self.named.iter().chain(&self.arguments).cloned())?,
         };
         if items.duplicates > 0 {
-            report::warning(&format!("{} items came more than once: each is done once", items.duplicates));
+            let twice = report::counted(items.duplicates as u64, "item");
+            report::warning(&format!("{twice} came more than once: each is done once"));
         }
         Ok(items)
     }

@@ -160,12 +160,18 @@ pub fn main() -> ExitCode {
         runtime.shutdown_timeout(std::time::Duration::from_secs(1));
         result
     });
-    result
-        .unwrap_or_else(|error| {
-            report::error(&error);
-            exit_of(&error)
-        })
-        .into()
+    let exit = result.unwrap_or_else(|error| {
+        report::error(&error);
+        exit_of(&error)
+    });
+    whole(exit).into()
+}
+
+/// How a command ended of which not all could be printed.
+fn whole(exit: Exit) -> Exit {
+    let Some(error) = report::unwritten() else { return exit };
+    report::error(&anyhow::anyhow!("cannot write to stdout: {error}"));
+    if matches!(exit, Exit::Done | Exit::Changes) { Exit::Error } else { exit }
 }
 
 /// Carries something out on a thread that has room for it: what commands wait for lies on the stack while

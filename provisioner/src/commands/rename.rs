@@ -14,6 +14,7 @@ use crate::rename::{self, Names};
 use crate::report::{self, EventStream, PlanFormat};
 use crate::stack::{Stack, renamed, stack_name};
 use crate::stacks;
+use crate::text_file;
 
 /// Gives a stack another name: its resources stay what and where they are, and their marks name it anew.
 #[derive(Args)]
@@ -99,8 +100,7 @@ impl Rename {
             return Ok(Edit::ByHand);
         }
         let path = self.path()?;
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = text_file::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(renamed(&source.file, &text, &self.new, prefix).map_or(Edit::ByHand, Edit::Write))
     }
 

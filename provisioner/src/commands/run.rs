@@ -19,11 +19,14 @@ use crate::report::{self, EventStream, Style, plan_text};
 
 /// Pushes items through a job.
 #[derive(Args)]
+#[command(
+    override_usage = "provision run [OPTIONS] <--items <FILE>|--item <ITEM>|--range <RANGE>|-- <ITEM>...>"
+)]
 #[command(after_help = "Examples:
   provision run --local --yes --items examples/fx/items.txt
   ls videos | provision run --yes --items -
   provision run --yes -- USD GBP                                     items as arguments
-  provision run --yes --range 2026-01-01..2026-01-31                 days (UTC) as items; also last-7d
+  provision run --yes --range 2026-01-01..2026-01-31                 days (UTC) as items
   provision run --local --yes --items items.txt --preempt-every 1s   nodes vanish, no item does")]
 pub(super) struct Run {
     #[command(flatten)]

@@ -71,6 +71,7 @@ pub(crate) trait AnyKind: Sync {
     fn creates_over(&self) -> bool;
     fn updates_blindly(&self) -> bool;
     fn adoptable(&self) -> bool;
+    fn lets_go(&self) -> bool;
     fn is_marked(&self) -> bool;
     fn carries_runs(&self) -> bool;
     fn apis(&self, fields: &Value) -> Result<&'static [&'static str]>;
@@ -164,6 +165,10 @@ impl<T: Kind> AnyKind for Of<T> {
 
     fn adoptable(&self) -> bool {
         T::ADOPTABLE
+    }
+
+    fn lets_go(&self) -> bool {
+        T::LETS_GO
     }
 
     fn is_marked(&self) -> bool {

@@ -172,6 +172,8 @@ impl Kind for Cluster {
     const LONGEST: Duration = Duration::from_mins(45);
     const UPDATES_BLINDLY: bool = true;
     const ADOPTABLE: bool = true;
+    // Its pools, and the account of its nodes, would not be the file's any more.
+    const LETS_GO: bool = false;
 
     async fn forget(cloud: &Cloud, id: &str) {
         cloud.seen.clusters.forget(id).await;

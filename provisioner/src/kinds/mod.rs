@@ -106,6 +106,8 @@ pub(crate) trait Kind: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
 
     /// Whether one that is there can be taken over, and let go again: it bears marks of its own.
     const ADOPTABLE: bool = false;
+    /// Whether one that the stack made itself can be let go, too: what it stands on does not go then.
+    const LETS_GO: bool = Self::ADOPTABLE;
     /// Whether it bears the stack's marks itself, and does not just go with what it lies on.
     const IS_MARKED: bool = true;
     /// Whether an open run stands on it.

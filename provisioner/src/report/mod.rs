@@ -1,6 +1,7 @@
 //! The only place that prints: data to stdout, narration to stderr, complete without colour.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 // Of a stack.
 mod stack;
@@ -94,10 +95,21 @@ pub(crate) enum AccountFormat {
     Html,
 }
 
-/// Data, to stdout. A reader that has gone away is no error.
+/// Why data was not written, the first time.
+static UNWRITTEN: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Data, to stdout. A reader that has gone away is no error; a disk that is full is, see [`unwritten`].
 pub(crate) fn data(text: &str) {
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => drop(UNWRITTEN.set(error)),
+        _ => {}
+    }
+}
+
+/// Why not all data is where it was to go: who reads it must not take a part for the whole.
+pub(crate) fn unwritten() -> Option<&'static std::io::Error> {
+    UNWRITTEN.get()
 }
 
 /// A JSON document, to stdout.

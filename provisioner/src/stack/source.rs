@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::problem::nearest;
 use super::texts::{Layer, Texts};
+use crate::text_file;
 
 /// The texts of a stack, as the command line names them.
 #[derive(Args, Clone, Debug)]
@@ -51,7 +52,7 @@ impl Source {
     pub(super) fn texts(&self) -> Result<Texts> {
         let mut texts = Texts::default();
         let path = self.file.display();
-        let text = std::fs::read_to_string(&self.file).with_context(|| {
+        let text = text_file::read(&self.file).with_context(|| {
             format!("cannot read {path}: is this the stack's folder? `--file PATH` names another file")
         })?;
         texts.push(Layer::File, path.to_string(), text);
@@ -61,7 +62,7 @@ impl Source {
                 bail!("no {}: {}", overlay.display(), self.others(env));
             }
             let name = overlay.display().to_string();
-            let text = std::fs::read_to_string(&overlay).with_context(|| format!("cannot read {name}"))?;
+            let text = text_file::read(&overlay).with_context(|| format!("cannot read {name}"))?;
             texts.push(Layer::Overlay, name, text);
         }
         for set in &self.set {
