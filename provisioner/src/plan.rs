@@ -277,6 +277,11 @@ fn ordered(changes: Vec<Change>) -> Graph {
 }
 
 impl Plan {
+    /// Whether it is of an end, or of a file without resources.
+    pub(crate) fn wants_nothing(&self) -> bool {
+        self.desired == hash(&[])
+    }
+
     /// The plan of these changes.
     pub(crate) fn of_changes(
         stack: String,

@@ -116,6 +116,12 @@ impl Teardown {
         };
         let plan = plan::teardown(&session.stack, &session.cloud, &asked).await?;
         report::planned(&plan, self.format, stream);
+        if plan.is_empty() && session.stack.is_unwritten() {
+            report::warning(&format!(
+                "nothing in the project {} bears the marks of a stack {}: `provision stacks` lists those that are there",
+                plan.project, plan.stack
+            ));
+        }
         let (allowed, pace) = (self.leave.allowed(), self.pace.pace());
         let ask = (!self.leave.yes).then_some("delete these changes");
         let exit = CarryOut { allowed, pace, ask, stream }.carry_out(session, &plan).await?;

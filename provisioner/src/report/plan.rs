@@ -61,6 +61,7 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
         let is_seen = plan.unseen.is_empty() && plan.readiness().is_ok();
         text.push_str(match (plan.left_out, is_seen) {
             (1.., _) => "no changes of what was asked for\n",
+            (0, true) if plan.wants_nothing() => "no changes: nothing of the stack is there\n",
             (0, true) => "no changes: the cloud is as the file says\n",
             (0, false) => "no changes in what can be seen\n",
         });

@@ -30,7 +30,7 @@ fn line(standing: &Standing, now: Timestamp) -> String {
         let _ = match standing.end() {
             Some(end) if end <= now => write!(text, ", expired {} ago", span(end, now)),
             Some(end) => write!(text, ", expires in {}", span(now, end)),
-            None => write!(text, ", meant to live {} h", seconds / 3600),
+            None => write!(text, ", meant to live {}", lasting(seconds)),
         };
     }
     if !standing.cost.is_nothing() {
@@ -45,7 +45,10 @@ fn line(standing: &Standing, now: Timestamp) -> String {
 
 /// The time between two instants, in the two largest units that say something.
 pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
-    let seconds = to.duration_since(from).as_secs().max(0);
+    lasting(to.duration_since(from).as_secs().max(0).unsigned_abs())
+}
+
+fn lasting(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3_600 => format!("{} min", seconds / 60),
