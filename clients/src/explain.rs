@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use google_cloud_gax::error::Error;
-use google_cloud_gax::error::rpc::StatusDetails;
+use google_cloud_gax::error::rpc::{Code, StatusDetails};
 
 /// Longest text that is made of one error.
 const LONGEST: usize = 2000;
@@ -20,8 +20,12 @@ pub fn explain(error: &(dyn StdError + 'static)) -> String {
         // A batch of messages shares one error.
         let shared = || error.downcast_ref::<Arc<Error>>().map(AsRef::as_ref);
         let service = error.downcast_ref::<Error>().or_else(shared).filter(|error| error.status().is_some());
-        let said = service.and_then(answer).unwrap_or_else(|| error.to_string());
-        if !text.contains(&said) {
+        let own = error.to_string();
+        let said = service.and_then(answer).unwrap_or_else(|| own.clone());
+        if !own.is_empty() && text.contains(&own) {
+            // Whatever stands around it says it, too.
+            text = text.replace(&own, &said);
+        } else if !text.contains(&said) {
             let _ = write!(text, "{}{said}", if text.is_empty() { "" } else { ": " });
         }
         if let Some(denied) = service.and_then(denied)
@@ -37,11 +41,22 @@ pub fn explain(error: &(dyn StdError + 'static)) -> String {
     text.chars().take(LONGEST).collect()
 }
 
+/// What a service says, and its code, which is told in brackets.
+#[must_use]
+pub fn in_words(message: &str, code: &str) -> String {
+    let said = message.trim_end().trim_end_matches('.');
+    if said.is_empty() { code.to_owned() } else { format!("{said} ({code})") }
+}
+
 /// A service's own words, and its code.
 fn answer(error: &Error) -> Option<String> {
     let status = error.status()?;
-    let said = status.message.trim_end().trim_end_matches('.');
-    Some(if said.is_empty() { status.code.to_string() } else { format!("{said} ({})", status.code) })
+    let code = match (status.code, error.http_status_code()) {
+        // Of uploads no client reads the code.
+        (Code::Unknown, Some(http)) => format!("HTTP {http}"),
+        (code, _) => code.to_string(),
+    };
+    Some(in_words(&status.message, &code))
 }
 
 /// A permission that was refused.
@@ -59,4 +74,25 @@ fn denied(error: &Error) -> Option<Denied> {
         let text = |key: &str| info.metadata.get(key).cloned();
         Some(Denied { permission: text("permission")?, resource: text("resource").unwrap_or_default() })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use google_cloud_gax::error::rpc::Status;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("publishing was interrupted: {0}")]
+    struct Wrapped(#[source] Error);
+
+    #[test]
+    fn a_service_is_heard_once_whatever_stands_around_it() {
+        let refused =
+            || Error::service(Status::default().set_code(Code::PermissionDenied).set_message("No way."));
+        assert_eq!(explain(&refused()), "No way (PERMISSION_DENIED)");
+        assert_eq!(explain(&Wrapped(refused())), "publishing was interrupted: No way (PERMISSION_DENIED)");
+        let silent = Error::service(Status::default().set_code(Code::Aborted));
+        assert_eq!(explain(&silent), "ABORTED");
+    }
 }

@@ -8,6 +8,6 @@ mod subscription;
 mod target;
 
 pub use bucket::{Bucket, Conditional, Copied, Listed, Metadata, ObjectError, Stored};
-pub use explain::explain;
+pub use explain::{explain, in_words};
 pub use subscription::{Pull, PullError, Received, Subscription};
 pub use target::{Target, TargetError};

@@ -22,6 +22,7 @@ mod write;
 use tries::Tries;
 pub(crate) use tries::Unfinished;
 use walk::Walk;
+use write::Outcome;
 
 /// How a plan is carried out.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,8 @@ impl Halt {
 pub(crate) struct Applied {
     /// Changes made.
     pub done: usize,
+    /// Changes that were no changes any more: all was as wanted already.
+    pub was_so: usize,
     /// Changes that failed, each with its error.
     pub failed: Vec<(Address, Error)>,
     /// Changes that nobody waits for any more, each with what it waited for last.
@@ -124,7 +127,8 @@ pub(crate) async fn run(
             let Some((at, result)) = ended else { break };
             walk.ended(at, result.is_ok());
             match result {
-                Ok(()) => applied.done += 1,
+                Ok(Outcome::Made) => applied.done += 1,
+                Ok(Outcome::WasSo) => applied.was_so += 1,
                 Err(error) => applied.failed.push((changes[at].address.clone(), error)),
             }
         }

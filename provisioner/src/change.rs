@@ -19,7 +19,7 @@ pub(crate) enum Action {
     Replace,
     /// It is there and not wanted.
     Delete,
-    /// It was there before the stack took it over, and is not wanted: only the marks go.
+    /// It was there before the stack took it over and is not wanted, or is only used: only the marks go.
     Release,
     /// It is the stack's under its former name: only the marks change.
     Rename,

@@ -44,7 +44,10 @@ pub(crate) enum What<'a> {
         wait: Duration,
     },
     /// It is made.
-    Finished,
+    Finished {
+        /// Nothing was left to do: somebody, perhaps an apply of the same plan before, had done it.
+        was_so: bool,
+    },
     /// It failed for good.
     Failed {
         /// Why.

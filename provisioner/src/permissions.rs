@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::change::{Action, Change};
+use crate::kinds::{self, AnyKind};
 use crate::preflight::images::are_checked;
 use crate::resource::{Address, Desired};
 
@@ -98,5 +99,5 @@ pub(crate) fn of_any_change() -> Vec<&'static str> {
 
 /// Whether resources of a row bear marks: those of grants stand for all policies.
 fn is_marked(row: &Row) -> bool {
-    crate::kinds::named(row.kind).is_some_and(crate::kinds::AnyKind::is_marked)
+    kinds::named(row.kind).is_some_and(AnyKind::is_marked)
 }

@@ -79,6 +79,10 @@ pub(crate) fn recheck(change: &Change, fresh: Option<&Live>, tried: bool) -> Ver
         },
         (Action::Release, Some(live)) if tried && live.owner == Owner::Nobody => Verdict::Done,
         (Action::Replace, None) if tried => Verdict::GoOn,
+        // That it was there was not seen either.
+        (Action::Update, None) if change.fields.iter().all(|field| is_unknown(&field.before)) => {
+            Verdict::GoOn
+        }
         (Action::Update | Action::Replace, None) => stale(Moved::Gone),
         (_, Some(live)) if tried && is_as_wanted(change, live) => Verdict::Done,
         (_, Some(live)) => match moved(change, live, tried) {
@@ -90,7 +94,8 @@ pub(crate) fn recheck(change: &Change, fresh: Option<&Live>, tried: bool) -> Ver
     }
 }
 
-/// What a creation that was refused because something is there makes of that.
+/// What a creation makes of a thing that is there, before it writes over it or after it was refused: it
+/// goes on only where it cannot see whether the thing is as wanted.
 pub(crate) fn compare(change: &Change, live: &Live) -> Verdict {
     let stale = |moved| Verdict::Stale(Stale { moved, now: now(change, Some(live)) });
     match &live.owner {
@@ -120,7 +125,7 @@ fn moved(change: &Change, live: &Live, tried: bool) -> Option<Moved> {
     Some(if live.owner == Owner::Ours { Moved::Changed } else { Moved::Taken })
 }
 
-/// What could not be seen, when the change was planned or now, is taken to be as it was planned from:
+/// What could not be seen whole, when the change was planned or now, is taken to be as it was planned from:
 /// whoever plans may be allowed less than whoever applies.
 fn as_far_as_seen(change: &Change, live: &Live) -> Live {
     let mut live = live.clone();
@@ -175,7 +180,8 @@ pub(crate) fn read_back(change: &Change, fresh: Option<&Live>) -> Kept {
         then == Some(&Fingerprint::of(want, live).read)
     };
     match now(change, fresh) {
-        rest if rest.is_empty() => Kept::Ours,
+        // Of what cannot be seen there is no evidence against us.
+        rest if rest.iter().all(|field| is_unknown(&field.before)) => Kept::Ours,
         _ if as_before() => Kept::NotYet,
         _ => lost(Moved::Overwritten),
     }
@@ -250,8 +256,10 @@ mod tests {
             words(&recheck(&update(dark), Some(&taken), false)),
             "not this stack's any more value: \"outdated\" → \"current\""
         );
+        assert_eq!(words(&recheck(&update(dark), None, false)), "go on", "it may never have been there");
         let create = change(Action::Create, want.clone(), None);
         assert_eq!(words(&recheck(&create, Some(&standing(dark)), false)), "go on");
+        assert_eq!(read_back(&create, Some(&standing(dark))), Kept::Ours);
     }
 
     #[test]

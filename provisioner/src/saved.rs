@@ -1,5 +1,5 @@
 //! A plan as a file: exactly what was shown, bound to the states that it was decided on. It holds no
-//! secrets, since a stack has none, and whoever changes a byte of it has no plan any more.
+//! value of a secret, since no plan does, and whoever changes a byte of it has no plan any more.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

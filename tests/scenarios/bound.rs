@@ -350,16 +350,39 @@ fn what_the_file_says_it_only_uses_is_let_go_and_can_be_taken_back() {
 }
 
 #[test]
-fn a_cluster_that_the_stack_made_is_not_let_go_from_under_its_nodes() {
+fn nothing_is_let_go_from_under_which_the_rest_would_vanish() {
     let scenario = Scenario::with(
-        "[stack]\nname = 'demo'\nregion = 'europe-west1'\nzone = 'europe-west1-b'\n\n[cluster.main]\n[cluster.main.pool.w]\nmax_nodes = 2\n",
+        "[stack]\nname = 'demo'\nregion = 'europe-west1'\nzone = 'europe-west1-b'\n\n[topic.a]\n\n[subscription.s]\ntopic = 'a'\n\n[cluster.main]\n[cluster.main.pool.w]\nmax_nodes = 2\n",
     );
     scenario.expect(0, &["apply", "--local", "--yes"]);
     scenario.edit("[cluster.main]", "[cluster.main]\nexisting = true");
+    scenario.edit("[subscription.s]", "[subscription.s]\nexisting = true");
     for args in [&["plan", "--local"][..], &["teardown", "--local", "--yes"]] {
         let said = scenario.provision(args);
         assert_eq!(said.code, Some(1), "{}", said.stdout);
-        let words = "cluster.main: the stack made it, with what it stands on, and `existing = true` is for what others made";
-        assert!(said.stderr.contains(words), "{}", said.stderr);
+        for address in ["cluster.main", "subscription.s"] {
+            let words = format!("{address}: it is this stack's, with what it stands on");
+            assert!(said.stderr.contains(&words), "{words}: {}", said.stderr);
+        }
     }
+}
+
+#[test]
+fn a_plan_that_is_applied_again_has_nothing_left_to_do_and_says_so() {
+    let scenario = Scenario::with(STACK);
+    scenario.expect(0, &["plan", "--local", "--out", "plan.json"]);
+    let made = scenario.provision(&["apply", "--local", "--yes", "plan.json"]);
+    assert!(made.stderr.contains("created topic.a") && !made.stderr.contains("already"), "{}", made.stderr);
+    let again = scenario.provision(&["apply", "--local", "--yes", "plan.json", "--format", "json"]);
+    let events = again.events();
+    let of = |kind: &'static str| events.iter().filter(move |event| event["type"] == kind);
+    assert!(of("finished").all(|event| event["was_so"] == true), "{events:#?}");
+    let summary = of("summary").next().expect("the last line");
+    assert_eq!(
+        (&summary["done"], &summary["was_so"]),
+        (&json!(0), &json!(of("finished").count())),
+        "{summary}"
+    );
+    assert!(again.stderr.contains("unchanged topic.a: it was so already"), "{}", again.stderr);
+    assert!(again.stderr.contains("0 changes made, "), "{}", again.stderr);
 }

@@ -135,7 +135,7 @@ async fn refusals_reach_the_official_clients_with_the_permission() {
     let bucket = Bucket::new(target.storage().await.expect("clients"), "fx-dev-data");
     let text = |permission: &str, of: &str| {
         format!(
-            "{WORKER} does not have {permission} access to the Google Cloud Storage {of}. Permission '{permission}' denied on resource (or it may not exist)."
+            "{WORKER} does not have {permission} access to the Google Cloud Storage {of}. Permission '{permission}' denied on resource (or it may not exist)"
         )
     };
     let refused = bucket.create("a", "x".into(), Metadata::new()).await.expect_err("over HTTP");

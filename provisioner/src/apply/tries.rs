@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Error, Result};
 use tokio_util::sync::CancellationToken;
 
-use super::write::{NotSeen, Work};
+use super::write::{NotSeen, Outcome, Work};
 use crate::change::Change;
 use crate::cloud::{Cloud, errors, evidence};
 use crate::events::{Event, Watch, What};
@@ -52,7 +52,12 @@ impl<'a> Tries<'a> {
     }
 
     /// Makes the change, and tells how it goes.
-    pub(super) async fn run(&self, cloud: &Cloud, allowed: Allowed, stop: &CancellationToken) -> Result<()> {
+    pub(super) async fn run(
+        &self,
+        cloud: &Cloud,
+        allowed: Allowed,
+        stop: &CancellationToken,
+    ) -> Result<Outcome> {
         self.began.get_or_init(Instant::now);
         self.tell(What::Started);
         let result = match tokio::time::timeout(self.limit, self.go(cloud, allowed, stop)).await {
@@ -60,7 +65,7 @@ impl<'a> Tries<'a> {
             Err(_) => Err(Unfinished { limit: self.limit, waited_for: self.waited_for() }.into()),
         };
         self.tell(match &result {
-            Ok(()) => What::Finished,
+            Ok(outcome) => What::Finished { was_so: *outcome == Outcome::WasSo },
             Err(error) => What::Failed { error },
         });
         result
@@ -73,13 +78,13 @@ impl<'a> Tries<'a> {
         waited_for
     }
 
-    async fn go(&self, cloud: &Cloud, allowed: Allowed, stop: &CancellationToken) -> Result<()> {
+    async fn go(&self, cloud: &Cloud, allowed: Allowed, stop: &CancellationToken) -> Result<Outcome> {
         let mut pause = FIRST_PAUSE;
         let progress = |text: &str| self.progress(text);
         let mut work = Work::new(self.change, cloud, allowed, &progress)?;
         loop {
             let error = match work.go().await {
-                Ok(()) => return Ok(()),
+                Ok(outcome) => return Ok(outcome),
                 Err(error) => error,
             };
             let may_pass = evidence::is_worth_another_try(&error)

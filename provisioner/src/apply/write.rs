@@ -28,6 +28,15 @@ const LOOKS: u32 = 6;
 #[error("said to be there already, and not to be seen")]
 pub(super) struct NotSeen;
 
+/// How a change came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// By a try of ours.
+    Made,
+    /// It was as wanted before we tried.
+    WasSo,
+}
+
 /// A change on its way.
 pub(super) struct Work<'a> {
     change: &'a Change,
@@ -51,12 +60,12 @@ impl<'a> Work<'a> {
     }
 
     /// One try. A [`Stale`] says that the change is not what was shown any more.
-    pub(super) async fn go(&mut self) -> Result<()> {
+    pub(super) async fn go(&mut self) -> Result<Outcome> {
         let began = Instant::now();
         let fresh = if self.looks_first() { self.look().await? } else { None };
         match recheck(self.change, fresh.as_ref(), self.tried) {
             Verdict::GoOn => {}
-            Verdict::Done => return Ok(()),
+            Verdict::Done => return Ok(self.done_already()),
             Verdict::Stale(stale) => return Err(stale.into()),
         }
         let written = self.write(fresh.as_ref()).await;
@@ -79,7 +88,15 @@ impl<'a> Work<'a> {
             }
             Ok(()) => self.tried = true,
         }
-        if self.is_blind() { self.look_again(began.elapsed()).await } else { Ok(()) }
+        if self.is_blind() {
+            self.look_again(began.elapsed()).await?;
+        }
+        Ok(Outcome::Made)
+    }
+
+    /// What was done before: by an earlier try of ours, or before we began.
+    fn done_already(&self) -> Outcome {
+        if self.tried { Outcome::Made } else { Outcome::WasSo }
     }
 
     fn creates(&self) -> bool {
@@ -161,11 +178,12 @@ impl<'a> Work<'a> {
 
     /// A creation that finds the thing there is not yet a failure: our own first try may have
     /// succeeded with its answer lost, or somebody else wants the same.
-    async fn compare(&self, error: anyhow::Error) -> Result<()> {
+    async fn compare(&self, error: anyhow::Error) -> Result<Outcome> {
         let Some(live) = self.look().await? else { return Err(error.context(NotSeen)) };
         match compare(self.change, &live) {
-            Verdict::GoOn | Verdict::Done => Ok(()),
-            Verdict::Stale(Stale { moved: Moved::Taken, .. }) => Err(error),
+            Verdict::Done => Ok(self.done_already()),
+            // Whether it is as wanted cannot be seen, and it is not ours to write.
+            Verdict::GoOn | Verdict::Stale(Stale { moved: Moved::Taken, .. }) => Err(error),
             Verdict::Stale(stale) => Err(stale.into()),
         }
     }

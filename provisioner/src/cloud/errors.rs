@@ -6,7 +6,6 @@ use anyhow::{Error, Result};
 use google_cloud_gax::error::Error as GoogleError;
 use google_cloud_gax::error::rpc::Code;
 use kube::Error as KubeError;
-use kube::core::Status;
 
 /// An error that knows what is to be done about it.
 #[derive(Debug, thiserror::Error)]
@@ -44,19 +43,14 @@ pub(super) fn readable(error: Error) -> Error {
     };
     match error.downcast::<KubeError>() {
         Ok(KubeError::Api(status)) => {
-            let said = in_words(&status);
+            let reason =
+                if status.reason.is_empty() { status.code.to_string() } else { status.reason.clone() };
+            let said = clients::in_words(&status.message, &reason);
             Answered { said, answer: Answer::Kubernetes(KubeError::Api(status)) }.into()
         }
         Ok(error) => error.into(),
         Err(error) => error,
     }
-}
-
-/// What a control plane says, and why.
-fn in_words(status: &Status) -> String {
-    let said = status.message.trim_end().trim_end_matches('.');
-    let reason = if status.reason.is_empty() { status.code.to_string() } else { status.reason.clone() };
-    if said.is_empty() { reason } else { format!("{said} ({reason})") }
 }
 
 /// Whether the error says that the thing is not there.
@@ -107,7 +101,7 @@ pub(crate) fn is_not_empty(error: &Error) -> bool {
 
 /// Whether somebody else wrote between our read and our write.
 pub(crate) fn is_race(error: &Error) -> bool {
-    let conflict = |status: &Status| status.code == 409 && status.reason == "Conflict";
+    let conflict = |status: &kube::core::Status| status.code == 409 && status.reason == "Conflict";
     has_code(error, Code::Aborted)
         || status(error) == Some(412)
         // Of uploads no client reads the code.

@@ -255,10 +255,13 @@ async fn project_number(projects: &Projects, id: &str, endpoint: Option<&str>) -
         () if errors::is_not_found(&error) || errors::is_denied(&error) => error.context(format!(
             "project `{id}` does not exist, or these credentials may not see it (resourcemanager.projects.get)"
         )),
-        () => error.context(match endpoint {
-            Some(endpoint) => format!("no answer from {endpoint}"),
-            None => format!("cannot look up project `{id}`"),
-        }),
+        () => {
+            let silent = endpoint.filter(|_| errors::status(&error).is_none());
+            error.context(match silent {
+                Some(endpoint) => format!("no answer from {endpoint}"),
+                None => format!("cannot look up project `{id}`"),
+            })
+        }
     })?;
     let number = project.name.strip_prefix("projects/").and_then(|n| n.parse().ok());
     match number {

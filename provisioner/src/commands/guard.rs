@@ -121,15 +121,16 @@ async fn workers_of_others(session: &Session, plan: &Plan) -> Vec<String> {
             Err(error) => Err(error),
         };
         if let Err(error) = &owners {
-            report::warning(&format!(
+            report::warning_once(&format!(
                 "whether workers of other stacks run in {} is not known: {error:#}",
                 change.address
             ));
         }
         refused.extend(owners.unwrap_or_default().into_iter().map(|(owner, count)| {
             format!(
-                "{} would be taken from under {count} running workers of the stack {owner}: wait for its runs, or add --interrupt-runs",
-                change.address
+                "{} would be taken from under {} of the stack {owner}: wait for its runs, or add --interrupt-runs",
+                change.address,
+                report::counted(count as u64, "running worker")
             )
         }));
     }

@@ -164,11 +164,11 @@ pub fn main() -> ExitCode {
         report::error(&error);
         exit_of(&error)
     });
-    whole(exit).into()
+    as_printed(exit).into()
 }
 
-/// How a command ended of which not all could be printed.
-fn whole(exit: Exit) -> Exit {
+/// How a command ended, seen by whoever reads what it printed.
+fn as_printed(exit: Exit) -> Exit {
     let Some(error) = report::unwritten() else { return exit };
     report::error(&anyhow::anyhow!("cannot write to stdout: {error}"));
     if matches!(exit, Exit::Done | Exit::Changes) { Exit::Error } else { exit }

@@ -78,12 +78,15 @@ async fn resources(session: &Session, plan: &Plan) -> Result<Vec<ResourceStatus>
         let is = match action(&want.address) {
             _ if plan.unseen.contains(&want.address) => Is::Unknown,
             Some(Action::Create) => Is::Missing,
+            // What is let go is there, whoever's it is.
+            None | Some(Action::Release) => Is::AsDeclared,
             Some(_) => Is::Different,
-            None => Is::AsDeclared,
         };
         (want.address.clone(), want.id.clone(), is)
     });
-    let left = plan.changes().iter().filter(|change| change.desired.is_none());
+    let is_declared = |address: &Address| desired.iter().any(|want| want.address == *address);
+    let left =
+        plan.changes().iter().filter(|change| change.desired.is_none() && !is_declared(&change.address));
     let left = left.filter_map(|change| Some((change.address.clone(), change.live.as_ref()?.id.clone())));
     let left = left.map(|(address, id)| (address, id, Is::Undeclared));
     let all = declared.chain(left).map(|(address, id, is)| async move {

@@ -116,7 +116,7 @@ impl Teardown {
         };
         let plan = plan::teardown(&session.stack, &session.cloud, &asked).await?;
         report::planned(&plan, self.format, stream);
-        if plan.is_empty() && session.stack.is_unwritten() {
+        if plan.finds_nothing() && session.stack.is_unwritten() {
             report::warning(&format!(
                 "nothing in the project {} bears the marks of a stack {}: `provision stacks` lists those that are there",
                 plan.project, plan.stack

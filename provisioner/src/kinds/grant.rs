@@ -18,6 +18,7 @@ use super::service_account::ServiceAccount;
 use super::subscription::Subscription;
 use super::topic::Topic;
 use super::{Found, Kind, Place, Table, bucket, listed, quoted};
+use crate::cloud::errors::{self, Unmet};
 use crate::cloud::{Cloud, PolicyOf, grants};
 use crate::resource::{Address, Desired, Live, Owner, Revision};
 use crate::stack::{FieldProblem, Reference, Scope};
@@ -239,15 +240,18 @@ impl Kind for Grant {
     }
 
     async fn create(&self, cloud: &Cloud, _: &Place<'_>) -> Result<()> {
+        match cloud.grant(&self.on.0, &self.role, &self.member).await? {
+            true => Ok(()),
+            false => Err(Unmet::AlreadyThere(self.id()).into()),
+        }
+    }
+
+    async fn update(&self, cloud: &Cloud, _: &Place<'_>, _: &[String]) -> Result<()> {
         cloud.grant(&self.on.0, &self.role, &self.member).await.map(drop)
     }
 
-    async fn update(&self, cloud: &Cloud, at: &Place<'_>, _: &[String]) -> Result<()> {
-        self.create(cloud, at).await
-    }
-
     async fn delete(&self, cloud: &Cloud, _: &Place<'_>) -> Result<()> {
-        crate::cloud::errors::gone(cloud.revoke(&self.on.0, &self.role, &self.member).await)
+        errors::gone(cloud.revoke(&self.on.0, &self.role, &self.member).await)
     }
 
     fn by_hand(&self, project: &str, _: &str) -> String {

@@ -106,7 +106,7 @@ pub(crate) trait Kind: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
 
     /// Whether one that is there can be taken over, and let go again: it bears marks of its own.
     const ADOPTABLE: bool = false;
-    /// Whether one that the stack made itself can be let go, too: what it stands on does not go then.
+    /// Whether one can be let go while the stack goes on: what it stands on is not the stack's then.
     const LETS_GO: bool = Self::ADOPTABLE;
     /// Whether it bears the stack's marks itself, and does not just go with what it lies on.
     const IS_MARKED: bool = true;

@@ -235,6 +235,8 @@ impl Kind for Subscription {
     const NAME: &'static str = "subscription";
     const UPDATES_BLINDLY: bool = true;
     const ADOPTABLE: bool = true;
+    // Its dead letters would not be the file's any more.
+    const LETS_GO: bool = false;
     const FIXED: &'static [(&'static str, &'static str)] = &[
         ("topic", "a subscription's topic is fixed when it is made"),
         ("filter", "a subscription's filter is fixed when it is made"),

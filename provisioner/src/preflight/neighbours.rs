@@ -41,11 +41,12 @@ pub(crate) async fn spared(cloud: &Cloud, changes: Vec<Change>) -> Result<Spared
                 continue;
             }
             (_, Others::There(others)) => {
-                spared.findings.push(goes_along(&change, &format!("others use it: {}", told(&others))));
+                let what = format!("others use it: {}", told(&others));
+                spared.findings.push(goes_along(&change, &what, "ask them before you agree"));
             }
             (_, Others::Unknown(why)) => {
                 let what = format!("whether others use it is unknown ({why:#})");
-                spared.findings.push(goes_along(&change, &what));
+                spared.findings.push(goes_along(&change, &what, "what others have there goes with it"));
             }
             (_, Others::None) => {}
         }
@@ -98,13 +99,13 @@ fn stays(cloud: &Cloud, live: &Live, others: &[String]) -> Finding {
     }
 }
 
-fn goes_along(change: &Change, what: &str) -> Finding {
+fn goes_along(change: &Change, what: &str, help: &str) -> Finding {
     let done = change.action.past();
     let Address { kind, key } = &change.address;
     Finding {
         level: Level::Warning,
         what: format!("{kind}.{key} is {done}, and {what}"),
-        help: "ask them before you agree".to_owned(),
+        help: help.to_owned(),
     }
 }
 

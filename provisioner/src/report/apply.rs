@@ -42,11 +42,15 @@ impl ApplyReport {
             What::Skipped { .. } => {}
             What::Left { .. } => self.end(&address, None),
             What::Started => self.begin(&address),
-            What::Progress { text } => self.progress(&address, text),
+            What::Progress { text } => self.progress(&address, &plain_lines(text)),
             What::Retrying { error, .. } => {
                 self.progress(&address, &plain_lines(&format!("trying again after: {error:#}")));
             }
-            What::Finished => {
+            What::Finished { was_so: true } => {
+                let line = format!("{} {address}: it was so already", self.style.dim("unchanged"));
+                self.end(&address, Some(&line));
+            }
+            What::Finished { .. } => {
                 let took = self.style.dim(seconds(*took));
                 self.end(&address, Some(&format!("{} {address} {took}", said(self.style, *action))));
             }
@@ -100,9 +104,13 @@ impl ApplyReport {
 }
 
 fn summary_text(applied: &Applied) -> String {
-    let Applied { done, failed, left, skipped, interrupted } = applied;
+    let Applied { done, was_so, failed, left, skipped, interrupted } = applied;
+    let made = match was_so {
+        0 => format!("{} made", counted(*done as u64, "change")),
+        _ => format!("{} made, {was_so} had been made before", counted(*done as u64, "change")),
+    };
     if applied.is_whole() {
-        return format!("{} made", counted(*done as u64, "change"));
+        return made;
     }
     let stale = failed.iter().filter(|(_, error)| error.is::<Stale>()).count();
     let others = [
@@ -112,10 +120,10 @@ fn summary_text(applied: &Applied) -> String {
         (skipped.len(), "not begun"),
     ];
     let others = others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-    let all: Vec<String> =
-        std::iter::once(format!("{} made", counted(*done as u64, "change"))).chain(others).collect();
+    let all: Vec<String> = std::iter::once(made).chain(others).collect();
     let mut text = format!("{}\n", all.join(", "));
     for (address, waited_for) in left {
+        let waited_for = plain_lines(waited_for);
         let _ = writeln!(text, "  left under way: {address}, it waited for {waited_for}");
     }
     for address in skipped {
@@ -136,7 +144,7 @@ fn summary_text(applied: &Applied) -> String {
 fn failed_text(address: &Address, error: &Error, style: Style) -> String {
     let failed = format!("{} {address}: {}", style.red("failed"), plain_lines(&format!("{error:#}")));
     match hint(error) {
-        Some(hint) => format!("{failed}\n  hint: {hint}"),
+        Some(hint) => format!("{failed}\n  hint: {}", plain_lines(&hint)),
         None => failed,
     }
 }

@@ -35,7 +35,7 @@ fn shown(value: &Value) -> String {
     match value {
         Value::Null => "(none)".to_owned(),
         Value::String(text) => plain(text).into_owned(),
-        other => other.to_string(),
+        other => plain(&other.to_string()).into_owned(),
     }
 }
 

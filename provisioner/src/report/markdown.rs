@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::fields::push_field;
 use super::folded::{FOLDED, folder, same_folder};
-use super::plan::{Summary, growths, left_out, loses, remark};
+use super::plan::{Summary, growths, left_out, loses, no_changes, remark};
 use super::{Style, cost};
 use crate::change::{Action, Change};
 use crate::finding::Level;
@@ -26,9 +26,8 @@ pub(crate) fn plan_markdown(plan: &Plan) -> String {
     let mut page =
         Page::new(format!("### Stack {}, project {}{place}\n\n", code(&plan.stack), code(&plan.project)));
     if plan.is_empty() {
-        let but = left_out(plan).map(|left_out| format!(" of what was asked for, {left_out}"));
-        let but = but.as_deref().unwrap_or(": the cloud is as the file says");
-        let _ = writeln!(page.text, "**No changes**{but}.");
+        let left_out = left_out(plan).map(|left_out| format!(", {left_out}")).unwrap_or_default();
+        let _ = writeln!(page.text, "**No changes**{}{left_out}.", no_changes(plan));
         findings(plan, &mut page);
         undeclared_grants(plan, &mut page);
         return page.text;

@@ -1,7 +1,8 @@
 //! The only place that prints: data to stdout, narration to stderr, complete without colour.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 // Of a stack.
 mod stack;
@@ -156,6 +157,14 @@ pub(crate) fn warning(text: &str) {
     note(&format!("{}: {}", Style::of_stderr().yellow("warning"), plain_lines(text)));
 }
 
+/// A warning that may come up at several looks, told at the first.
+pub(crate) fn warning_once(text: &str) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
+        warning(text);
+    }
+}
+
 /// An error with everything that led to it, to stderr.
 pub(crate) fn error(error: &anyhow::Error) {
     let style = Style::of_stderr();
@@ -165,7 +174,7 @@ pub(crate) fn error(error: &anyhow::Error) {
     }
     note(&format!("{}: {}", style.red("error"), plain_lines(&format!("{error:#}"))));
     if let Some(hint) = crate::cloud::advice::hint(error) {
-        note(&format!("  hint: {hint}"));
+        note(&format!("  hint: {}", plain_lines(&hint)));
     }
 }
 

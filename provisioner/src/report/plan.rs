@@ -10,7 +10,7 @@ use super::folded::{FOLDED, folder, same_folder};
 use super::{Style, cost, counted, plain};
 use crate::cause::UNKNOWN;
 use crate::change::{Action, Change};
-use crate::kinds;
+use crate::kinds::{self, AnyKind};
 use crate::plan::{Growth, Plan};
 
 /// Column that the remarks begin in.
@@ -23,7 +23,7 @@ pub(super) struct Summary {
     update: usize,
     replace: usize,
     delete: usize,
-    /// Adopted resources that are let go.
+    /// Resources that are let go: adopted, or only used.
     #[serde(skip_serializing_if = "is_zero")]
     release: usize,
     /// Resources whose marks name the stack anew.
@@ -58,13 +58,7 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     let place = if plan.local { " (local cloud)" } else { "" };
     let mut text = format!("stack {}, project {}{place}\n", plan.stack, plan.project);
     if plan.is_empty() {
-        let is_seen = plan.unseen.is_empty() && plan.readiness().is_ok();
-        text.push_str(match (plan.left_out, is_seen) {
-            (1.., _) => "no changes of what was asked for\n",
-            (0, true) if plan.wants_nothing() => "no changes: nothing of the stack is there\n",
-            (0, true) => "no changes: the cloud is as the file says\n",
-            (0, false) => "no changes in what can be seen\n",
-        });
+        let _ = writeln!(text, "no changes{}", no_changes(plan));
         push_more(&mut text, plan);
         push_undeclared_grants(&mut text, plan, style);
         push_findings(&mut text, &plan.findings, style);
@@ -95,6 +89,17 @@ pub(crate) fn plan_text(plan: &Plan, style: Style) -> String {
     text
 }
 
+/// What it means that there are no changes.
+pub(super) fn no_changes(plan: &Plan) -> &'static str {
+    match () {
+        () if plan.left_out > 0 => " of what was asked for",
+        () if plan.finds_nothing() => ": nothing of the stack is there",
+        () if !plan.kept.is_empty() => ": what is left stays, as is said below",
+        () if !plan.unseen.is_empty() || plan.readiness().is_err() => " in what can be seen",
+        () => ": the cloud is as the file says",
+    }
+}
+
 /// What apply would not do.
 fn push_refused(text: &mut String, plan: &Plan, style: Style) {
     if plan.refused.is_empty() {
@@ -102,7 +107,7 @@ fn push_refused(text: &mut String, plan: &Plan, style: Style) {
     }
     text.push_str("\n  refused without leave:\n");
     for refused in &plan.refused {
-        let _ = writeln!(text, "    {}", style.red(refused));
+        let _ = writeln!(text, "    {}", style.red(plain(refused)));
     }
 }
 
@@ -132,7 +137,7 @@ fn push_undeclared_grants(text: &mut String, plan: &Plan, style: Style) {
     }
     text.push_str("\n  granted outside of the file, and kept (--prune-grants takes them back):\n");
     for grant in &plan.undeclared_grants {
-        let _ = writeln!(text, "    {}", style.dim(grant));
+        let _ = writeln!(text, "    {}", style.dim(plain(grant)));
     }
 }
 
@@ -202,11 +207,7 @@ pub(super) fn remark(plan: &Plan, at: usize) -> String {
         remarks.push(format!("after {after}"));
     }
     if matches!(change.action, Action::Create | Action::Replace) {
-        remarks.extend(
-            kinds::named(change.address.kind)
-                .and_then(super::super::kinds::AnyKind::takes)
-                .map(str::to_owned),
-        );
+        remarks.extend(kinds::named(change.address.kind).and_then(AnyKind::takes).map(str::to_owned));
     }
     remarks.extend(loses(change).map(|holds| format!("with {holds}")));
     remarks.join(", ")

@@ -10,6 +10,7 @@ pub(crate) fn remains_text(left: &[Remainder], words: &str, is_local: bool) -> S
         "this remains, although it was deleted, or somebody made it anew; `provision teardown{words}` tries again, and by hand:\n"
     );
     for Remainder { address, id, command } in left {
+        let command = command.as_deref().unwrap_or("still bears the stack's marks, and is not to be deleted");
         let _ = writeln!(text, "  - {address} ({id})\n      {command}");
     }
     if is_local {
@@ -27,7 +28,7 @@ mod tests {
         let one = |address: &str, id: &str, command: &str| Remainder {
             address: address.into(),
             id: id.into(),
-            command: command.into(),
+            command: Some(command.to_owned()).filter(|command| !command.is_empty()),
         };
         let left = [
             one(
@@ -36,6 +37,7 @@ mod tests {
                 "gcloud pubsub topics delete projects/p/topics/fx-items",
             ),
             one("bucket.data", "p-fx-data", "gcloud storage rm --recursive gs://p-fx-data"),
+            one("bucket.adopted", "p-old", ""),
         ];
         insta::assert_snapshot!(remains_text(&left, " --stack fx", false), @"
         this remains, although it was deleted, or somebody made it anew; `provision teardown --stack fx` tries again, and by hand:
@@ -43,6 +45,8 @@ mod tests {
               gcloud pubsub topics delete projects/p/topics/fx-items
           - bucket.data (p-fx-data)
               gcloud storage rm --recursive gs://p-fx-data
+          - bucket.adopted (p-old)
+              still bears the stack's marks, and is not to be deleted
         ");
     }
 }

@@ -31,6 +31,7 @@ pub(crate) struct EventStream {
 #[derive(Clone, Copy, Default)]
 struct Counts {
     done: u64,
+    was_so: u64,
     failed: u64,
     out_of_date: u64,
     left: u64,
@@ -90,7 +91,7 @@ impl EventStream {
     /// The last line: what became of it all.
     pub(crate) fn summary(&self, exit: Exit, error: Option<&Error>) {
         let counts = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let Counts { done, failed, out_of_date, left, skipped } = counts;
+        let Counts { done, was_so, failed, out_of_date, left, skipped } = counts;
         let mut line = json!({
             "type": "summary",
             "done": done,
@@ -101,6 +102,9 @@ impl EventStream {
             "seconds": seconds(self.began.elapsed()),
             "exit": exit as u8,
         });
+        if was_so > 0 {
+            line["was_so"] = was_so.into();
+        }
         if let Some(error) = error {
             line["error"] = error_json(error);
         }
@@ -110,7 +114,8 @@ impl EventStream {
     fn count(&self, event: &Event<'_>) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         match &event.what {
-            What::Finished => counts.done += 1,
+            What::Finished { was_so: true } => counts.was_so += 1,
+            What::Finished { .. } => counts.done += 1,
             What::Failed { error } if error.is::<Stale>() => counts.out_of_date += 1,
             What::Failed { .. } => counts.failed += 1,
             What::Left { .. } => counts.left += 1,
@@ -138,7 +143,8 @@ fn event_json(event: &Event<'_>) -> Value {
             let error = json!({ "message": format!("{error:#}") });
             ("retrying", json!({ "error": error, "wait_seconds": seconds(*wait) }))
         }
-        What::Finished => ("finished", json!({})),
+        What::Finished { was_so: true } => ("finished", json!({ "was_so": true })),
+        What::Finished { .. } => ("finished", json!({})),
         What::Failed { error } => ("failed", json!({ "error": error_json(error) })),
         What::Left { waited_for } => ("left", json!({ "waited_for": waited_for })),
     };
@@ -198,7 +204,7 @@ mod tests {
             line(What::Started),
             line(What::Progress { text: "nodes 1/3" }),
             line(What::Retrying { error: &busy, wait }),
-            line(What::Finished),
+            line(What::Finished { was_so: false }),
             line(What::Failed { error: &denied }),
             line(What::Failed { error: &stale }),
             line(What::Left { waited_for: "nodes 1/3" }),

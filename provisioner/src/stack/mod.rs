@@ -215,6 +215,15 @@ impl Stack {
         Ok(all)
     }
 
+    /// What the file uses without owning it.
+    pub(crate) fn only_used(&self, project: &Project) -> Result<Vec<Desired>> {
+        let scope = self.scope(project.clone());
+        let used = self.declared.iter().filter(|declared| declared.existing);
+        let all = used.map(|declared| declared.spec.resources(&declared.key, &scope));
+        let own = all.map(|resources| Ok(resources?.into_iter().next()));
+        own.filter_map(Result::transpose).collect()
+    }
+
     /// How long a change of each resource may take, where the file says so.
     pub(crate) fn timeouts(&self, project: &Project) -> BTreeMap<Address, Duration> {
         let scope = self.scope(project.clone());
