@@ -182,7 +182,7 @@ fn a_cluster_is_not_taken_from_under_the_workers_of_another_stack() {
     });
     let said = scenario.provision(&["teardown", "--local", "--yes"]);
     assert_eq!(said.code, Some(5), "{}", said.stderr);
-    let words = "cluster.main would be taken from under 1 running workers of the stack guest: wait for its runs, or add --interrupt-runs";
+    let words = "cluster.main would be taken from under 1 running worker of the stack guest: wait for its runs, or add --interrupt-runs";
     assert!(said.stderr.contains(words), "{}", said.stderr);
     run.kill().expect("killed");
     run.wait().expect("gone");

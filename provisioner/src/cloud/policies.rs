@@ -62,6 +62,8 @@ impl Cloud {
     async fn change_policy(&self, of: &PolicyOf, change: impl Fn(&mut Policy) -> bool) -> Result<bool> {
         let turn = self.turns.lock().await.entry(of.clone()).or_default().clone();
         let _turn = turn.lock().await;
+        // Whoever looks afterwards must not see what was there before.
+        self.seen.policies.forget(of).await;
         let mut tries = 0;
         loop {
             let mut policy = self.read_policy(of).await?;

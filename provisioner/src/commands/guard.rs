@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use contract::RunId;
 use jiff::Timestamp;
 
@@ -111,11 +111,15 @@ async fn is_complete(store: &Store, summary: Summary) -> Result<bool> {
 /// answer is no reason to keep a cluster.
 async fn workers_of_others(session: &Session, plan: &Plan) -> Vec<String> {
     let mut refused = Vec::new();
+    let dark = session.cloud.dark().await.unwrap_or_default();
     let machines = |change: &&Change| matches!(change.address.kind, "cluster" | "node_pool");
     for change in destructive(plan).filter(machines) {
         let Some(live) = &change.live else { continue };
         let (cluster, pool) = full_name::cluster_and_pool(&live.id);
+        let silence = dark.iter().find(|dark| dark.id == cluster);
         let owners = match Cluster::found(&session.cloud, cluster).await {
+            // It was waited for long enough.
+            Ok(Some(_)) if let Some(dark) = silence => Err(anyhow!(dark.why.clone())),
             Ok(Some(cluster)) => cluster.running_workers_of_others(pool).await,
             Ok(None) => continue,
             Err(error) => Err(error),

@@ -3,11 +3,11 @@
 
 use std::collections::HashSet;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use futures::future::try_join_all;
 
 use crate::change::Change;
-use crate::cloud::{Cloud, errors, evidence};
+use crate::cloud::{Cloud, Dark, errors, evidence};
 use crate::finding::{Finding, Level};
 use crate::kinds::{self, told};
 use crate::resource::{Address, Live};
@@ -30,7 +30,9 @@ pub(crate) async fn spared(cloud: &Cloud, changes: Vec<Change>) -> Result<Spared
         .filter(|change| change.is_destructive())
         .map(|change| change.address.clone())
         .collect();
-    let looks = changes.iter().map(|change| others(cloud, change));
+    // What may not be seen was told when everything was looked at.
+    let dark = cloud.dark().await.unwrap_or_default();
+    let looks = changes.iter().map(|change| others(cloud, change, &dark));
     let others = try_join_all(looks).await?;
     let mut spared = Spared::default();
     for (change, others) in changes.into_iter().zip(others) {
@@ -52,7 +54,7 @@ pub(crate) async fn spared(cloud: &Cloud, changes: Vec<Change>) -> Result<Spared
         }
         spared.changes.push(change);
     }
-    spared.findings.extend(unasked(cloud, &gone).await);
+    spared.findings.extend(unasked(&dark, &gone));
     Ok(spared)
 }
 
@@ -66,11 +68,15 @@ enum Others {
     Unknown(anyhow::Error),
 }
 
-async fn others(cloud: &Cloud, change: &Change) -> Result<Others> {
+async fn others(cloud: &Cloud, change: &Change, dark: &[Dark]) -> Result<Others> {
     let Some(live) = change.live.as_ref().filter(|_| change.is_destructive()) else {
         return Ok(Others::None);
     };
     let kind = kinds::named(change.address.kind).context("a change of no kind")?;
+    if let Some(dark) = dark.iter().find(|dark| dark.id == live.id) {
+        // It was waited for long enough.
+        return Ok(Others::Unknown(anyhow!(dark.why.clone())));
+    }
     match kind.others(cloud, &live.id).await {
         Ok(others) if others.is_empty() => Ok(Others::None),
         Ok(others) => Ok(Others::There(others)),
@@ -111,14 +117,12 @@ fn goes_along(change: &Change, what: &str, help: &str) -> Finding {
 
 /// Clusters that did not answer, and that do not go themselves with all that is in them. Others' are
 /// only worth a word where something is to be deleted.
-async fn unasked(cloud: &Cloud, gone: &HashSet<Address>) -> Vec<Finding> {
-    // What may not be seen was told when everything was looked at.
-    let Ok(dark) = cloud.dark().await else { return Vec::new() };
+fn unasked(dark: &[Dark], gone: &HashSet<Address>) -> Vec<Finding> {
     let counts = dark.iter().filter(|dark| match &dark.own {
         Some(address) => !gone.contains(address),
         None => !gone.is_empty(),
     });
-    let finding = |dark: &crate::cloud::Dark| Finding {
+    let finding = |dark: &Dark| Finding {
         level: Level::Warning,
         what: format!("whether something of the stack is in {} is unknown ({})", dark.id, dark.why),
         help: "if it never had a job there, nothing is; else run the same command again when it answers"
