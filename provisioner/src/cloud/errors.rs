@@ -1,5 +1,6 @@
 //! What an error of a cloud means: gone, refused, already there, worth another try.
 
+use std::error::Error as StdError;
 use std::time::Duration;
 
 use anyhow::{Error, Result};
@@ -23,20 +24,14 @@ pub(crate) struct Advised {
 #[error("{said}")]
 struct Answered {
     said: String,
-    answer: Answer,
-}
-
-#[derive(Debug)]
-enum Answer {
-    Google(GoogleError),
-    Kubernetes(KubeError),
+    answer: Box<dyn StdError + Send + Sync>,
 }
 
 /// The error of a call, as people read it.
 pub(super) fn readable(error: Error) -> Error {
     let error = match error.downcast::<GoogleError>() {
         Ok(error) if error.status().is_some() => {
-            return Answered { said: clients::explain(&error), answer: Answer::Google(error) }.into();
+            return Answered { said: clients::explain(&error), answer: error.into() }.into();
         }
         Ok(error) => return error.into(),
         Err(error) => error,
@@ -46,7 +41,7 @@ pub(super) fn readable(error: Error) -> Error {
             let reason =
                 if status.reason.is_empty() { status.code.to_string() } else { status.reason.clone() };
             let said = clients::in_words(&status.message, &reason);
-            Answered { said, answer: Answer::Kubernetes(KubeError::Api(status)) }.into()
+            Answered { said, answer: KubeError::Api(status).into() }.into()
         }
         Ok(error) => error.into(),
         Err(error) => error,
@@ -146,23 +141,21 @@ fn unmet(error: &Error) -> Option<&Unmet> {
 
 /// What a service of Google's answered, whichever client asked it.
 pub(super) fn google(error: &Error) -> Option<&GoogleError> {
-    error.chain().find_map(|cause| {
+    causes(error).find_map(|cause| {
         let of_an_object = || cause.downcast_ref::<clients::ObjectError>()?.service();
-        let answered = || match &cause.downcast_ref::<Answered>()?.answer {
-            Answer::Google(error) => Some(error),
-            Answer::Kubernetes(_) => None,
-        };
-        cause.downcast_ref().or_else(of_an_object).or_else(answered)
+        cause.downcast_ref().or_else(of_an_object)
     })
 }
 
 pub(super) fn kube(error: &Error) -> Option<&KubeError> {
-    error.chain().find_map(|cause| {
-        let answered = || match &cause.downcast_ref::<Answered>()?.answer {
-            Answer::Kubernetes(error) => Some(error),
-            Answer::Google(_) => None,
-        };
-        cause.downcast_ref().or_else(answered)
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// What led to an error, with the answers themselves in place of their words.
+fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    error.chain().map(|cause| match cause.downcast_ref::<Answered>() {
+        Some(answered) => &*answered.answer,
+        None => cause,
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::table::{CONNECT, READ_IMAGE, READ_QUOTA};
+use crate::wildcard::fits;
 
 /// A role, and what of it is needed.
 #[derive(Debug, PartialEq, Serialize)]
@@ -97,8 +98,7 @@ const ROLES: &[(&str, &[&str])] = &[
 /// The least roles that hold these permissions together, the weaker first; what no role holds comes
 /// under none.
 pub(crate) fn least_roles(permissions: &BTreeSet<&'static str>) -> Vec<Role> {
-    let holds =
-        |role: usize, permission: &str| ROLES[role].1.iter().any(|pattern| matches(pattern, permission));
+    let holds = |role: usize, permission: &str| ROLES[role].1.iter().any(|pattern| fits(pattern, permission));
     let weakest = |permission: &&'static str| (0..ROLES.len()).find(|role| holds(*role, permission));
     let mut taken: BTreeSet<usize> = permissions.iter().filter_map(weakest).collect();
     // What the others hold together anyway is not needed.
@@ -118,17 +118,6 @@ pub(crate) fn least_roles(permissions: &BTreeSet<&'static str>) -> Vec<Role> {
     taken.into_iter().map(one).collect()
 }
 
-fn matches(pattern: &str, permission: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == permission,
-        Some((head, tail)) => {
-            permission.len() >= head.len() + tail.len()
-                && permission.starts_with(head)
-                && permission.ends_with(tail)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +127,7 @@ mod tests {
     fn every_permission_of_the_table_is_in_a_role() {
         let all = ROWS.iter().flat_map(|row| [row.read, row.create, row.update, row.delete]);
         for permission in all.flatten().chain(ALWAYS).chain(RUN).chain(&[READ_QUOTA, READ_IMAGE]) {
-            let is_held = ROLES.iter().any(|(_, holds)| holds.iter().any(|held| matches(held, permission)));
+            let is_held = ROLES.iter().any(|(_, holds)| holds.iter().any(|held| fits(held, permission)));
             assert!(is_held, "no role holds {permission}");
         }
     }
